@@ -1,0 +1,27 @@
+"""Physics-informed neural networks as Keras models."""
+
+from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
+from kpinn import domains, layers, losses, networks, optimizers
+from kpinn.conditions import condition, field
+from kpinn.derivatives import FiniteDifference, PrecisionWarning, derivatives
+from kpinn.optimizers import destructure
+from kpinn.pinn import PINN
+from kpinn.precision import set_float64
+from kpinn.version import __version__
+
+__all__ = [
+    "PINN",
+    "FiniteDifference",
+    "PrecisionWarning",
+    "__version__",
+    "condition",
+    "derivatives",
+    "destructure",
+    "domains",
+    "field",
+    "layers",
+    "losses",
+    "networks",
+    "optimizers",
+    "set_float64",
+]

@@ -1,0 +1,211 @@
+"""Points as users give them, checked and turned into tensors of one shape of structure."""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from kpinn.derivatives.context import half_range
+from kpinn.losses import check_known
+
+
+class Data(typing.NamedTuple):
+    """Points, targets and sample weights.
+
+    Attributes:
+        points: dict from condition to a dict of tensors `(n, k)`; or one such dict for all
+            conditions, whose derivatives are then computed once.
+        targets: dict from condition to tensor.
+        sample_weight: dict from condition to tensor.
+    """
+
+    points: dict
+    targets: dict
+    sample_weight: dict
+
+
+def is_shared(points):
+    """Whether one set of points serves all conditions."""
+    return not any(isinstance(value, dict) for value in points.values())
+
+
+def is_plain(x):
+    """Whether `x` are arrays, rather than a dataset or a generator of them."""
+    return isinstance(x, dict) or (
+        isinstance(x, tuple | list) and len(x) in (1, 2, 3) and isinstance(x[0], dict)
+    )
+
+
+def unpack(x, y=None, sample_weight=None):
+    """Splits `points`, `(points, targets)` or `(points, targets, sample_weight)`."""
+    if isinstance(x, tuple | list):
+        if (y, sample_weight) != (None, None) and len(x) > 1:
+            raise ValueError("targets are given twice: in the tuple of points and beside it.")
+        x, y, sample_weight = (*x, *(y, sample_weight)[len(x) - 1 :])
+    return x, y, sample_weight
+
+
+def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
+    """Checks arrays and turns them into tensors in the dtype of the network.
+
+    Args:
+        problem: the `Problem`.
+        conditions: dict from name to `Function`.
+        x: points; or a tuple with targets and sample weights.
+        y: targets.
+        sample_weight: sample weights.
+        every: whether each condition must have points.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        ValueError: by name, for a missing, empty, non-finite or misshapen array.
+    """
+    x, y, sample_weight = unpack(x, y, sample_weight)
+    names = list(conditions)
+    if not isinstance(x, dict) or not x:
+        raise ValueError(
+            f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
+            f"of those by condition ({', '.join(names)})."
+        )
+    if is_shared(x):
+        points = one_set("points", x, problem, conditions.values())
+        present = names
+    else:
+        check_known(x, names, "points are given for")
+        if every and (missing := [name for name in names if name not in x]):
+            raise ValueError(
+                f"no points for the condition{'s' * (len(missing) > 1)} {', '.join(missing)}: "
+                f"each of {', '.join(names)} needs a dict of arrays."
+            )
+        points = {n: one_set(n, x[n], problem, [conditions[n]]) for n in names if n in x}
+        present = list(points)
+    sizes = {name: _count(points if is_shared(points) else points[name]) for name in present}
+    return Data(
+        points,
+        _by_condition("targets", y, present, sizes, problem),
+        _by_condition("sample_weight", sample_weight, present, sizes, problem),
+    )
+
+
+def one_set(where, arrays, problem, functions=None):
+    """The arrays of one set of points as tensors, those that the functions need.
+
+    Args:
+        where: what the set is called in errors.
+        arrays: dict from name to array.
+        problem: the `Problem`.
+        functions: the conditions on these points; `None` to keep every array.
+    """
+    if not isinstance(arrays, dict):
+        raise ValueError(
+            f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
+            f"with {', '.join(problem.space.coordinates)}."
+        )
+    dtype = problem.dtype.as_numpy_dtype
+    arrays = {name: _array(where, name, values, dtype) for name, values in arrays.items()}
+    for name, part in problem.space.coordinates.items():
+        if name not in arrays:
+            raise ValueError(
+                f"points of {where!r} lack the coordinate {name!r}: there are "
+                f"{', '.join(arrays) or 'none'}."
+            )
+        if arrays[name].shape[1] != part.stop - part.start:
+            raise ValueError(
+                f"coordinate {name!r} of {where!r} has the shape {arrays[name].shape}: expected "
+                f"(n, {part.stop - part.start})."
+            )
+    counts = {name: len(values) for name, values in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"the arrays of {where!r} have different numbers of points: {counts}.")
+    for function in functions or ():
+        problem.check_arrays(function, arrays)
+    needed = arrays if functions is None else _needed(arrays, problem, functions)
+    return {name: tf.constant(values) for name, values in arrays.items() if name in needed}
+
+
+def _needed(arrays, problem, functions):
+    """Coordinates, and what conditions ask for by name or as the direction of a derivative."""
+    needed = set(problem.space.coordinates)
+    for function in functions:
+        for name in function.arrays:
+            needed.add(name)
+            needed.update(array for array in arrays if name.endswith(f"_{array}"))
+            suffix = name.rpartition("_")[2]
+            needed.update(array for array in arrays if suffix and set(suffix) == {array})
+    return needed
+
+
+def _array(where, name, values, dtype):
+    label = f"{name!r} of {where!r}"
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its dtype is {array.dtype}")
+        array = array.astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ValueError(f"{label} has the shape {array.shape}: expected (n, 1) or (n,).")
+    if not array.size:
+        raise ValueError(f"{label} is empty: its shape is {array.shape}.")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).any(axis=1).sum())
+        raise ValueError(f"{label} has NaN or infinity in {bad} of {len(array)} points.")
+    return array
+
+
+def _count(arrays):
+    return next(iter(arrays.values())).shape[0]
+
+
+def _by_condition(what, given, names, sizes, problem):
+    """Targets or sample weights as a dict from condition to tensor."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        if len(names) > 1:
+            raise ValueError(
+                f"{what} of several conditions are a dict by condition ({', '.join(names)}), not "
+                f"{type(given).__name__}."
+            )
+        given = {names[0]: given}
+    check_known(given, names, f"{what} are given for")
+    dtype = problem.dtype.as_numpy_dtype
+    arrays = {}
+    for name, values in given.items():
+        if values is not None:
+            array = _array(what, name, values, dtype)
+            if len(array) != sizes[name]:
+                raise ValueError(
+                    f"{what} of {name!r} have {len(array)} rows for {sizes[name]} points."
+                )
+            arrays[name] = tf.constant(array)
+    return arrays
+
+
+def scales(points, coordinates):
+    """Half the range of each coordinate over all sets of points, as floats by name."""
+    sets = [points] if is_shared(points) else list(points.values())
+    return {
+        name: float(half_range(tf.concat([tf.reshape(s[name], (-1,)) for s in sets], axis=0)))
+        for name in coordinates
+    }
+
+
+def batch(data, rows):
+    """The rows of every set; `rows` maps the number of points of a set to row numbers.
+
+    Args:
+        data: a `Data`.
+        rows: dict from number of points to an index tensor.
+    """
+    return tf.nest.map_structure(lambda array: tf.gather(array, rows[array.shape[0]]), data)
+
+
+def sizes(data):
+    """The different numbers of points of the sets."""
+    return sorted({int(array.shape[0]) for array in tf.nest.flatten(data)})

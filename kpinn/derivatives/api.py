@@ -1,0 +1,319 @@
+"""`kpinn.derivatives`: the one place where a method is chosen and run."""
+
+import functools
+import inspect
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kpinn.derivatives.context import Context
+from kpinn.derivatives.finite_difference import FiniteDifference, finite_difference
+from kpinn.derivatives.forward import forward
+from kpinn.derivatives.readout import read_out
+from kpinn.derivatives.requests import Space, parse, partials, split_names
+from kpinn.derivatives.reverse import reverse
+from kpinn.derivatives.stop_gradient import stopped_moments
+
+METHODS = ("auto", "reverse", "forward", "finite_difference")
+BEST_EXACT = "reverse"  # what "auto" means
+
+
+def derivatives(function, points, requests, coordinates=None, fields="u", method="auto"):
+    """Fields and their derivatives at points.
+
+    Args:
+        function: any callable or Keras model, from `(n, d)` coordinates to `(n, m)` fields. A
+            model is called with `training=False`.
+        points: dict of arrays `(n, 1)` or `(n,)`, for a coordinate with `k` components `(n, k)`;
+            or one array `(n, d)`, with `coordinates`. A dict also holds the vectors of named
+            directions, `(n, d)` or one column per spatial coordinate, if `coordinates` is given.
+        requests: names separated by commas, or a sequence of names: fields (`u`), derivatives
+            (`u_x`, `u_xxt`, `u_x1_x1`), derivatives along a direction (`u_n`) and operators over
+            the spatial coordinates, all but `t` or `time` (`grad_u`, `laplacian_u`, `hessian_u`,
+            `biharmonic_u`, for vector fields `div_v`, `curl_v`, `jac_v`, `laplacian_v`).
+        coordinates: names of the columns of the input, `"t x"` or `"t x[3]"`; by default the
+            keys of `points` in their order.
+        fields: names of the columns of the output, `"u v p"` or `"v[2] p"`.
+        method: `"auto"` (the best exact method), `"reverse"`, `"forward"`, `"finite_difference"`
+            or a `kpinn.FiniteDifference(...)`.
+
+    Returns:
+        A dict from name to tensor: `(n, 1)`, for a field with `k` components `(n, k)`, for
+        `grad_` `(n, d)`, for `hessian_` `(n, d, d)`, for `jac_` `(n, k, d)`, for `curl_` in three
+        dimensions `(n, 3)`.
+
+    Raises:
+        ValueError: for a name without meaning, points of a wrong shape, a function whose output
+            does not fit the fields, or a network whose derivatives the method gets wrong.
+
+    Example:
+
+        x = np.linspace(0.0, 1.0, 11)
+        values = kpinn.derivatives(tf.sin, {"x": x}, "u, u_x, u_xx")
+    """
+    method = resolve(method)
+    if coordinates is None and not isinstance(points, dict):
+        raise ValueError(
+            "points are an array, so that its columns have no names: pass "
+            "coordinates='t x', or a dict of arrays such as {'t': t, 'x': x}."
+        )
+    space = Space(_names(points) if coordinates is None else coordinates, fields)
+    dtype = input_dtype(function, points)
+    columns, directions = _split_points(points, space, dtype)
+    asked = [parse(name, space, directions) for name in split_names(requests)]
+    if not asked:
+        raise ValueError("no request: expected names such as 'u, u_x'.")
+    context = Context(space, epsilon(function, dtype))
+    return evaluate(inference(function), columns, asked, directions, method, context)
+
+
+def evaluate(function, points, requests, directions, method, context):
+    """Runs a resolved method; see `derivatives`.
+
+    Args:
+        function: `(n, d) -> (n, m)`.
+        points: tensor `(n, d)`.
+        requests: list of `Request`.
+        directions: dict from name to tensor `(n, d)`.
+        method: what `resolve` returned.
+        context: the `Context`.
+
+    Returns:
+        A dict from name to tensor.
+    """
+    space = context.space
+    function = _checked(function, space)
+    wanted = {key for request in requests for key in partials(request, space)}
+    order = max(len(axes) for _, axes in wanted)
+    if isinstance(method, FiniteDifference):
+        values = finite_difference(function, points, wanted, directions, method, context)
+    else:
+        stopped = _refuse_stopped(function, points, order, method)
+        by_tapes = {"reverse": reverse, "forward": forward}[method]
+        values = by_tapes(function, points, wanted, directions)
+        if stopped:
+            values = {key: _prevent(value, key, stopped, method) for key, value in values.items()}
+    return {request.name: read_out(request, space, values) for request in requests}
+
+
+def resolve(method):
+    """Turns the `method=` argument into `"reverse"`, `"forward"` or a `FiniteDifference`.
+
+    Raises:
+        ValueError: for an unknown method.
+    """
+    if isinstance(method, FiniteDifference):
+        return method
+    if isinstance(method, str) and method in METHODS:
+        if method == "finite_difference":
+            return FiniteDifference()
+        return BEST_EXACT if method == "auto" else method
+    raise ValueError(
+        f"method {method!r} is unknown: expected one of {', '.join(map(repr, METHODS))} or a "
+        "kpinn.FiniteDifference(...)."
+    )
+
+
+# The function ------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=256)
+def _takes_training(call):
+    return "training" in inspect.signature(call).parameters
+
+
+def inference(function):
+    """The function as it is to be differentiated: a Keras layer with `training=False`."""
+    if isinstance(function, keras.layers.Layer):
+        return _Inference(function)
+    return function
+
+
+class _Inference:
+    """A Keras layer called with `training=False`; equal for the same layer."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __call__(self, points):
+        return self.layer(points, training=False)
+
+    def __eq__(self, other):
+        return isinstance(other, _Inference) and other.layer is self.layer
+
+    def __hash__(self):
+        return hash(id(self.layer))
+
+
+def _checked(function, space):
+    """The function with its output checked against the fields."""
+    return _Checked(function, space.output_size, space.describe())
+
+
+class _Checked:
+    def __init__(self, function, size, names):
+        self.function, self.size, self.names = function, size, names
+
+    def __call__(self, points):
+        outputs = tf.convert_to_tensor(self.function(points))
+        if outputs.shape.rank != 2 or outputs.shape[1] != self.size:
+            raise ValueError(
+                f"the function returned the shape {tuple(outputs.shape)} for points of shape "
+                f"{tuple(points.shape)}: expected (n, {self.size}), one column per component of "
+                f"the fields. There are {self.names}."
+            )
+        return outputs
+
+
+def _refuse_stopped(function, points, order, method):
+    """Raises for derivatives that stopped moments make wrong; returns their names."""
+    if order == 0:
+        return ()
+    stopped = stopped_moments(function.function, points.shape[1], points.dtype)
+    if stopped and order > 1:
+        raise ValueError(stopped_message(stopped, method, f"derivatives of order {order}"))
+    return stopped
+
+
+def stopped_message(stopped, method, what):
+    """What to tell a user whose network has a variance with a stopped gradient."""
+    return (
+        f"{', '.join(map(repr, stopped))} computes a variance by tf.nn.moments, which stops the "
+        f"gradient of the mean, so that {what} by method={method!r} would be wrong. Layers such "
+        "as LayerNormalization and GroupNormalization do that. Use method='finite_difference', "
+        "or a network without the layer."
+    )
+
+
+def _prevent(value, key, stopped, method):
+    """First derivatives are right, but their gradient would be wrong: it raises `LookupError`."""
+    if not key[1]:
+        return value
+    message = stopped_message(stopped, method, "the gradient of a first derivative")
+    return tf.raw_ops.PreventGradient(input=value, message=message)
+
+
+# dtypes ------------------------------------------------------------------------------------
+
+
+def input_dtype(function, points):
+    """The dtype to differentiate in: that of the model's variables, else of the points."""
+    if isinstance(function, keras.layers.Layer):
+        variables = function.trainable_variables or function.variables
+        return tf.as_dtype(variables[0].dtype if variables else function.variable_dtype)
+    arrays = list(points.values()) if isinstance(points, dict) else [points]
+    kinds = [getattr(array, "dtype", None) for array in arrays]
+    floating = [tf.as_dtype(kind) for kind in kinds if kind is not None]
+    floating = [kind for kind in floating if kind.is_floating]
+    if not floating:
+        return tf.as_dtype(keras.config.floatx())
+    return max(floating, key=lambda kind: kind.size)
+
+
+def epsilon(function, dtype):
+    """Machine epsilon of the least precise dtype that the function computes in."""
+    dtypes = [dtype]
+    if isinstance(function, keras.Model):
+        layers = function._flatten_layers(include_self=False)
+        dtypes += [tf.as_dtype(layer.compute_dtype) for layer in layers]
+    elif isinstance(function, keras.layers.Layer):
+        dtypes.append(tf.as_dtype(function.compute_dtype))
+    return max(_EPSILON[dtype] for dtype in dtypes if dtype in _EPSILON)
+
+
+_EPSILON = {
+    tf.float64: float(np.finfo(np.float64).eps),
+    tf.float32: float(np.finfo(np.float32).eps),
+    tf.float16: float(np.finfo(np.float16).eps),
+    tf.bfloat16: 2.0**-7,
+}
+
+
+# The points --------------------------------------------------------------------------------
+
+
+def _names(points):
+    names = []
+    for name, values in points.items():
+        shape = tuple(np.shape(values))
+        names.append(name if len(shape) < 2 or shape[1] == 1 else f"{name}[{shape[1]}]")
+    return names
+
+
+def _split_points(points, space, dtype):
+    """The input tensor `(n, d)` and the vectors of directions."""
+    if not isinstance(points, dict):
+        columns = _float_tensor("points", points, dtype)
+        if columns.shape.rank != 2 or columns.shape[1] != space.input_size:
+            raise ValueError(
+                f"points have the shape {tuple(columns.shape)}: expected (n, {space.input_size}), "
+                f"one column per component of the coordinates. There are {space.describe()}."
+            )
+        return columns, {}
+    arrays = {name: _column(name, values, dtype) for name, values in points.items()}
+    return join_points(arrays, space), directions_of(arrays, space)
+
+
+def _float_tensor(name, values, dtype):
+    try:
+        tensor = tf.convert_to_tensor(values)
+        return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name!r} is not an array of numbers: {error}") from error
+
+
+def _column(name, values, dtype):
+    tensor = _float_tensor(name, values, dtype)
+    if tensor.shape.rank == 1:
+        tensor = tensor[:, None]
+    if tensor.shape.rank != 2:
+        raise ValueError(f"{name!r} has the shape {tuple(tensor.shape)}: expected (n, 1) or (n,).")
+    return tensor
+
+
+def join_points(arrays, space):
+    """The columns of the coordinates side by side, `(n, d)`.
+
+    Raises:
+        ValueError: for a missing coordinate, a wrong number of components or of points.
+    """
+    columns, counts = [], {}
+    for name, part in space.coordinates.items():
+        if name not in arrays:
+            raise ValueError(
+                f"points lack the coordinate {name!r}: there are {', '.join(arrays) or 'none'}."
+            )
+        size = part.stop - part.start
+        if arrays[name].shape[-1] != size:
+            raise ValueError(
+                f"coordinate {name!r} has the shape {tuple(arrays[name].shape)}: expected "
+                f"(n, {size})."
+            )
+        counts[name] = arrays[name].shape[0]
+        columns.append(arrays[name])
+    if len({count for count in counts.values() if count is not None}) > 1:
+        raise ValueError(f"the coordinates have different numbers of points: {counts}.")
+    return columns[0] if len(columns) == 1 else tf.concat(columns, axis=1)
+
+
+def directions_of(arrays, space):
+    """Vectors of directions over all coordinates, from those over the spatial ones too."""
+    directions = {}
+    for name, vectors in arrays.items():
+        size = vectors.shape[-1]
+        if name not in space.coordinates and size in (space.input_size, len(space.spatial)):
+            directions[name] = _over_all(vectors, size, space)
+    return directions
+
+
+def _over_all(vectors, size, space):
+    if size == space.input_size:
+        return vectors
+    zero = tf.zeros_like(vectors[:, :1])
+    position = {column: i for i, column in enumerate(space.spatial)}
+    columns = [
+        vectors[:, position[i] : position[i] + 1] if i in position else zero
+        for i in range(space.input_size)
+    ]
+    return tf.concat(columns, axis=1)

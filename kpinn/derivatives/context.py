@@ -1,0 +1,53 @@
+"""What an evaluation knows beside the function and the points."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from kpinn.derivatives.requests import Space
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """Facts that the derivative methods need.
+
+    Attributes:
+        space: the `Space` of coordinates and fields.
+        epsilon: machine epsilon of the least precise dtype that the function computes in.
+        scales: typical sizes of the coordinates by name (half the range); `{}` where they are to
+            be taken from the points.
+        inner_order: highest order of the derivatives that the function itself is made of.
+    """
+
+    space: Space
+    epsilon: float
+    scales: dict = dataclasses.field(default_factory=dict)
+    inner_order: int = 0
+
+    def name(self, axis):
+        """Name of an axis."""
+        if isinstance(axis, str):
+            return axis
+        columns = self.space.coordinates.items()
+        return next(name for name, part in columns if part.start <= axis < part.stop)
+
+    def scale(self, axis, points, directions):
+        """The scale of a coordinate, or of the parameter along a direction: a scalar tensor."""
+        if isinstance(axis, int):
+            return self._column_scale(axis, points)
+        columns = [self._column_scale(i, points) for i in range(points.shape[1])]
+        reach = tf.reduce_max(tf.abs(directions[axis]) / tf.stack(columns))
+        return 1.0 / tf.where(reach > 0, reach, 1.0)
+
+    def _column_scale(self, column, points):
+        known = self.scales.get(self.name(column))
+        if known is not None:
+            return tf.constant(known, points.dtype)
+        return half_range(points[:, column])
+
+
+def half_range(values):
+    """Half the range of the values; where that is zero their size, but at least one."""
+    spread = (tf.reduce_max(values) - tf.reduce_min(values)) / 2.0
+    size = tf.maximum(tf.reduce_max(tf.abs(values)), 1.0)
+    return tf.where(spread > 0, spread, size)

@@ -1,0 +1,59 @@
+"""Layers whose second derivatives nested tapes get wrong.
+
+`tf.nn.moments` computes the variance as `mean((x - stop_gradient(mean(x)))^2)`. That is neutral
+for a first derivative and wrong for every derivative of it: the second derivative with respect to
+the inputs, and the gradient of a first derivative with respect to the parameters. It is found in
+the traced graph, so that custom layers which call `tf.nn.moments` are found too.
+"""
+
+import weakref
+
+import tensorflow as tf
+
+_found = weakref.WeakKeyDictionary()
+
+
+def stopped_moments(function, size, dtype):
+    """Names of the operations of `function` that stop the gradient of a mean in a variance.
+
+    Args:
+        function: `(n, size) -> (n, m)`.
+        size: number of columns of its input.
+        dtype: dtype of its input.
+
+    Returns:
+        A tuple of names such as `"layer_normalization/moments"`, which begin with the layer's;
+        empty for a function that cannot be traced with a symbolic input.
+    """
+    try:
+        known = _found.setdefault(function, {})
+    except TypeError:  # cannot be referred to weakly
+        known = {}
+    if (size, dtype) not in known:
+        known[size, dtype] = _trace(function, size, dtype)
+    return known[size, dtype]
+
+
+def _trace(function, size, dtype):
+    def call(points):
+        return function(points)
+
+    try:
+        traced = tf.function(call, autograph=False).get_concrete_function(
+            tf.TensorSpec((None, size), dtype)
+        )
+    except Exception:  # noqa: BLE001  any error of the user's function comes again when it is called
+        return ()
+    graph = traced.graph.as_graph_def()
+    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
+    return tuple(sorted({name for nodes in bodies for name in _stopped(nodes)}))
+
+
+def _stopped(nodes):
+    """Names of `StopGradient` nodes that feed a `SquaredDifference`."""
+    stops = {node.name for node in nodes if node.op == "StopGradient"}
+    for node in nodes:
+        if node.op == "SquaredDifference":
+            for source in node.input:
+                if source.split(":")[0] in stops:
+                    yield source.split(":")[0].rpartition("/")[0] or source

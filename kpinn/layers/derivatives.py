@@ -1,0 +1,100 @@
+"""Derivatives of a network as layers, for functional models and exports."""
+
+import keras
+
+from kpinn import derivatives as engine
+from kpinn.conditions import serialize_method
+from kpinn.derivatives.api import resolve
+from kpinn.derivatives.requests import Space, parse, split_names
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class Derivatives(keras.layers.Layer):
+    """Fields of a network and their derivatives.
+
+    Args:
+        network: Keras model or layer `(n, d) -> (n, m)`; its weights are this layer's weights.
+        requests: names such as `"u, u_x, u_xx"`, see `kpinn.derivatives`.
+        coordinates: names of the columns of the input, `"t x"`.
+        fields: names of the columns of the output.
+        method: how to compute them, see `kpinn.derivatives`.
+        **kwargs: of `keras.layers.Layer`.
+
+    Input shape: `(n, d)`, or a dict of `(n, 1)` by coordinate (and directions).
+
+    Output shape: a dict from name to `(n, 1)`, or as `kpinn.derivatives` says.
+
+    Raises:
+        ValueError: for names without meaning.
+
+    Example:
+
+        inputs = keras.Input((2,))
+        values = kpinn.layers.Derivatives(network, "u_t, u_xx", coordinates="t x")(inputs)
+        heat = keras.Model(inputs, values["u_t"] - values["u_xx"])
+    """
+
+    def __init__(self, network, requests, coordinates, fields="u", method="auto", **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+        self.requests = ", ".join(split_names(requests))
+        self.coordinates, self.fields, self.method = coordinates, fields, method
+        space = Space(coordinates, fields)
+        for name in split_names(requests):
+            parse(name, space)
+        resolve(method)
+
+    def build(self, input_shape):
+        """Builds the network."""
+        if not self.network.built:
+            self.network.build((None, Space(self.coordinates, self.fields).input_size))
+
+    def call(self, inputs):
+        """Values by name."""
+        return engine.derivatives(
+            self.network, inputs, self.requests, self.coordinates, self.fields, self.method
+        )
+
+    def get_config(self):
+        """The arguments."""
+        return super().get_config() | {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "requests": self.requests,
+            "coordinates": self.coordinates,
+            "fields": self.fields,
+            "method": serialize_method(self.method),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        config = dict(config)
+        for name in ("network", "method"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class FiniteDifference(Derivatives):
+    """`Derivatives` by finite differences; see `kpinn.FiniteDifference` for the last arguments."""
+
+    def __init__(
+        self,
+        network,
+        requests,
+        coordinates,
+        fields="u",
+        accuracy=2,
+        scheme="central",
+        step=None,
+        **kwargs,
+    ):
+        method = engine.FiniteDifference(accuracy, scheme, step)
+        super().__init__(network, requests, coordinates, fields, method, **kwargs)
+
+    def get_config(self):
+        """The arguments."""
+        config = super().get_config()
+        del config["method"]
+        return config | self.method.get_config()

@@ -1,0 +1,114 @@
+"""Losses beyond those of Keras, and the objective: what a PINN's conditions add up to."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class Mean(keras.losses.Loss):
+    """The mean of what a condition returns: for a functional to minimise (Deep Ritz).
+
+    The mean over points that are uniform in a domain, times its volume, is the integral of the
+    functional's density. Targets, if there are any, are subtracted.
+
+    Example:
+
+        pinn.compile("adam", loss={"energy": kpinn.losses.Mean()})
+
+    References:
+        W. E and B. Yu, The Deep Ritz method, Communications in Mathematics and Statistics 6
+        (2018), 1-12.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="mean", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Means over the last axis: `(n, k)` to `(n,)`."""
+        return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
+
+
+class Objective:
+    """The loss of every condition, its weight (a variable) and its tracker.
+
+    It computes in the dtype of the residuals, where Keras's own compiled loss would compute in
+    `floatx`.
+
+    Args:
+        names: names of the conditions.
+        loss: a loss for all conditions or a dict by condition; by default the mean square.
+        loss_weights: `None` or a dict from condition to number; by default one.
+        dtype: dtype of the residuals.
+
+    Raises:
+        ValueError: for a name that is not a condition, or a weight that is not a number.
+    """
+
+    def __init__(self, names, loss, loss_weights, dtype):
+        by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
+        loss_weights = dict(loss_weights or {})
+        for argument, given in (("loss", by_name), ("loss_weights", loss_weights)):
+            check_known(given, names, f"{argument} names")
+        self.losses = {name: keras.losses.get(by_name.get(name) or "mse") for name in names}
+        self.weights = {name: _weight(name, loss_weights.get(name, 1.0), dtype) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name=name, dtype=dtype) for name in names}
+
+    def terms(self, residuals, targets, sample_weight):
+        """The loss of each condition, before its weight.
+
+        Args:
+            residuals: dict from condition to tensor `(n, k)`.
+            targets: dict from condition to tensor `(n, k)`; where there is none it is zero.
+            sample_weight: dict from condition to tensor `(n,)` or `(n, 1)`.
+
+        Returns:
+            A dict from condition to scalar tensor.
+        """
+        terms = {}
+        for name, residual in residuals.items():
+            target = targets.get(name)
+            target = ops.zeros_like(residual) if target is None else target
+            target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
+            per_point, reduction = _per_point(self.losses[name], target, residual)
+            weight = sample_weight.get(name)
+            terms[name] = _reduce(per_point, weight, reduction)
+        return terms
+
+    def total(self, terms, regularization=()):
+        """The weighted sum of the terms and the regularization losses."""
+        parts = [ops.convert_to_tensor(self.weights[name]) * term for name, term in terms.items()]
+        return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
+
+
+def check_known(given, names, what):
+    """Raises `ValueError` for a key of `given` that is not a condition."""
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(
+            f"{what} {', '.join(map(repr, unknown))}, but the conditions are {', '.join(names)}."
+        )
+
+
+def _weight(name, value, dtype):
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"loss weight of {name!r} is a number, not {value!r}.") from error
+    return keras.Variable(number, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
+
+
+def _per_point(loss, target, residual):
+    """Values `(n,)` of a loss object or function, and its reduction."""
+    if isinstance(loss, keras.losses.Loss):
+        return loss.call(target, residual), loss.reduction
+    return loss(target, residual), "sum_over_batch_size"
+
+
+def _reduce(values, weight, reduction):
+    if weight is not None:
+        values = values * ops.reshape(ops.cast(weight, values.dtype), ops.shape(values))
+    if reduction == "sum":
+        return ops.sum(values)
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return ops.sum(values) / ops.sum(ops.cast(weight, values.dtype))
+    return ops.mean(values)

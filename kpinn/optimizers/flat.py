@@ -1,0 +1,70 @@
+"""Parameters as one flat vector."""
+
+import math
+
+import tensorflow as tf
+
+
+def join(tensors, dtype=None):
+    """One vector `(p,)` of all entries of the tensors, in order, cast to `dtype`."""
+    flat = [tf.reshape(tensor, (-1,)) for tensor in tensors]
+    return tf.concat(flat if dtype is None else [tf.cast(part, dtype) for part in flat], axis=0)
+
+
+def split(theta, variables):
+    """The inverse of `join`: a list of tensors with the shapes and dtypes of `variables`."""
+    sizes = [math.prod(variable.shape) for variable in variables]
+    parts = tf.split(theta, sizes)
+    return [
+        tf.cast(tf.reshape(part, variable.shape), variable.dtype)
+        for part, variable in zip(parts, variables, strict=True)
+    ]
+
+
+def destructure(model):
+    """A model as a function of its parameters and its input.
+
+    Args:
+        model: a built Keras model (a `kpinn.PINN` too), with `p` trainable parameters.
+
+    Returns:
+        A pair `theta, apply`. `theta` is a tensor `(p,)` with the present values;
+        `apply(theta, x)` equals `model(x)` with these parameters. It is differentiable in both
+        and leaves the model as it is.
+
+    Raises:
+        ValueError: if the model has no weights yet, or `theta` has the wrong length.
+
+    Example:
+
+        theta, apply = kpinn.destructure(network)
+
+        @tf.function
+        def loss_and_gradient(theta):
+            with tf.GradientTape() as tape:
+                tape.watch(theta)
+                loss = tf.reduce_mean((apply(theta, x) - y) ** 2)
+            return loss, tape.gradient(loss, theta)
+
+        result = scipy.optimize.minimize(
+            lambda theta: [value.numpy() for value in loss_and_gradient(tf.constant(theta))],
+            theta.numpy(), jac=True, method="L-BFGS-B",
+        )
+    """
+    if not model.built or not model.trainable_variables:
+        raise ValueError(
+            f"model {model.name!r} has no parameters yet: build it first, for example by calling "
+            "it on an array of points."
+        )
+    variables = list(model.trainable_variables)
+    count = sum(math.prod(variable.shape) for variable in variables)
+
+    def apply(theta, x):
+        theta = tf.convert_to_tensor(theta)
+        if theta.shape.rank != 1 or theta.shape[0] not in (None, count):
+            raise ValueError(f"theta has the shape {tuple(theta.shape)}: expected ({count},).")
+        state = [variable.value for variable in model.non_trainable_variables]
+        outputs, _ = model.stateless_call(split(theta, variables), state, x)
+        return outputs
+
+    return join([variable.value for variable in variables]), apply
