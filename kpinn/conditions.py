@@ -3,7 +3,6 @@
 import difflib
 import inspect
 
-import keras
 import tensorflow as tf
 
 from kpinn.derivatives.api import (
@@ -15,7 +14,6 @@ from kpinn.derivatives.api import (
     join_points,
 )
 from kpinn.derivatives.context import Context
-from kpinn.derivatives.finite_difference import FiniteDifference
 from kpinn.derivatives.requests import OPERATORS, Space, declare, parse
 
 
@@ -95,6 +93,10 @@ class Function:
         self.arguments = _arguments(function, kind, self.name)
         self.arrays = ()
 
+    def __call__(self, values):
+        """Calls it with its arguments from a dict of values."""
+        return self.function(**{name: values[name] for name in self.arguments})
+
 
 def _arguments(function, kind, name):
     names = []
@@ -118,16 +120,17 @@ class Problem:
         fields: names of the fields, the columns of the network's output.
         derived: list of `Function`, the derived fields.
         unknowns: live dict from name to variable.
+        scales: live dict from coordinate to half its range, for finite differences.
     """
 
-    def __init__(self, network, coordinates, fields, derived, unknowns):
+    def __init__(self, network, coordinates, fields, derived, unknowns, scales):
         self.network_space = Space(coordinates, fields)
         self.network = inference(network)
         self.dtype = input_dtype(network, {})
         self.epsilon = epsilon(network, self.dtype)
         self.derived = {function.name: function for function in derived}
         self.unknowns = unknowns
-        self.scales = {}
+        self.scales = scales
         self.spaces = {
             name: Space(coordinates, f"{name}[{function.option}]")
             for name, function in self.derived.items()
@@ -268,7 +271,7 @@ class Problem:
 
         def function(points):
             values = self._values(derived.arguments, points, {}, method, outer_order)
-            outputs = tf.convert_to_tensor(derived.function(**values))
+            outputs = tf.convert_to_tensor(derived(values))
             return outputs if outputs.shape.rank == 2 else tf.reshape(outputs, (-1, derived.option))
 
         return function
@@ -298,8 +301,9 @@ class Problem:
         return max(orders)
 
     def check_fields(self):
-        """Raises `ValueError` for derived fields that depend on themselves."""
-        for name in self.derived:
+        """Raises `ValueError` for derived fields with unknown names, or that need themselves."""
+        for name, function in self.derived.items():
+            self.resolve(function, "field")
             self._visit(name, ())
 
     def _visit(self, name, trail):
@@ -323,10 +327,3 @@ def _order(request):
 def method_of(function, default):
     """The derivative method of a condition."""
     return default if function.option is None else function.option
-
-
-def serialize_method(method):
-    """A method as plain data."""
-    if isinstance(method, FiniteDifference):
-        return keras.saving.serialize_keras_object(method)
-    return method

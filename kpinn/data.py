@@ -2,6 +2,7 @@
 
 import typing
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -29,11 +30,43 @@ def is_shared(points):
     return not any(isinstance(value, dict) for value in points.values())
 
 
-def is_plain(x):
-    """Whether `x` are arrays, rather than a dataset or a generator of them."""
-    return isinstance(x, dict) or (
-        isinstance(x, tuple | list) and len(x) in (1, 2, 3) and isinstance(x[0], dict)
+def is_stream(x):
+    """Whether `x` yields batches, rather than being arrays."""
+    return not isinstance(x, dict | tuple | list) and hasattr(
+        x, "__iter__" if not isinstance(x, keras.utils.PyDataset) else "__getitem__"
     )
+
+
+def first_element(stream):
+    """The first batch as `(points, targets, sample_weight)`; `None` if reading would use it up."""
+    if isinstance(stream, tf.data.Dataset):
+        element = next(iter(stream.take(1)), None)
+        if element is None:
+            raise ValueError("the dataset of points is empty.")
+    elif isinstance(stream, keras.utils.PyDataset):
+        element = stream[0]
+    else:
+        return None
+    return tuple(part or None for part in keras.utils.unpack_x_y_sample_weight(element))
+
+
+def as_data(batch):
+    """A batch of Keras, `points` or a tuple with targets and sample weights, as a `Data`."""
+    if isinstance(batch, Data):
+        return batch
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    return Data(x, y or {}, sample_weight or {})
+
+
+def as_dataset(data, batch_size=None, shuffle=False, repeat=True):
+    """A `tf.data.Dataset` of full batches, for Keras's own loops."""
+    if batch_size is not None:
+        raise ValueError(
+            "batch_size with arrays needs kpinn's own train_step and no distribution strategy: "
+            "pass a tf.data.Dataset of batches instead."
+        )
+    dataset = tf.data.Dataset.from_tensors(tuple(data))
+    return dataset.repeat() if repeat else dataset
 
 
 def unpack(x, y=None, sample_weight=None):

@@ -55,7 +55,7 @@ def _residual_function(pinn, name, function):
         arrays += [array] if known else _directions_or_array(problem, array)
 
     def served(**arrays):
-        return {name: pinn._residuals([name], arrays)[name]}
+        return pinn.residuals_at((name,), arrays)
 
     return _trace(pinn, served, tuple(dict.fromkeys(arrays)))
 

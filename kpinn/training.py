@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kpinn.data import batch, sizes
 from kpinn.optimizers.flat import join, split
-from kpinn.optimizers.scipy_minimize import BOUNDED_METHODS, minimize
+from kpinn.optimizers.scipy_minimize import BOUNDED_METHODS, ScipyMinimize, minimize
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # a call is not to keep the progress bar waiting longer than about this
@@ -132,6 +132,85 @@ class Callbacks:
         return logs
 
 
+def runs_on_arrays(pinn, base):
+    """Whether points in memory are trained on here, rather than in Keras's own loop.
+
+    Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
+    distribution strategies.
+    """
+    own_step = type(pinn).train_step is base.train_step and pinn._distribute_strategy is None
+    return isinstance(pinn.optimizer, ScipyMinimize) or own_step
+
+
+def fit(
+    pinn,
+    data,
+    schedule,
+    epochs,
+    verbose,
+    callbacks,
+    initial_epoch,
+    validation_data,
+    validation_freq,
+):
+    """Trains on points in memory; see `PINN.fit`.
+
+    Args:
+        pinn: the `PINN`, compiled and built.
+        data: a `Data` of tensors.
+        schedule: a `Schedule`.
+        epochs: number of the last epoch.
+        verbose: as in Keras.
+        callbacks: Keras callbacks.
+        initial_epoch: number of epochs that are done.
+        validation_data: `None` or a dataset.
+        validation_freq: epochs from one validation to the next.
+    """
+    minimizes = isinstance(pinn.optimizer, ScipyMinimize)
+    if minimizes and (schedule.steps, schedule.batch_size) != (1, None):
+        raise ValueError(
+            "ScipyMinimize takes all points in the one step of an epoch: leave out batch_size and "
+            "steps_per_epoch."
+        )
+    validate = _validation(pinn, validation_data, validation_freq)
+    callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
+    pinn.stop_training = False
+    callbacks.list.on_train_begin()
+    initial_epoch = restored_epoch(pinn) or initial_epoch
+    if minimizes:
+        logs = fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
+    else:
+        logs = fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
+        pinn.optimizer.finalize_variable_values(pinn.trainable_variables)
+    callbacks.list.on_train_end(logs)
+    if minimizes and verbose and pinn.optimizer.result.code != "iteration_limit":
+        print(pinn.optimizer.result.message)
+
+
+def _validation(pinn, dataset, frequency):
+    """`None`, or a function from an epoch to its validation logs."""
+    if dataset is None:
+        return None
+
+    def validate(epoch):
+        if (epoch + 1) % frequency if isinstance(frequency, int) else epoch + 1 not in frequency:
+            return {}
+        logs = keras.Model.evaluate(pinn, dataset, verbose=0, return_dict=True)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+    return validate
+
+
+def replace_loss_tracker(model, tracker):
+    """Keras makes its tracker in `floatx`; this one has the dtype of the loss (private name)."""
+    object.__setattr__(model, "_loss_tracker", tracker)
+
+
+def restored_epoch(model):
+    """The epoch that `keras.callbacks.BackupAndRestore` restored, if any (private name)."""
+    return getattr(model, "_initial_epoch", None)
+
+
 def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate):
     """Trains by the Keras optimizer.
 
@@ -144,7 +223,8 @@ def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
         initial_epoch: number of epochs that are done.
         validate: `None` or a function from epoch to a dict of validation logs.
     """
-    per_call = min(pinn.steps_in_one_call or schedule.steps, schedule.steps)
+    per_call = pinn._plain.steps_per_execution
+    per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
     run, names = pinn.cached(
         ("epochs", schedule.key, whole), lambda: compile_epochs(pinn, schedule, whole)
@@ -203,8 +283,8 @@ def compile_objective(pinn):
         for variable, value in zip(variables, split(theta, variables), strict=True):
             variable.assign(value)
         with tf.GradientTape() as tape:
-            terms = pinn.terms(data)
-            loss = pinn.total(terms)
+            terms = pinn._objective.terms(pinn(data.points), data.targets, data.sample_weight)
+            loss = pinn._objective.total(terms, pinn.losses)
         gradients = gradients_or_zeros(tape, loss, variables)
         return join([loss, *terms.values(), *gradients], tf.float64)
 
@@ -252,7 +332,7 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
         pinn.optimizer.iterations.assign_add(1)
         callbacks.begin(epoch)
         callbacks.list.on_train_batch_begin(0)
-        logs = pinn.logs_at_point(data, terms)
+        logs = _logs_at_point(pinn, data, terms)
         callbacks.list.on_train_batch_end(0, logs)
         logs = callbacks.end(epoch, logs, validate)
         epoch += 1
@@ -266,7 +346,17 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     )
     assign(result.theta)
     pinn.optimizer.result = result
-    return logs, result
+    return logs
+
+
+def _logs_at_point(pinn, data, terms):
+    """Logs for weights whose losses are known already."""
+    logs = terms | {name: float(v.numpy()) for name, v in pinn.unknowns.items()}
+    if pinn._plain.metrics is not None:
+        pinn.reset_metrics()
+        pinn.cached("test", lambda: tf.function(pinn.test_step))(data)
+        logs = {name: float(v) for name, v in pinn.get_metrics_result().items()} | logs
+    return logs
 
 
 def _bounds(pinn):

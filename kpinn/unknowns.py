@@ -57,8 +57,8 @@ class UnknownValue(keras.metrics.Metric):
         """The value."""
         return ops.convert_to_tensor(self._read())
 
-    @staticmethod
-    def describe(name, variable):
-        """Arguments of `PINN.unknown` that make it again."""
-        positive = isinstance(variable.constraint, AtLeast)
-        return {"name": name, "initial": float(variable.numpy()), "positive": positive}
+
+def describe(name, variable):
+    """Arguments of `PINN.unknown` that make an unknown again."""
+    positive = isinstance(variable.constraint, AtLeast)
+    return {"name": name, "initial": float(variable.numpy()), "positive": positive}

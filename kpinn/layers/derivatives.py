@@ -3,7 +3,6 @@
 import keras
 
 from kpinn import derivatives as engine
-from kpinn.conditions import serialize_method
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.requests import Space, parse, split_names
 
@@ -62,7 +61,7 @@ class Derivatives(keras.layers.Layer):
             "requests": self.requests,
             "coordinates": self.coordinates,
             "fields": self.fields,
-            "method": serialize_method(self.method),
+            "method": keras.saving.serialize_keras_object(self.method),
         }
 
     @classmethod

@@ -1,0 +1,394 @@
+"""Figures of a trained model: fields, training histories and residuals.
+
+Every function returns a `matplotlib.figure.Figure`, which needs neither a display nor pyplot's
+global state, and saves it if a `path` is given. Matplotlib comes with `pip install kpinn[plot]`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+VALUES, SIGNED, ERRORS = "viridis", "RdBu_r", "magma"
+DECADES = 8  # what a logarithmic map shows below its largest value
+RATES = ("learning_rate", "lr")  # schedules write these into the history; they are no losses
+
+
+def field(pinn, box, name="u", reference=None, points=101, path=None, fixed=None):
+    """Draw a field or a derivative, beside a reference and the error if there is one.
+
+    Two coordinates make maps (the first one horizontal), one coordinate makes curves.
+
+    Args:
+        pinn: model with `predict_fields(points, name) -> {name: (n, 1)}`.
+        box: `kpinn.domains.Box` to draw over.
+        name: field or derivative, such as `"u"` or `"u_xx"`.
+        reference: function of one array `(n,)` per coordinate (`(n, d)` for a vector one), in the
+            order of the box; or values on the grid, `(n,)`, `(n, 1)` or shaped as the grid, the
+            first coordinate along the first axis.
+        points: points along each coordinate that is drawn, an int or `{"t": 101, "x": 256}`.
+        path: file to save to.
+        fixed: `{name: value}` of the coordinates that are not drawn.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+        ValueError: if not one or two scalar coordinates are left, or shapes do not fit.
+
+    Example:
+        >>> figure = plotting.field(pinn, box, "u", lambda t, x: np.exp(-t) * np.sin(x))
+        >>> figure = plotting.field(pinn, cube, "u_x", fixed={"z": 0.5}, path="slice.png")
+    """
+    grid = _Grid(box, points, fixed)
+    values = grid.column(pinn.predict_fields(grid.points, name)[name], f"field {name!r}")
+    expected = None if reference is None else grid.reference(reference)
+    figure = (_field_curves if len(grid.names) == 1 else _field_maps)(grid, name, values, expected)
+    return _save(figure, path)
+
+
+def residual(pinn, box, condition, points=101, path=None, fixed=None):
+    """Draw the absolute residual of a condition on a logarithmic scale.
+
+    Of several components the root of the sum of squares is drawn.
+
+    Args:
+        pinn: model with `residuals({condition: points}) -> {condition: (n, k)}`.
+        box: `kpinn.domains.Box` to draw over.
+        condition: name of the condition; it must need no more than the coordinates.
+        points, path, fixed: as for `field`.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+        ValueError: if not one or two scalar coordinates are left, or shapes do not fit.
+
+    Example:
+        >>> figure = plotting.residual(pinn, box, "momentum", path="residual.png")
+    """
+    grid = _Grid(box, points, fixed)
+    values = np.asarray(pinn.residuals({condition: grid.points})[condition], "float64")
+    values = grid.rows(values, f"the residual of {condition!r}")
+    size = np.sqrt(np.sum(values**2, axis=1)).reshape(grid.shape)
+    figure = _figure(6.4, _height(grid, 4.4, panel=5.0))
+    axes = figure.subplots()
+    if len(grid.names) == 1:
+        _curve_axes(grid, axes, ylabel=f"|{condition}|")
+        axes.plot(grid.ticks[0], size, color="C3")
+        _log_axis(axes, size)
+    else:
+        colours = _log_colours(size)
+        mesh = _map(grid, axes, np.maximum(size, colours["vmin"]), **colours)
+        figure.colorbar(mesh, ax=axes)
+    axes.set_title(f"|{condition}|{grid.where}, root mean square {_rms(size):.2e}")
+    return _save(figure, path)
+
+
+def history(history, path=None, unknowns=()):
+    """Draw the losses of a training, and the unknowns of an inverse problem beside them.
+
+    The loss axis is logarithmic where all losses are positive. A value `val_...` is a dashed line
+    in the colour of its partner; if there are fewer of them (`validation_freq`), they are spread
+    evenly over the epochs. Learning rates are left out.
+
+    Args:
+        history: `keras.callbacks.History`, or a dict of lists.
+        path: file to save to.
+        unknowns: keys to draw on a second panel.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+        TypeError, ValueError: if there is nothing to draw, or an unknown is not in the history.
+
+    Example:
+        >>> figure = plotting.history(pinn.fit(points, epochs=500), unknowns=["viscosity"])
+    """
+    logs = _logs(history, unknowns)
+    losses = {k: v for k, v in logs.items() if k not in unknowns and k not in RATES}
+    figure = _figure(6.4 + 4.4 * bool(unknowns), 4.2)
+    panels = figure.subplots(1, 1 + bool(unknowns), squeeze=False)[0]
+    _lines(panels[0], losses)
+    _loss_scale(panels[0], np.concatenate([*losses.values(), []]))
+    panels[0].set_ylabel("loss")
+    if unknowns:
+        _lines(panels[1], {key: logs[key] for key in unknowns})
+        panels[1].set_ylabel("unknowns")
+    return _save(figure, path)
+
+
+class _Grid:
+    """The grid to draw on: `names` and `ticks` of what varies, `points` of everything."""
+
+    def __init__(self, box, points, fixed):
+        fixed = _fixed_values(box, fixed or {})
+        self.coordinates = box.coordinates
+        self.names = _free_names(box, fixed)
+        counts = _point_counts(points, self.names)
+        self.ticks = [np.linspace(*box.bounds[k], counts[k]) for k in self.names]
+        self.shape = tuple(counts.values())
+        mesh = np.meshgrid(*self.ticks, indexing="ij")
+        free = {k: axis.reshape(-1, 1) for k, axis in zip(self.names, mesh, strict=True)}
+        self.size = mesh[0].size
+        held = {k: np.tile(value, (self.size, 1)) for k, value in fixed.items()}
+        self.points = {k: (free | held)[k] for k in box.coordinates}
+        listed = ", ".join(f"{k} = {_short(value)}" for k, value in fixed.items())
+        self.where = f" at {listed}" if listed else ""
+        self.ratio = _ratio(self.ticks) if set(self.names) <= set(box.spatial) else None
+
+    def rows(self, values, what):
+        """`values` as `(n, k)`, or an error."""
+        values = values[:, None] if values.ndim == 1 else values
+        if values.ndim != 2 or len(values) != self.size:
+            raise ValueError(
+                f"Expected {what} with {self.size} values, one per point of the grid "
+                f"{self.shape}, got the shape {values.shape}."
+            )
+        return values
+
+    def column(self, values, what):
+        """The only column of `values`, in the shape of the grid."""
+        values = self.rows(np.asarray(values, "float64"), what)
+        if values.shape[1] != 1:
+            raise ValueError(
+                f"A plot shows one number per point, but {what} has {values.shape[1]} "
+                "components. Name one of them."
+            )
+        return values.reshape(self.shape)
+
+    def reference(self, reference):
+        """Values of a reference in the shape of the grid."""
+        if callable(reference):
+            arrays = [self.points[name] for name in self.coordinates]
+            reference = reference(*(a[:, 0] if a.shape[1] == 1 else a for a in arrays))
+        values = np.asarray(reference, "float64")
+        return self.column(values.ravel() if values.shape == self.shape else values, "a reference")
+
+
+def _ratio(ticks):
+    """Height over width of a map in space, drawn to scale; None where that makes a bad figure."""
+    spans = [axis[-1] - axis[0] for axis in ticks]
+    return spans[1] / spans[0] if len(spans) == 2 and 0.3 < spans[1] / spans[0] < 1.5 else None
+
+
+def _fixed_values(box, fixed):
+    unknown = [name for name in fixed if name not in box.coordinates]
+    if unknown:
+        raise ValueError(f"Cannot fix {unknown}. The box has the coordinates {box.coordinates}.")
+    return {name: _fixed_value(box, name, fixed[name]) for name in box.coordinates if name in fixed}
+
+
+def _fixed_value(box, name, value):
+    value, width = np.atleast_1d(np.asarray(value, "float64")), np.size(box.bounds[name][0])
+    if value.shape != (width,):
+        raise ValueError(f"fixed[{name!r}] needs {width} number(s), got the shape {value.shape}.")
+    return value
+
+
+def _free_names(box, fixed):
+    free = [name for name in box.coordinates if name not in fixed]
+    vectors = [name for name in free if np.size(box.bounds[name][0]) > 1]
+    if len(free) not in (1, 2) or vectors:
+        raise ValueError(
+            f"A plot is over one or two scalar coordinates, but {tuple(free) or 'none'} vary"
+            f"{f' and {tuple(vectors)} are vectors' if vectors else ''}. Fix all but one or two "
+            "of them, as in fixed={'t': 0.5} (a vector coordinate takes a list)."
+        )
+    return free
+
+
+def _point_counts(points, names):
+    counts = dict(points) if isinstance(points, Mapping) else dict.fromkeys(names, points)
+    if set(counts) != set(names):
+        raise ValueError(f"`points` needs the coordinates {tuple(names)}, got {tuple(counts)}.")
+    for name, n in counts.items():
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
+            raise ValueError(f"`points` along {name!r} must be an int of at least 2, got {n!r}.")
+    return {name: int(counts[name]) for name in names}
+
+
+def _figure(width, height):
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("Plots need matplotlib: pip install kpinn[plot]") from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08)
+    return figure
+
+
+def _height(grid, default, panel):
+    """Height of a figure whose maps are `panel` inches wide, so that colour bars fit them."""
+    return default if grid.ratio is None else 0.7 + panel * grid.ratio
+
+
+def _save(figure, path):
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _field_maps(grid, name, values, expected):
+    if expected is None:
+        figure = _figure(6.0, _height(grid, 4.2, panel=4.6))
+        axes = figure.subplots()
+        figure.colorbar(_map(grid, axes, values, **_colours(values)), ax=axes)
+        axes.set_title(f"{name}{grid.where}")
+        return figure
+    figure = _figure(14.0, _height(grid, 4.0, panel=3.6))
+    left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
+    colours, error = _colours(values, expected), np.abs(values - expected)
+    _map(grid, left, values, **colours)
+    figure.colorbar(_map(grid, middle, expected, **colours), ax=[left, middle])
+    figure.colorbar(_map(grid, right, error, cmap=ERRORS, vmin=0.0), ax=right)
+    left.set_title(f"{name}{grid.where}")
+    middle.set_title("reference")
+    middle.label_outer()
+    right.label_outer()
+    right.set_title(f"|error|, {_relative_error(values, expected)}")
+    return figure
+
+
+def _field_curves(grid, name, values, expected):
+    figure = _figure(6.4, 4.2 if expected is None else 5.6)
+    if expected is None:
+        axes = figure.subplots()
+        _curve_axes(grid, axes, ylabel=name)
+        axes.plot(grid.ticks[0], values)
+        axes.set_title(f"{name}{grid.where}")
+        return figure
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    _curve_axes(grid, lower, ylabel="|error|")
+    upper.set_ylabel(name)
+    upper.grid(alpha=0.3)
+    upper.plot(grid.ticks[0], values, linewidth=2.5, label="prediction")
+    upper.plot(grid.ticks[0], expected, "k--", linewidth=1.2, label="reference")
+    upper.legend()
+    upper.set_title(f"{name}{grid.where}, {_relative_error(values, expected)}")
+    lower.plot(grid.ticks[0], np.abs(values - expected), color="C3")
+    _log_axis(lower, np.abs(values - expected))
+    return figure
+
+
+def _map(grid, axes, values, **colours):
+    mesh = axes.pcolormesh(*grid.ticks, values.T, shading="gouraud", rasterized=True, **colours)
+    axes.set(xlabel=grid.names[0], ylabel=grid.names[1], aspect="equal" if grid.ratio else "auto")
+    return mesh
+
+
+def _curve_axes(grid, axes, ylabel):
+    axes.set(xlabel=grid.names[0], ylabel=ylabel, xlim=grid.ticks[0][[0, -1]])
+    axes.grid(alpha=0.3)
+
+
+def _colours(*arrays):
+    """One scale for all arrays: diverging and centred on 0 where there are both signs."""
+    values = _finite(*arrays)
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    if low < 0 < high:
+        return {"cmap": SIGNED, "vmin": -max(-low, high), "vmax": max(-low, high)}
+    return {"cmap": VALUES, "vmin": low, "vmax": high}
+
+
+def _log_colours(values):
+    """Logarithmic colours; zeros get the lowest colour."""
+    limits = _log_limits(values)
+    if limits is None:
+        return {"cmap": ERRORS, "vmin": 0.0, "vmax": 1.0}
+    return {"cmap": ERRORS, "norm": "log", "vmin": limits[0], "vmax": limits[1]}
+
+
+def _log_axis(axes, values):
+    """Logarithmic vertical axis, if any value is positive."""
+    limits = _log_limits(values)
+    if limits is not None:
+        axes.set_yscale("log")
+        axes.set_ylim(limits[0] / 2, limits[1] * 2)
+
+
+def _log_limits(values):
+    """Ends of a logarithmic scale, which do not follow the dips where `values` cross zero."""
+    positive = _positive(values)
+    if not len(positive):
+        return None
+    high = positive.max()
+    return min(max(np.quantile(positive, 0.05), high * 10.0**-DECADES), high / 10), high
+
+
+def _loss_scale(axes, values):
+    """Logarithmic; with values <= 0 symmetric logarithmic, or linear if the range is small."""
+    sizes, values = _positive(np.abs(values)), _finite(values)
+    if not len(sizes):
+        return
+    if values.min() > 0:
+        axes.set_yscale("log")
+    elif sizes.max() > 100 * np.quantile(sizes, 0.05, method="lower"):
+        axes.set_yscale("symlog", linthresh=sizes.max() * 1e-3)
+
+
+def _logs(history, unknowns):
+    logs = getattr(history, "history", history)
+    if not isinstance(logs, Mapping):
+        raise TypeError(f"`history` must be a keras History or a dict of lists, got {history!r}.")
+    if isinstance(unknowns, str):
+        raise TypeError(f"`unknowns` must be a list of keys, as in [{unknowns!r}].")
+    missing = [key for key in unknowns if key not in logs]
+    if missing:
+        raise ValueError(f"The history has no {missing}. It has {list(logs)}.")
+    logs = {key: np.asarray(values, "float64").ravel() for key, values in logs.items()}
+    if not any(len(values) for values in logs.values()):
+        raise ValueError("The history is empty. Train for at least one epoch first.")
+    return logs
+
+
+def _lines(axes, logs):
+    epochs = max((len(values) for values in logs.values()), default=0)
+    partners = dict.fromkeys(key.removeprefix("val_") for key in logs)
+    colours = {key: f"C{i}" for i, key in enumerate(k for k in partners if k != "loss")}
+    for key, values in logs.items():
+        partner = key.removeprefix("val_")
+        step = epochs // max(len(values), 1)
+        axes.plot(
+            step * np.arange(1, len(values) + 1),
+            values,
+            label=key,
+            color=colours.get(partner, "black"),
+            linewidth=2.5 if partner == "loss" else 1.3,
+            linestyle="--" if key != partner else "-",
+            marker="." if len(values) == 1 else None,
+        )
+    axes.grid(alpha=0.3)
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if logs:
+        axes.legend()
+
+
+def _relative_error(values, expected):
+    size = np.linalg.norm(expected)
+    if size == 0:
+        return f"L2 error {_rms(values):.3e} (reference is 0)"
+    return f"relative L2 error {np.linalg.norm(values - expected) / size:.3e}"
+
+
+def _rms(values):
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _finite(*arrays):
+    values = np.concatenate([np.ravel(array) for array in arrays])
+    return values[np.isfinite(values)]
+
+
+def _positive(*arrays):
+    values = _finite(*arrays)
+    return values[values > 0]
+
+
+def _short(value):
+    listed = ", ".join(f"{v:g}" for v in value)
+    return listed if len(value) == 1 else f"[{listed}]"

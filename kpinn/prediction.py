@@ -1,0 +1,56 @@
+"""Fields, derivatives and residuals at points, in batches."""
+
+import numpy as np
+import tensorflow as tf
+
+from kpinn.data import is_shared, one_set
+from kpinn.derivatives.api import directions_of, resolve
+from kpinn.derivatives.requests import parse, split_names
+
+BATCH = 16_384
+
+
+def predict_fields(pinn, points, names, batch_size):
+    """See `PINN.predict_fields`."""
+    problem, method = pinn._plain.problem, resolve(pinn.method)
+    names = split_names(names or list(problem.space.fields))
+    arrays = one_set("points", points, problem)
+    for name in names:
+        parse(name, problem.space, directions_of(arrays, problem.space))
+    compute = pinn.cached(
+        ("fields", names),
+        lambda: _graph(pinn, lambda arrays: problem.values(names, arrays, method)),
+    )
+    return _batched(compute, arrays, batch_size)
+
+
+def residuals(pinn, points, batch_size):
+    """See `PINN.residuals`; `points` are those of a `Data`."""
+    if is_shared(points):
+        return _residuals(pinn, tuple(pinn.conditions), points, batch_size)
+    found = {}
+    for name, arrays in points.items():
+        found |= _residuals(pinn, (name,), arrays, batch_size)
+    return found
+
+
+def _residuals(pinn, names, arrays, batch_size):
+    compute = pinn.cached(
+        ("residuals", names),
+        lambda: _graph(pinn, lambda arrays: pinn.residuals_at(names, arrays)),
+    )
+    return _batched(compute, arrays, batch_size)
+
+
+def _graph(pinn, function):
+    return function if pinn.run_eagerly else tf.function(function, reduce_retracing=True)
+
+
+def _batched(compute, arrays, batch_size):
+    if batch_size < 1:
+        raise ValueError(f"batch_size is at least 1, not {batch_size}.")
+    parts = []
+    for start in range(0, next(iter(arrays.values())).shape[0], batch_size):
+        part = {name: array[start : start + batch_size] for name, array in arrays.items()}
+        parts.append({name: value.numpy() for name, value in compute(part).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
