@@ -1,7 +1,7 @@
 """Physics-informed neural networks as Keras models."""
 
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
-from kpinn import domains, layers, losses, networks, optimizers
+from kpinn import domains, layers, losses, networks, optimizers, plotting
 from kpinn.conditions import condition, field
 from kpinn.derivatives import FiniteDifference, PrecisionWarning, derivatives
 from kpinn.optimizers import destructure
@@ -23,5 +23,6 @@ __all__ = [
     "losses",
     "networks",
     "optimizers",
+    "plotting",
     "set_float64",
 ]

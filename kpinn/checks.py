@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import stopped_message
 from kpinn.derivatives.finite_difference import FiniteDifference
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.stop_gradient import stopped_moments
 
 NOT_POINTWISE = (
@@ -62,7 +63,7 @@ def check_settings(network, validation_split, class_weight):
         )
     random = [
         layer.name
-        for layer in network._flatten_layers()
+        for layer in all_layers(network)
         if isinstance(layer, NOT_POINTWISE) and layer.trainable
     ]
     if random:

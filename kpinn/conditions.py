@@ -178,16 +178,13 @@ class Problem:
             known += [f"{operator}_{field_name}" for operator in OPERATORS]
             known += [f"{field_name}_{coordinate}" for coordinate in self.space.coordinates]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        if close:
-            raise ValueError(
-                f"{name!r} is not known; did you mean {close[0]!r}? There are {self.describe()}."
-            )
         prefix, _, suffix = name.partition("_")
         letters = set(suffix.replace("_", ""))
         of_coordinates = suffix in self.space.coordinates or letters <= set(self.space.coordinates)
         begins_with_field = any(name.startswith(f"{f}_") for f in self.space.fields)
-        if begins_with_field or prefix in OPERATORS or (suffix and of_coordinates):
-            raise ValueError(f"{error} Unknowns: {', '.join(self.unknowns) or 'none'}.")
+        if close or begins_with_field or prefix in OPERATORS or (suffix and of_coordinates):
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{error}{hint} Unknowns: {', '.join(self.unknowns) or 'none'}.")
 
     def describe(self):
         """All names, for error messages."""

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space
 
 HALF_PRECISION = ("float16", "bfloat16")
@@ -87,7 +88,7 @@ def _try(network, points, space):
 
 
 def _refuse_half_precision(network):
-    for layer in network._flatten_layers():
+    for layer in all_layers(network):
         if layer.compute_dtype in HALF_PRECISION:
             raise ValueError(
                 f"layer {layer.name!r} computes in {layer.compute_dtype}, where second "

@@ -9,6 +9,7 @@ import tensorflow as tf
 from kpinn import checks, data, export, prediction, saving, training
 from kpinn.conditions import Function, Problem, marked, method_of
 from kpinn.derivatives.api import resolve
+from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.networks import check_network
 from kpinn.optimizers import ScipyMinimize
@@ -285,11 +286,11 @@ class PINN(keras.Model, metaclass=_Constructed):
             run_eagerly=run_eagerly,
             **kwargs,
         )
-        training.replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=dtype))
+        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=dtype))
         state.functions.clear()
 
     def _may_jit(self):
-        return "forward" not in self._plain.methods.values() and self._distribute_strategy is None
+        return "forward" not in self._plain.methods.values() and not made_under_strategy(self)
 
     @property
     def metrics(self):
@@ -340,7 +341,7 @@ class PINN(keras.Model, metaclass=_Constructed):
 
     def _step_logs(self, loss, x, y, y_pred, sample_weight):
         count = tf.shape(tf.nest.flatten(x)[0])[0]
-        self._loss_tracker.update_state(loss, sample_weight=count)
+        loss_tracker(self).update_state(loss, sample_weight=count)
         targets = {name: y.get(name, tf.zeros_like(r)) for name, r in y_pred.items()}
         return self.compute_metrics(x, targets, y_pred, sample_weight or None)
 

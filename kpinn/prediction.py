@@ -43,7 +43,7 @@ def _residuals(pinn, names, arrays, batch_size):
 
 
 def _graph(pinn, function):
-    return function if pinn.run_eagerly else tf.function(function, reduce_retracing=True)
+    return function if pinn.run_eagerly else tf.function(function, autograph=False, reduce_retracing=True)
 
 
 def _batched(compute, arrays, batch_size):

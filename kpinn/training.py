@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.data import batch, sizes
+from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.optimizers.flat import join, split
 from kpinn.optimizers.scipy_minimize import BOUNDED_METHODS, ScipyMinimize, minimize
 
@@ -138,7 +139,7 @@ def runs_on_arrays(pinn, base):
     Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
     distribution strategies.
     """
-    own_step = type(pinn).train_step is base.train_step and pinn._distribute_strategy is None
+    own_step = type(pinn).train_step is base.train_step and not made_under_strategy(pinn)
     return isinstance(pinn.optimizer, ScipyMinimize) or own_step
 
 
@@ -199,16 +200,6 @@ def _validation(pinn, dataset, frequency):
         return {f"val_{name}": value for name, value in logs.items()}
 
     return validate
-
-
-def replace_loss_tracker(model, tracker):
-    """Keras makes its tracker in `floatx`; this one has the dtype of the loss (private name)."""
-    object.__setattr__(model, "_loss_tracker", tracker)
-
-
-def restored_epoch(model):
-    """The epoch that `keras.callbacks.BackupAndRestore` restored, if any (private name)."""
-    return getattr(model, "_initial_epoch", None)
 
 
 def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate):
@@ -354,7 +345,7 @@ def _logs_at_point(pinn, data, terms):
     logs = terms | {name: float(v.numpy()) for name, v in pinn.unknowns.items()}
     if pinn._plain.metrics is not None:
         pinn.reset_metrics()
-        pinn.cached("test", lambda: tf.function(pinn.test_step))(data)
+        pinn.cached("test", lambda: tf.function(pinn.test_step, autograph=False))(data)
         logs = {name: float(v) for name, v in pinn.get_metrics_result().items()} | logs
     return logs
 

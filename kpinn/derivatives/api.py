@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.context import Context
+from kpinn.derivatives.context import EPSILON, Context
 from kpinn.derivatives.finite_difference import FiniteDifference, finite_difference
 from kpinn.derivatives.forward import forward
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import Space, parse, partials, split_names
 from kpinn.derivatives.reverse import reverse
@@ -214,20 +215,10 @@ def input_dtype(function, points):
 def epsilon(function, dtype):
     """Machine epsilon of the least precise dtype that the function computes in."""
     dtypes = [dtype]
-    if isinstance(function, keras.Model):
-        layers = function._flatten_layers(include_self=False)
-        dtypes += [tf.as_dtype(layer.compute_dtype) for layer in layers]
-    elif isinstance(function, keras.layers.Layer):
-        dtypes.append(tf.as_dtype(function.compute_dtype))
-    return max(_EPSILON[dtype] for dtype in dtypes if dtype in _EPSILON)
-
-
-_EPSILON = {
-    tf.float64: float(np.finfo(np.float64).eps),
-    tf.float32: float(np.finfo(np.float32).eps),
-    tf.float16: float(np.finfo(np.float16).eps),
-    tf.bfloat16: 2.0**-7,
-}
+    if isinstance(function, keras.layers.Layer):
+        computing = [part for part in all_layers(function) if not isinstance(part, keras.Model)]
+        dtypes += [tf.as_dtype(part.compute_dtype) for part in computing]
+    return max(EPSILON[dtype] for dtype in dtypes if dtype in EPSILON)
 
 
 # The points --------------------------------------------------------------------------------

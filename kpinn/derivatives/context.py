@@ -6,6 +6,13 @@ import tensorflow as tf
 
 from kpinn.derivatives.requests import Space
 
+EPSILON = {
+    tf.float64: 2.0**-52,
+    tf.float32: 2.0**-23,
+    tf.float16: 2.0**-10,
+    tf.bfloat16: 2.0**-7,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Context:
@@ -38,6 +45,12 @@ class Context:
         columns = [self._column_scale(i, points) for i in range(points.shape[1])]
         reach = tf.reduce_max(tf.abs(directions[axis]) / tf.stack(columns))
         return 1.0 / tf.where(reach > 0, reach, 1.0)
+
+    def least_step(self, axis, points):
+        """The relative step below which `x + h` is rounded away at coordinates far from zero."""
+        columns = range(points.shape[1]) if isinstance(axis, str) else [axis]
+        sizes = [tf.abs(points[:, i]) / self._column_scale(i, points) for i in columns]
+        return 2.0 * self.epsilon * tf.reduce_max(tf.stack(sizes))
 
     def _column_scale(self, column, points):
         known = self.scales.get(self.name(column))

@@ -11,6 +11,8 @@ import warnings
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.context import EPSILON
+
 SCHEMES = ("central", "forward", "backward")
 
 
@@ -124,40 +126,51 @@ def relative_step(order, accuracy, epsilon):
     return (order * epsilon / accuracy) ** (1.0 / (accuracy + order))
 
 
-def _best_error(order, accuracy, epsilon):
-    step = relative_step(order, accuracy, epsilon)
-    return step**accuracy + epsilon / step**order
+@functools.cache
+def _handicap(order, accuracy, scheme):
+    """How many times the truncation and the rounding errors exceed those of central stencils."""
+
+    def errors(scheme):
+        terms = stencil(order, accuracy, scheme)
+        truncation = abs(sum(weight * offset ** (order + accuracy) for offset, weight in terms))
+        return truncation, sum(abs(weight) for _, weight in terms)
+
+    return [float(a / b) for a, b in zip(errors(scheme), errors("central"), strict=True)]
 
 
-def check_precision(order, accuracy, epsilon, step=None, what="the derivative"):
+def check_precision(order, accuracy, epsilon, scheme="central", step=None, what="the derivative"):
     """Warns or raises where rounding must cost too much.
 
     For a function and coordinates of size one, rounding alone leaves the error `epsilon /
-    step ** order`. A chosen step whose rounding error is more than two digits above the error of
-    the best step warns, more than four digits raises. With no step given the error of the best
-    step itself is judged: fewer than three digits left warns, fewer than two raises.
+    step ** order`, and one-sided stencils a multiple of it. A chosen step whose rounding error is
+    more than two digits above the error of the best step warns, more than four digits raises.
+    With no step given the error of the best step itself is judged: fewer than three digits left
+    warns, fewer than two raises.
 
     Args:
         order: order of the derivative along one axis.
         accuracy: order of accuracy.
         epsilon: machine epsilon of the dtype.
+        scheme: `"central"`, `"forward"` or `"backward"`.
         step: the user's step relative to the scale of the coordinate.
         what: name of the derivative, for the message.
 
     Raises:
         ValueError: more than four digits lost, or fewer than two left.
     """
-    best = _best_error(order, accuracy, epsilon)
+    best_step = relative_step(order, accuracy, epsilon)
+    truncation, rounding = _handicap(order, accuracy, scheme)
+    best = truncation * best_step**accuracy + rounding * epsilon / best_step**order
     if step is None:
-        lost, message = -math.log10(best), _order_message(order, accuracy, epsilon, best, what)
-        fatal, doubtful = lost < 2, lost < 3
+        left, message = -math.log10(best), _order_message(order, accuracy, epsilon, best, what)
+        fatal, doubtful = left < 2, left < 3
     else:
-        lost = math.log10(epsilon / step**order / best)
+        lost = math.log10(rounding * epsilon / step**order / best)
         fatal, doubtful = lost > 4, lost > 2
         message = (
             f"the finite-difference step for {what} is {step:.2g} of the coordinate's scale, where "
             f"rounding costs {lost:.1f} digits more than the best step, "
-            f"{relative_step(order, accuracy, epsilon):.1g} (machine epsilon {epsilon:.1g}): "
+            f"{best_step:.1g} (machine epsilon {epsilon:.1g}): "
             "use step=None, float64, or an exact method."
         )
     if fatal:
@@ -170,7 +183,7 @@ def _order_message(order, accuracy, epsilon, best, what):
     return (
         f"a finite difference of order {order} with accuracy {accuracy} for {what} has an error "
         f"of about {best:.1g} at the best step for machine epsilon {epsilon:.1g}: use a higher "
-        "accuracy, float64, or an exact method."
+        "accuracy, the central scheme, float64, or an exact method."
     )
 
 
@@ -200,13 +213,24 @@ def finite_difference(function, points, wanted, directions, method, context):
     weights = {axes: _product(count, method) for axes, count in counts.items()}
     nodes = sorted({node for terms in weights.values() for node in terms}, key=repr)
     shifted = tf.concat([_shift(points, node, steps, directions) for node in nodes], axis=0)
-    outputs = function(shifted)
+    outputs = _in_dtype_of(points, function(shifted), context)
     outputs = tf.reshape(outputs, (len(nodes), -1, outputs.shape[-1]))
     index = {node: i for i, node in enumerate(nodes)}
     return {
         (column, axes): _combine(weights[axes], outputs[:, :, column], index, counts[axes], steps)
         for column, axes in wanted
     }
+
+
+def _in_dtype_of(points, outputs, context):
+    """The outputs in the dtype of the points, whose precision the steps were chosen for."""
+    if EPSILON[outputs.dtype] > context.epsilon:
+        raise ValueError(
+            f"the function returns {outputs.dtype.name} for points in {points.dtype.name}, so that "
+            f"the step of a finite difference would be too small: pass {outputs.dtype.name} "
+            "points, or the Keras model itself."
+        )
+    return tf.cast(outputs, points.dtype)
 
 
 def _orders(counts):
@@ -236,24 +260,35 @@ def _step(axis, order, points, directions, method, context):
     name = context.name(axis)
     order += context.inner_order
     what = f"order {order} along {name!r}"
+    check = functools.partial(
+        check_precision, order, method.accuracy, context.epsilon, method.scheme, what=what
+    )
     scale = context.scale(axis, points, directions)
+    least = context.least_step(axis, points)
     chosen = method.step_for(name)
     if chosen is None:
-        check_precision(order, method.accuracy, context.epsilon, what=what)
-        return _power_of_two(relative_step(order, method.accuracy, context.epsilon) * scale)
-    known = tf.get_static_value(scale)  # inside a graph the range of the points is not known
+        check()
+        step = tf.cast(relative_step(order, method.accuracy, context.epsilon), scale.dtype)
+        return _power_of_two(tf.where(least > step, least, step) * scale)
+    # Inside a graph the range of the points is not known.
+    known, needed = tf.get_static_value(scale), tf.get_static_value(least * scale)
+    if needed is not None and chosen < needed:
+        raise ValueError(
+            f"the finite-difference step {chosen:.2g} for {what} is rounded away at coordinates "
+            "of this size: use step=None, float64, or move the origin of the coordinate."
+        )
     if known is not None:
-        check_precision(order, method.accuracy, context.epsilon, chosen / float(known), what)
+        check(step=chosen / float(known))
     return tf.constant(chosen, points.dtype)
 
 
 def _power_of_two(value):
     """The nearest power of two, exactly: the mantissa bits of the float are cleared."""
-    bits, mantissa = (tf.int64, 52) if value.dtype == tf.float64 else (tf.int32, 23)
-    cleared = tf.bitwise.bitwise_and(
-        tf.bitcast(value * math.sqrt(2.0), bits), tf.constant(-1 << mantissa, bits)
-    )
-    return tf.stop_gradient(tf.bitcast(cleared, value.dtype))
+    double = value.dtype == tf.float64
+    dtype, bits, mantissa = (tf.float64, tf.int64, 52) if double else (tf.float32, tf.int32, 23)
+    raised = tf.bitcast(tf.cast(value, dtype) * math.sqrt(2.0), bits)
+    cleared = tf.bitwise.bitwise_and(raised, tf.constant(-1 << mantissa, bits))
+    return tf.stop_gradient(tf.cast(tf.bitcast(cleared, dtype), value.dtype))
 
 
 def _shift(points, node, steps, directions):

@@ -5,6 +5,7 @@ derivative is a sorted tuple of *axes*; an axis is the column of a coordinate (`
 of a direction whose vectors come with the points (`str`).
 """
 
+import copy
 import dataclasses
 import functools
 import itertools
@@ -96,7 +97,6 @@ class Space:
     def __init__(self, coordinates, fields):
         self.coordinates = declare(coordinates, "coordinate")
         self.fields = declare(fields, "field")
-        self._check_names()
         self.spatial = tuple(
             itertools.chain.from_iterable(
                 range(columns.start, columns.stop)
@@ -104,6 +104,7 @@ class Space:
                 if name not in TIME_NAMES
             )
         )
+        self._check_names()
 
     def _check_names(self):
         letters = {name for name in self.coordinates if len(name) == 1}
@@ -119,22 +120,22 @@ class Space:
                     f"{', '.join(name)} one after the other: rename it."
                 )
         for name in self.fields:
-            self.check_new_name(name, skip_field=name)
+            others = copy.copy(self)
+            others.fields = {other: part for other, part in self.fields.items() if other != name}
+            others.check_new_name(name)
 
-    def check_new_name(self, name, skip_field=None):
+    def check_new_name(self, name):
         """Raises `ValueError` if `name` already means something in this space."""
-        if name in self.coordinates:
-            raise ValueError(f"{name!r} is the name of a coordinate and of something else.")
-        if name != skip_field and name in self.fields:
-            raise ValueError(f"{name!r} is the name of a field and of something else.")
+        for what, names in (("coordinate", self.coordinates), ("field", self.fields)):
+            if name in names:
+                raise ValueError(f"{name!r} is the name of a {what} and of something else.")
         try:
             request = parse(name, self, directions=())
         except ValueError:
             return
-        if request.name not in self.fields:
-            raise ValueError(
-                f"{name!r} already means a derivative of {request.field!r}: choose another name."
-            )
+        raise ValueError(
+            f"{name!r} already means a derivative of {request.field!r}: choose another name."
+        )
 
     @property
     def input_size(self):
@@ -194,7 +195,7 @@ def parse(name, space, directions=None):
 
 
 def _example(space):
-    field, coordinate = next(iter(space.fields)), next(iter(space.coordinates))
+    field, coordinate = next(iter(space.fields), "u"), next(iter(space.coordinates))
     joint = "" if len(coordinate) == 1 else "_"
     return f"'{field}_{coordinate}' or '{field}_{coordinate}{joint}{coordinate}'"
 
@@ -230,14 +231,10 @@ def _parse_part(part, space, directions):
         return [_axis(space.coordinates[part])]
     if part and all(letter in space.coordinates for letter in part):
         return [_axis(space.coordinates[letter]) for letter in part]
-    if directions is None:
-        known = _may_be_direction(part, space)
-    else:
-        known = part in directions
-    if known:
-        return [part[0]] * len(part) if len(set(part)) == 1 else [part]
-    if directions is not None and len(set(part)) == 1 and part[0] in directions:
-        return [part[0]] * len(part)
+    repeated = part[:1] if len(set(part)) == 1 else part
+    for direction in (repeated, part):  # "nn" is twice along "n", or once along "nn"
+        if _is_direction(direction, space, directions):
+            return [direction] * (len(part) // len(direction))
     return None
 
 
@@ -245,9 +242,11 @@ def _axis(columns):
     return columns.start if _size(columns) == 1 else columns
 
 
-def _may_be_direction(part, space):
+def _is_direction(name, space, directions):
     letters = COORDINATE_LETTERS.union(name for name in space.coordinates if len(name) == 1)
-    return part.isidentifier() and not letters & set(part[:1]) and not set(part) <= letters
+    if directions is None:
+        return name.isidentifier() and name[0] not in letters
+    return name in directions and not set(name) <= letters
 
 
 def _parse_operator(name, operator, field, space):

@@ -1,0 +1,21 @@
+"""The private names of Keras that kpinn needs: one function each, with a test of its own."""
+
+
+def replace_loss_tracker(model, tracker):
+    """Replaces the tracker of `"loss"`, which Keras makes in `floatx`, by one in another dtype."""
+    object.__setattr__(model, "_loss_tracker", tracker)  # past Keras's tracking of attributes
+
+
+def loss_tracker(model):
+    """The tracker of `"loss"`."""
+    return model._loss_tracker
+
+
+def restored_epoch(model):
+    """The epoch that `keras.callbacks.BackupAndRestore` restored, or `None`."""
+    return model._initial_epoch
+
+
+def made_under_strategy(model):
+    """Whether a model was created in the scope of a distribution strategy."""
+    return model._distribute_strategy is not None

@@ -1,0 +1,58 @@
+"""Networks that are closed forms, and small problems, for the tests of the model."""
+
+import keras
+import numpy as np
+from keras import ops
+
+import kpinn
+
+
+class Formula(keras.layers.Layer):
+    """A network without training: `formula` maps the columns of the input to those of the output.
+
+    One weight that multiplies by one lets it be trained all the same.
+    """
+
+    def __init__(self, formula, **kwargs):
+        super().__init__(**kwargs)
+        self.formula = formula
+        self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+
+    def call(self, inputs):
+        columns = [inputs[:, i : i + 1] for i in range(inputs.shape[1])]
+        outputs = self.formula(*columns)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        return self.scale * ops.concatenate(outputs, axis=1)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Heat(kpinn.PINN):
+    """u_t = u_xx, u(0, x) = sin(pi x)."""
+
+    coordinates = "t x"
+    fields = "u"
+
+    def __init__(self, network, conductivity=1.0, **kwargs):
+        super().__init__(network, **kwargs)
+        self.conductivity = conductivity
+
+    @kpinn.condition
+    def heat(self, u_t, u_xx):
+        return u_t - self.conductivity * u_xx
+
+    @kpinn.condition
+    def start(self, x, u):
+        return u - ops.sin(np.pi * x)
+
+
+BOX = kpinn.domains.Box(t=(0, 1), x=(0, 1))
+
+
+def heat_points(inside=64, start=16):
+    return {"heat": BOX.sample(inside, seed=0), "start": BOX.face(t=0).sample(start, seed=1)}
+
+
+def small_heat(optimizer="adam", **compile_arguments):
+    pinn = Heat(kpinn.networks.MLP(units=8, depth=2))
+    pinn.compile(optimizer, **compile_arguments)
+    return pinn

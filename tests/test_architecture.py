@@ -1,0 +1,121 @@
+"""The direction of imports, and the private names of Keras."""
+
+import ast
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kpinn
+from kpinn import keras_private
+from kpinn.derivatives.keras_private import all_layers
+
+PACKAGE = pathlib.Path(kpinn.__file__).parent
+LEVELS = [  # ground floor to top
+    {"backend", "version", "keras_private", "precision"},
+    {"derivatives", "unknowns"},
+    {"losses", "domains", "networks", "optimizers"},
+    {"conditions", "layers"},
+    {"checks", "data", "plotting", "saving"},
+    {"export", "prediction", "training"},
+    {"pinn"},
+]
+
+
+def modules():
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf8"))
+
+
+def imported(tree):
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name.startswith("kpinn.")}
+
+
+def level(name):
+    part = name.split(".")[1]
+    return next(i for i, names in enumerate(LEVELS) if part in names)
+
+
+def test_imports_go_down_only():
+    for name, tree in modules():
+        if name == "kpinn":
+            continue
+        for other in imported(tree):
+            same_package = name.split(".")[1] == other.split(".")[1]
+            assert same_package or level(other) < level(name), f"{name} imports {other}"
+
+
+def test_there_is_no_import_cycle():
+    found = {name: imported(tree) for name, tree in modules() if name != "kpinn"}
+    edges = {
+        name: {m for m in found for other in others if other == m or other.startswith(m + ".")}
+        - {name, name.rpartition(".")[0]}
+        for name, others in found.items()
+    }
+    packages = {name for name in found if any(m.startswith(name + ".") for m in found)}
+    done = set()
+
+    def visit(name, trail):
+        assert name not in trail, " -> ".join((*trail, name))
+        for other in edges[name] - done - packages:
+            visit(other, (*trail, name))
+        done.add(name)
+
+    for name in edges:
+        visit(name, ())
+
+
+def test_only_optional_packages_are_imported_inside_functions():
+    for name, tree in modules():
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        names = [getattr(node, "module", None) or node.names[0].name]
+                        assert names[0].split(".")[0] == "matplotlib", f"{name}: {names}"
+
+
+@pytest.mark.parametrize("floatx", ["float32", "float64"])
+def test_the_loss_tracker_can_be_replaced(floatx):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    tracker = keras.metrics.Mean(name="loss", dtype=floatx)
+    keras_private.replace_loss_tracker(model, tracker)
+    assert keras_private.loss_tracker(model) is tracker
+    assert [metric for metric in model.metrics if metric.name == "loss"] == [tracker]
+    model.fit(np.ones((4, 1)), np.zeros((4, 1)), verbose=0)
+    assert float(tracker.result()) > 0
+
+
+def test_backup_and_restore_tells_the_epoch(tmp_path):
+    def fit(epochs, callbacks):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        assert keras_private.restored_epoch(model) in (None, 0)
+        backup = keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
+        model.fit(np.ones((4, 1)), np.zeros((4, 1)), epochs=epochs, verbose=0, callbacks=[backup])
+        return keras_private.restored_epoch(model)
+
+    fit(2, [])
+    assert fit(3, []) == 2
+
+
+def test_a_model_knows_its_strategy():
+    assert not keras_private.made_under_strategy(keras.Sequential([keras.layers.Dense(1)]))
+    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
+        assert keras_private.made_under_strategy(keras.Sequential([keras.layers.Dense(1)]))
+
+
+def test_all_layers_finds_nested_ones():
+    inner = keras.Sequential([keras.layers.Dense(2, name="deep")])
+    outer = keras.Sequential([inner, keras.layers.Dense(1, name="shallow")])
+    assert {"deep", "shallow"} <= {layer.name for layer in all_layers(outer)}

@@ -1,0 +1,314 @@
+"""Figures are right in number, in what they say and in what they refuse."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from kpinn import plotting
+from kpinn.domains import Box
+
+BURGERS = Box(t=(0, 1), x=(-1, 1))
+LINE = Box(x=(0, 2))
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Exact:
+    """Stands for a model: `f` gives the field, `g` the residuals, of the coordinates by name."""
+
+    def __init__(self, f=lambda x, **_: np.sin(3 * x), g=lambda x, **_: np.hstack([3 * x, 4 * x])):
+        self.f, self.g = f, g
+
+    def predict_fields(self, points, name):
+        self.points = points
+        return {name: self.f(**points)}
+
+    def residuals(self, points):
+        return {name: self.g(**values) for name, values in points.items()}
+
+
+def panels(figure):
+    """The axes without the colour bars."""
+    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+
+def stated_error(figure):
+    titles = " ".join(axes.get_title() for axes in figure.axes)
+    return float(re.search(r"relative L2 error (\S+)", titles).group(1))
+
+
+def wave(t, x):
+    return np.exp(-t) * np.sin(np.pi * x)
+
+
+# Fields
+
+
+def test_field_of_two_coordinates():
+    pinn = Exact(lambda t, x: wave(t, x) + 0.01 * t)
+    figure = plotting.field(pinn, BURGERS, "u", wave, points=21)
+    assert len(panels(figure)) == 3 and len(figure.axes) == 5
+    assert [axes.get_title() for axes in panels(figure)][:2] == ["u", "reference"]
+    t, x = np.meshgrid(np.linspace(0, 1, 21), np.linspace(-1, 1, 21), indexing="ij")
+    expected = 0.01 * np.sqrt((t**2).sum()) / np.sqrt((wave(t, x) ** 2).sum())
+    assert stated_error(figure) == pytest.approx(expected, rel=1e-3)
+    axes = panels(figure)[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("t", "x")
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (-1, 1))
+
+
+def test_maps_show_the_first_coordinate_horizontally():
+    figure = plotting.field(Exact(lambda t, x: 10 * t + x), BURGERS, points={"x": 3, "t": 2})
+    mesh = panels(figure)[0].collections[0]
+    np.testing.assert_allclose(mesh.get_array(), [[-1, 9], [0, 10], [1, 11]])  # rows: x
+
+
+def test_the_model_gets_columns_in_the_order_of_the_box():
+    pinn = Exact(lambda t, x, y: t + x + y)
+    box = Box(t=(0, 1), x=(0, 1), y=(0, 1))
+    plotting.field(pinn, box, fixed={"t": 0.5}, points={"x": 4, "y": 3})
+    assert {k: v.shape for k, v in pinn.points.items()} == dict.fromkeys("txy", (12, 1))
+    assert list(pinn.points) == ["t", "x", "y"] and (pinn.points["t"] == 0.5).all()
+
+
+def test_prediction_and_reference_share_their_colours():
+    figure = plotting.field(Exact(lambda t, x: 0.5 * x), BURGERS, "u", lambda t, x: 2 * x)
+    left, middle, right = (axes.collections[0] for axes in panels(figure))
+    assert left.get_clim() == middle.get_clim() == (-2, 2)
+    assert left.get_cmap().name == plotting.SIGNED
+    assert right.get_clim()[0] == 0 and right.get_cmap().name == plotting.ERRORS
+
+
+def test_colours_of_one_sign_are_sequential():
+    figure = plotting.field(Exact(lambda t, x: 2 + x), BURGERS)
+    mesh = panels(figure)[0].collections[0]
+    assert mesh.get_clim() == (1, 3) and mesh.get_cmap().name == plotting.VALUES
+
+
+@pytest.mark.parametrize("shape", ["function", "grid", "flat", "column"])
+def test_references_of_all_shapes(shape):
+    t, x = np.meshgrid(np.linspace(0, 1, 7), np.linspace(-1, 1, 5), indexing="ij")
+    values = 1.25 * wave(t, x)
+    reference = {
+        "function": lambda t, x: 1.25 * wave(t, x),
+        "grid": values,
+        "flat": values.ravel(),
+        "column": values.reshape(-1, 1),
+    }[shape]
+    figure = plotting.field(Exact(wave), BURGERS, "u", reference, points={"t": 7, "x": 5})
+    assert stated_error(figure) == pytest.approx(0.2, rel=1e-3)
+
+
+def test_field_of_one_coordinate():
+    figure = plotting.field(Exact(lambda x: 1.1 * x), LINE, "u", lambda x: x, points=11)
+    upper, lower = figure.axes
+    assert stated_error(figure) == pytest.approx(0.1)
+    assert [line.get_label() for line in upper.lines] == ["prediction", "reference"]
+    np.testing.assert_allclose(lower.lines[0].get_ydata(), 0.1 * np.linspace(0, 2, 11), atol=1e-15)
+    assert lower.get_yscale() == "log" and lower.get_xlabel() == "x"
+    assert len(plotting.field(Exact(lambda x: x), LINE).axes) == 1
+
+
+def test_fixed_coordinates_are_named_and_given_to_the_reference():
+    box = Box(t=(0, 1), x=(-1, 1), v=([0, 0], [1, 1]))
+    got = {}
+
+    def reference(t, x, v):
+        got.update(t=t, x=x, v=v)
+        return x * v[:, 1]
+
+    pinn = Exact(lambda t, x, v: x * v[:, 1:])
+    figure = plotting.field(pinn, box, "u", reference, 9, fixed={"v": [0.25, 2], "t": 0.5})
+    assert {k: v.shape for k, v in got.items()} == {"t": (9,), "x": (9,), "v": (9, 2)}
+    assert "u at t = 0.5, v = [0.25, 2], relative" in figure.axes[0].get_title()
+
+
+def test_space_is_drawn_to_scale_and_time_is_not():
+    plate = plotting.field(Exact(), Box(x=(0, 2), y=(0, 1)))
+    assert plate.axes[0].get_aspect() == 1
+    assert plotting.field(Exact(), BURGERS).axes[0].get_aspect() == "auto"
+    assert plotting.field(Exact(), Box(x=(0, 1), y=(0, 100))).axes[0].get_aspect() == "auto"
+
+
+def test_a_reference_of_zero_has_no_relative_error():
+    figure = plotting.field(Exact(lambda x: 0 * x + 3), LINE, "u", lambda x: 0 * x)
+    assert "u, L2 error 3.000e+00 (reference is 0)" == figure.axes[0].get_title()
+
+
+FIELDS = {
+    "exact": (lambda x, **_: np.sin(x), lambda *c: np.sin(c[-1])),
+    "constant": (lambda x, **_: 0 * x + 2, lambda *c: 0 * c[-1] + 1),
+    "zero": (lambda x, **_: 0 * x, lambda *c: 0 * c[-1]),
+    "nan": (lambda x, **_: np.nan * x, lambda *c: c[-1]),
+    "some nan": (lambda x, **_: np.where(x > 0.5, np.nan, x), lambda *c: c[-1]),
+    "infinite": (lambda x, **_: np.where(x > 0.5, np.inf, x), lambda *c: c[-1]),
+}
+
+
+@pytest.mark.parametrize("box", [BURGERS, LINE], ids=["maps", "curves"])
+@pytest.mark.parametrize("name", FIELDS)
+def test_awkward_values_still_make_a_figure(name, box, tmp_path):
+    prediction, reference = FIELDS[name]
+    pinn = Exact(prediction, prediction)
+    plotting.field(pinn, box, "u", reference, points=9, path=tmp_path / "field.png")
+    plotting.residual(pinn, box, "momentum", points=9, path=tmp_path / "residual.png")
+    assert all(path.read_bytes().startswith(PNG) for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("draw", [plotting.field, plotting.residual])
+@pytest.mark.parametrize(
+    "box, arguments, message",
+    [
+        (Box(t=(0, 1), x=(0, 1), y=(0, 1)), {}, r"\('t', 'x', 'y'\) vary. Fix all but one or two"),
+        (Box(x=([0, 0], 1)), {}, r"and \('x',\) are vectors"),
+        (LINE, {"fixed": {"x": 1}}, "none vary"),
+        (LINE, {"fixed": {"y": 1}}, r"Cannot fix \['y'\]. The box has the coordinates \('x',\)"),
+        (BURGERS, {"fixed": {"t": [0, 1]}}, r"fixed\['t'\] needs 1 number"),
+        (LINE, {"points": 1}, "along 'x' must be an int of at least 2, got 1"),
+        (LINE, {"points": 2.0}, "int of at least 2, got 2.0"),
+        (LINE, {"points": True}, "int of at least 2, got True"),
+        (BURGERS, {"points": {"t": 5}}, r"needs the coordinates \('t', 'x'\), got \('t',\)"),
+    ],
+)
+def test_maps_and_curves_refuse(draw, box, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw(Exact(), box, "u", **arguments)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [np.zeros(7), np.zeros((5, 4)), lambda t, x: t[:3], lambda t, x: 1.0],
+    ids=["short", "wrong grid", "short function", "scalar"],
+)
+def test_references_of_a_wrong_shape(reference):
+    with pytest.raises(ValueError, match="Expected a reference with 20 values"):
+        plotting.field(Exact(wave), BURGERS, "u", reference, points={"t": 4, "x": 5})
+
+
+def test_a_field_of_several_components_is_refused():
+    with pytest.raises(ValueError, match="field 'grad_u' has 2 components. Name one"):
+        plotting.field(Exact(lambda x: np.hstack([x, x])), LINE, "grad_u")
+
+
+# Residuals
+
+
+def test_residual_is_the_root_of_the_sum_of_squares():
+    figure = plotting.residual(
+        Exact(g=lambda t, x: np.hstack([3 + 0 * x, 4 + 0 * t])), BURGERS, "a"
+    )
+    assert len(panels(figure)) == 1 and len(figure.axes) == 2
+    assert panels(figure)[0].get_title() == "|a|, root mean square 5.00e+00"
+    np.testing.assert_allclose(panels(figure)[0].collections[0].get_array(), 5)
+
+
+def test_residual_has_logarithmic_colours_and_hides_no_zeros():
+    figure = plotting.residual(Exact(g=lambda t, x: 10.0 ** (-9 * t) * (x > 0)), BURGERS, "a")
+    mesh = panels(figure)[0].collections[0]
+    low, high = mesh.get_clim()
+    assert type(mesh.norm).__name__ == "LogNorm" and high == 1
+    assert 1e-9 < low < 1e-6 and mesh.get_array().min() == low
+
+
+def test_residual_of_one_coordinate():
+    figure = plotting.residual(Exact(), BURGERS, "a", fixed={"t": 0.25}, points=5)
+    (axes,) = figure.axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [5, 2.5, 0, 2.5, 5])
+    assert axes.get_yscale() == "log" and axes.get_title().startswith("|a| at t = 0.25, root")
+
+
+def test_a_residual_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="the residual of 'a' with 101 values.*got the shape"):
+        plotting.residual(Exact(g=lambda x: x[:5]), LINE, "a")
+
+
+# Histories
+
+
+LOGS = {
+    "loss": [3.0, 2.0, 1.0, 0.5],
+    "momentum": [2.0, 1.5, 0.5, 0.25],
+    "walls": [1.0, 0.5, 0.5, 0.25],
+    "val_loss": [4.0, 1.5],
+    "val_walls": [2.0, 0.5],
+    "viscosity": [0.1, 0.2, 0.3, 0.3],
+    "learning_rate": [1e-3] * 4,
+}
+
+
+def lines(axes):
+    return {line.get_label(): line for line in axes.lines}
+
+
+def test_history_has_one_line_per_key():
+    left, right = plotting.history(LOGS, unknowns=["viscosity"]).axes
+    drawn = lines(left)
+    assert list(drawn) == ["loss", "momentum", "walls", "val_loss", "val_walls"]
+    assert list(lines(right)) == ["viscosity"] and right.get_ylabel() == "unknowns"
+    assert drawn["loss"].get_linewidth() > drawn["walls"].get_linewidth()
+    assert drawn["val_walls"].get_linestyle() == "--" and drawn["walls"].get_linestyle() == "-"
+    assert drawn["val_walls"].get_color() == drawn["walls"].get_color()
+    assert len({line.get_color() for line in drawn.values()}) == 3
+    assert drawn["walls"].get_xdata().tolist() == [1, 2, 3, 4]
+    assert drawn["val_walls"].get_xdata().tolist() == [2, 4]
+    assert left.get_yscale() == "log" and right.get_yscale() == "linear"
+
+
+@pytest.mark.parametrize(
+    "losses, scale",
+    [
+        ([3.0, 1e-5], "log"),
+        ([0.0, 1e-5, 1.0], "symlog"),
+        ([1.0, -0.001, -5.0], "symlog"),
+        ([1.0, 0.5, -1.0], "linear"),
+        ([0.0, 0.0], "linear"),
+        ([np.nan, np.nan], "linear"),
+        ([np.nan, 1.0, np.inf], "log"),
+        ([1.0], "log"),
+    ],
+)
+def test_history_scale_follows_the_losses(losses, scale, tmp_path):
+    figure = plotting.history({"loss": losses}, tmp_path / "history.png")
+    assert figure.axes[0].get_yscale() == scale
+    assert (tmp_path / "history.png").read_bytes().startswith(PNG)
+
+
+def test_history_takes_a_keras_history():
+    class History:
+        history = {"loss": [1.0, 0.5]}
+
+    assert list(lines(plotting.history(History()).axes[0])) == ["loss"]
+
+
+@pytest.mark.parametrize(
+    "history, unknowns, error, message",
+    [
+        ([1, 2], (), TypeError, r"keras History or a dict of lists, got \[1, 2\]"),
+        ({}, (), ValueError, "empty. Train for at least one epoch"),
+        ({"loss": []}, (), ValueError, "empty"),
+        ({"loss": [1]}, ["nu"], ValueError, r"no \['nu'\]. It has \['loss'\]"),
+        ({"loss": [1]}, "nu", TypeError, r"list of keys, as in \['nu'\]"),
+    ],
+)
+def test_history_refuses(history, unknowns, error, message):
+    with pytest.raises(error, match=message):
+        plotting.history(history, unknowns=unknowns)
+
+
+# Files and matplotlib
+
+
+def test_figures_need_no_pyplot(tmp_path):
+    loaded = "matplotlib.pyplot" in sys.modules
+    figure = plotting.field(Exact(wave), BURGERS, "u", wave, path=str(tmp_path / "u.png"))
+    assert type(figure).__module__ == "matplotlib.figure"
+    assert (tmp_path / "u.png").read_bytes().startswith(PNG)
+    assert ("matplotlib.pyplot" in sys.modules) == loaded
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install kpinn\[plot\]"):
+        plotting.history({"loss": [1.0]})
