@@ -49,7 +49,7 @@ u = u + NOISE * u.std() * np.random.default_rng(0).normal(size=u.shape)
 pinn = InverseBurgers(kpinn.networks.MLP(units=20, depth=6))
 pinn.compile(keras.optimizers.Adam(2e-3))
 pinn.fit((points, {"samples": u}), epochs=2 if SHORT else 10, steps_per_epoch=200, verbose=2)
-pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B"))
+pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B", maxcor=100))
 pinn.fit((points, {"samples": u}), epochs=20 if SHORT else 4_000, verbose=0)
 print(pinn.optimizer.result.message)
 

@@ -1,5 +1,6 @@
 """Points as users give them, checked and turned into tensors of one shape of structure."""
 
+import math
 import typing
 
 import keras
@@ -58,7 +59,7 @@ def as_data(batch):
     return Data(x, y or {}, sample_weight or {})
 
 
-def as_dataset(data, batch_size=None, shuffle=False, repeat=True):
+def as_dataset(data, batch_size=None, repeat=True):
     """A `tf.data.Dataset` of full batches, for Keras's own loops."""
     if batch_size is not None:
         raise ValueError(
@@ -221,12 +222,16 @@ def _by_condition(what, given, names, sizes, problem):
 
 
 def scales(points, coordinates):
-    """Half the range of each coordinate over all sets of points, as floats by name."""
+    """Half the range of each coordinate over all sets of points, as floats by name.
+
+    They are rounded to powers of two, so that a new random draw has the same scales.
+    """
     sets = [points] if is_shared(points) else list(points.values())
-    return {
+    ranges = {
         name: float(half_range(tf.concat([tf.reshape(s[name], (-1,)) for s in sets], axis=0)))
         for name in coordinates
     }
+    return {name: 2.0 ** round(math.log2(value)) for name, value in ranges.items()}
 
 
 def batch(data, rows):

@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from kpinn.derivatives.api import input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space
 
@@ -51,7 +51,7 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
     """Builds a network and checks that it fits the names.
 
     Returns:
-        The network.
+        The name of the dtype of its variables.
 
     Raises:
         ValueError: if it is no Keras layer, computes in half precision, or has other columns.
@@ -64,8 +64,8 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
     space = Space(coordinates, fields)
     if not network.built and isinstance(network, keras.Sequential):
         network.build((None, space.input_size))
-    dtype = tf.as_dtype(network.variable_dtype).as_numpy_dtype
-    outputs = _try(network, np.full((2, space.input_size), 0.5, dtype), space)
+    dtype = input_dtype(network, {})
+    outputs = _try(network, np.full((2, space.input_size), 0.5, dtype.as_numpy_dtype), space)
     if not allow_mixed_precision:
         _refuse_half_precision(network)
     if tuple(outputs.shape) != (2, space.output_size):
@@ -73,7 +73,7 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
             f"network {network.name!r} returns (n, {', '.join(map(str, outputs.shape[1:]))}): "
             f"expected (n, {space.output_size}). There are {space.describe()}."
         )
-    return network
+    return input_dtype(network, {}).name
 
 
 def _try(network, points, space):

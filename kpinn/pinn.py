@@ -94,16 +94,15 @@ class PINN(keras.Model, metaclass=_Constructed):
         allow_mixed_precision=False,
         **kwargs,
     ):
-        kwargs.setdefault("dtype", getattr(network, "dtype_policy", None))
-        super().__init__(**kwargs)
+        names = coordinates or self._declared("coordinates"), fields or self._declared("fields")
+        dtype = check_network(network, *names, allow_mixed_precision)
+        super().__init__(**{"dtype": dtype} | kwargs)
         # A plain namespace, because Keras would track what is in it as state of the model.
         state = types.SimpleNamespace(unknowns={}, functions={}, scales={}, sizes={})
         state.objective = state.metrics = state.loss = None
         self._plain = state
-        self.coordinates = coordinates or self._declared("coordinates")
-        self.fields = fields or self._declared("fields")
+        self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
-        check_network(network, self.coordinates, self.fields, allow_mixed_precision)
         self.network = network
         derived = [Function(getattr(self, name), "field") for name in marked(type(self), "field")]
         state.problem = Problem(
@@ -178,6 +177,11 @@ class PINN(keras.Model, metaclass=_Constructed):
         state.problem.space.check_new_name(name)
         if name in state.unknowns or name in self.conditions or name == "loss":
             raise ValueError(f"unknown {name!r}: the name is taken.")
+        if self.compiled and self.optimizer.built:
+            raise ValueError(
+                f"unknown {name!r}: the optimizer has begun without it. Add unknowns before "
+                "training, in the constructor for example."
+            )
         variable = add_unknown(self, name, initial, positive, state.problem.dtype.name)
         state.unknowns[name] = variable
         state.functions.clear()
@@ -402,6 +406,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         }
         if data.is_stream(x):
             self._check_stream(x)
+            common["shuffle"] = shuffle and isinstance(x, keras.utils.PyDataset)
         else:
             arrays = self._prepare(x, y, sample_weight, every=True)
             self._check_start(arrays)
@@ -409,7 +414,8 @@ class PINN(keras.Model, metaclass=_Constructed):
                 schedule = training.Schedule(arrays, batch_size, steps_per_epoch, shuffle)
                 training.fit(self, arrays, schedule, **common, **kwargs)
                 return self.history
-            x, steps_per_epoch = data.as_dataset(arrays, batch_size, shuffle), steps_per_epoch or 1
+            x, steps_per_epoch = data.as_dataset(arrays, batch_size), steps_per_epoch or 1
+            common["shuffle"] = False
         return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
 
     def _prepare(self, x, y=None, sample_weight=None, every=False):

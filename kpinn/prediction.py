@@ -17,10 +17,7 @@ def predict_fields(pinn, points, names, batch_size):
     arrays = one_set("points", points, problem)
     for name in names:
         parse(name, problem.space, directions_of(arrays, problem.space))
-    compute = pinn.cached(
-        ("fields", names),
-        lambda: _graph(pinn, lambda arrays: problem.values(names, arrays, method)),
-    )
+    compute = _graph(pinn, names, arrays, lambda arrays: problem.values(names, arrays, method))
     return _batched(compute, arrays, batch_size)
 
 
@@ -35,15 +32,17 @@ def residuals(pinn, points, batch_size):
 
 
 def _residuals(pinn, names, arrays, batch_size):
-    compute = pinn.cached(
-        ("residuals", names),
-        lambda: _graph(pinn, lambda arrays: pinn.residuals_at(names, arrays)),
-    )
+    compute = _graph(pinn, names, arrays, lambda arrays: pinn.residuals_at(names, arrays))
     return _batched(compute, arrays, batch_size)
 
 
-def _graph(pinn, function):
-    return function if pinn.run_eagerly else tf.function(function, autograph=False, reduce_retracing=True)
+def _graph(pinn, names, arrays, function):
+    """`function` as a graph for any number of points, kept by the PINN."""
+    if pinn.run_eagerly:
+        return function
+    specs = {name: tf.TensorSpec((None, a.shape[1]), a.dtype) for name, a in arrays.items()}
+    key = ("predict", names, tuple(specs.items()))
+    return pinn.cached(key, lambda: tf.function(function, input_signature=[specs], autograph=False))
 
 
 def _batched(compute, arrays, batch_size):

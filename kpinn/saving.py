@@ -49,6 +49,8 @@ def from_config(cls, config, custom_objects=None):
 def compile_config(pinn):
     """The arguments of `compile`, with the present loss weights."""
     state = pinn._plain
+    if not pinn.optimizer.built:  # it is loaded with its variables
+        pinn.optimizer.build(pinn.trainable_variables)
     return {
         "optimizer": serialize(pinn.optimizer),
         "loss": serialize(state.loss),

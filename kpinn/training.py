@@ -14,7 +14,12 @@ import tensorflow as tf
 from kpinn.data import batch, sizes
 from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.optimizers.flat import join, split
-from kpinn.optimizers.scipy_minimize import BOUNDED_METHODS, ScipyMinimize, minimize
+from kpinn.optimizers.scipy_minimize import (
+    BOUNDED_METHODS,
+    Evaluations,
+    ScipyMinimize,
+    minimize,
+)
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # a call is not to keep the progress bar waiting longer than about this
@@ -331,11 +336,12 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
             raise StopIteration
 
     start = join([v.value for v in variables], tf.float64).numpy()
-    dtype = tf.as_dtype(variables[0].dtype).as_numpy_dtype
-    result = minimize(
-        evaluate, start, pinn.optimizer, epochs - initial_epoch, accepted, _bounds(pinn), dtype
-    )
-    assign(result.theta)
+    evaluations = Evaluations(evaluate, tf.as_dtype(variables[0].dtype).as_numpy_dtype)
+    bounds, iterations = _bounds(pinn), epochs - initial_epoch
+    try:
+        result = minimize(evaluations, start, pinn.optimizer, iterations, accepted, bounds)
+    finally:  # after Ctrl-C too
+        assign(start if evaluations.theta is None else evaluations.theta)
     pinn.optimizer.result = result
     return logs
 

@@ -52,7 +52,8 @@ def heat_points(inside=64, start=16):
     return {"heat": BOX.sample(inside, seed=0), "start": BOX.face(t=0).sample(start, seed=1)}
 
 
-def small_heat(optimizer="adam", **compile_arguments):
+def small_heat(optimizer="adam", jit_compile=False, **compile_arguments):
+    """Without XLA, whose compile time would be most of a test."""
     pinn = Heat(kpinn.networks.MLP(units=8, depth=2))
-    pinn.compile(optimizer, **compile_arguments)
+    pinn.compile(optimizer, jit_compile=jit_compile, **compile_arguments)
     return pinn

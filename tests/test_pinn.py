@@ -336,6 +336,13 @@ def test_unknowns_that_cannot_work(name, initial, message):
         small_heat().unknown(name, initial)
 
 
+def test_unknowns_are_added_before_training():
+    pinn = small_heat()
+    pinn.fit(heat_points(), verbose=0)
+    with pytest.raises(ValueError, match="the optimizer has begun without it"):
+        pinn.unknown("nu", 1.0)
+
+
 def test_positive_unknowns_begin_positive():
     with pytest.raises(ValueError, match="begins at -1.0, which is not positive"):
         small_heat().unknown("nu", -1.0, positive=True)

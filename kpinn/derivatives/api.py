@@ -95,7 +95,8 @@ def evaluate(function, points, requests, directions, method, context):
         values = by_tapes(function, points, wanted, directions)
         if stopped:
             values = {key: _prevent(value, key, stopped, method) for key, value in values.items()}
-    return {request.name: read_out(request, space, values) for request in requests}
+    read = {request.name: read_out(request, space, values) for request in requests}
+    return {name: tf.cast(value, points.dtype) for name, value in read.items()}
 
 
 def resolve(method):
@@ -171,7 +172,7 @@ def _refuse_stopped(function, points, order, method):
     """Raises for derivatives that stopped moments make wrong; returns their names."""
     if order == 0:
         return ()
-    stopped = stopped_moments(function.function, points.shape[1], points.dtype)
+    stopped = stopped_moments(function.function, points.shape[1], points.dtype, points.shape[0])
     if stopped and order > 1:
         raise ValueError(stopped_message(stopped, method, f"derivatives of order {order}"))
     return stopped
@@ -250,7 +251,7 @@ def _float_tensor(name, values, dtype):
     try:
         tensor = tf.convert_to_tensor(values)
         return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, tf.errors.UnimplementedError) as error:
         raise ValueError(f"{name!r} is not an array of numbers: {error}") from error
 
 

@@ -71,6 +71,11 @@ class FiniteDifference:
         """The arguments, for serialisation."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return cls(**config)
+
     def step_for(self, name):
         """The step that the user chose for a coordinate or direction, or `None`."""
         return self.step.get(name) if isinstance(self.step, dict) else self.step
@@ -224,7 +229,7 @@ def finite_difference(function, points, wanted, directions, method, context):
 
 def _in_dtype_of(points, outputs, context):
     """The outputs in the dtype of the points, whose precision the steps were chosen for."""
-    if EPSILON[outputs.dtype] > context.epsilon:
+    if EPSILON.get(outputs.dtype, 0.0) > context.epsilon:
         raise ValueError(
             f"the function returns {outputs.dtype.name} for points in {points.dtype.name}, so that "
             f"the step of a finite difference would be too small: pass {outputs.dtype.name} "

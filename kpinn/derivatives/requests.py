@@ -205,15 +205,18 @@ def _axis_order(axis):
 
 
 def _parse_axes(name, suffix, space, directions):
+    letters = COORDINATE_LETTERS.union(name for name in space.coordinates if len(name) == 1)
+    if directions is not None:
+        directions = sorted(each for each in directions if not set(each) <= letters)
     axes = []
     for part in suffix.split("_"):
-        found = _parse_part(part, space, directions)
+        found = _parse_part(part, space, letters, directions)
         if found is None:
             raise ValueError(
                 f"{name!r} asks for a derivative with respect to {part!r}, which is not made of "
                 f"coordinates{' or directions' if directions else ''}. There are "
                 f"{space.describe()}"
-                + (f"; directions: {', '.join(sorted(directions))}" if directions else "")
+                + (f"; directions: {', '.join(directions)}" if directions else "")
                 + "."
             )
         axes.extend(found)
@@ -226,27 +229,24 @@ def _parse_axes(name, suffix, space, directions):
     return axes
 
 
-def _parse_part(part, space, directions):
+def _parse_part(part, space, letters, directions):
     if part in space.coordinates:
         return [_axis(space.coordinates[part])]
     if part and all(letter in space.coordinates for letter in part):
         return [_axis(space.coordinates[letter]) for letter in part]
     repeated = part[:1] if len(set(part)) == 1 else part
     for direction in (repeated, part):  # "nn" is twice along "n", or once along "nn"
-        if _is_direction(direction, space, directions):
+        if directions is None:
+            known = direction.isidentifier() and direction[0] not in letters
+        else:
+            known = direction in directions
+        if known:
             return [direction] * (len(part) // len(direction))
     return None
 
 
 def _axis(columns):
     return columns.start if _size(columns) == 1 else columns
-
-
-def _is_direction(name, space, directions):
-    letters = COORDINATE_LETTERS.union(name for name in space.coordinates if len(name) == 1)
-    if directions is None:
-        return name.isidentifier() and name[0] not in letters
-    return name in directions and not set(name) <= letters
 
 
 def _parse_operator(name, operator, field, space):

@@ -13,13 +13,14 @@ import tensorflow as tf
 _found = weakref.WeakKeyDictionary()
 
 
-def stopped_moments(function, size, dtype):
+def stopped_moments(function, size, dtype, count=None):
     """Names of the operations of `function` that stop the gradient of a mean in a variance.
 
     Args:
         function: `(n, size) -> (n, m)`.
         size: number of columns of its input.
         dtype: dtype of its input.
+        count: number of points, for a function that can be traced with a fixed number only.
 
     Returns:
         A tuple of names such as `"layer_normalization/moments"`, which begin with the layer's;
@@ -29,24 +30,30 @@ def stopped_moments(function, size, dtype):
         known = _found.setdefault(function, {})
     except TypeError:  # cannot be referred to weakly
         known = {}
-    if (size, dtype) not in known:
-        known[size, dtype] = _trace(function, size, dtype)
-    return known[size, dtype]
+    if (size, dtype, count) not in known:
+        known[size, dtype, count] = _find(function, size, dtype, count)
+    return known[size, dtype, count]
 
 
-def _trace(function, size, dtype):
+def _find(function, size, dtype, count):
+    graph = _trace(function, (None, size), dtype) or _trace(function, (count, size), dtype)
+    if graph is None:
+        return ()
+    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
+    return tuple(sorted({name for nodes in bodies for name in _stopped(nodes)}))
+
+
+def _trace(function, shape, dtype):
     def call(points):
         return function(points)
 
     try:
         traced = tf.function(call, autograph=False).get_concrete_function(
-            tf.TensorSpec((None, size), dtype)
+            tf.TensorSpec(shape, dtype)
         )
     except Exception:  # noqa: BLE001  any error of the user's function comes again when it is called
-        return ()
-    graph = traced.graph.as_graph_def()
-    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
-    return tuple(sorted({name for nodes in bodies for name in _stopped(nodes)}))
+        return None
+    return traced.graph.as_graph_def()
 
 
 def _stopped(nodes):

@@ -4,6 +4,7 @@ They are registered when kpinn is imported, unless a later TensorFlow has them.
 """
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # not in tf.raw_ops
 
 
 def register_missing_gradients():
@@ -34,9 +35,7 @@ def _xla_dynamic_update_slice(op, upstream):
     _, update, indices = op.inputs
     sizes = tf.shape(update, out_type=indices.dtype)
     picked = tf.slice(upstream, indices, sizes)
-    cleared = tf.raw_ops.XlaDynamicUpdateSlice(
-        input=upstream, update=tf.zeros_like(update), indices=indices
-    )
+    cleared = gen_xla_ops.xla_dynamic_update_slice(upstream, tf.zeros_like(update), indices)
     return cleared, picked, None
 
 

@@ -7,7 +7,7 @@ from kpinn.derivatives.api import resolve
 from kpinn.derivatives.requests import Space, parse, split_names
 
 
-@keras.saving.register_keras_serializable(package="kpinn")
+@keras.saving.register_keras_serializable(package="kpinn.layers")
 class Derivatives(keras.layers.Layer):
     """Fields of a network and their derivatives.
 
@@ -74,7 +74,7 @@ class Derivatives(keras.layers.Layer):
         return cls(**config)
 
 
-@keras.saving.register_keras_serializable(package="kpinn")
+@keras.saving.register_keras_serializable(package="kpinn.layers")
 class FiniteDifference(Derivatives):
     """`Derivatives` by finite differences; see `kpinn.FiniteDifference` for the last arguments."""
 

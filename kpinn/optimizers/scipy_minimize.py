@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import scipy.optimize
+import threadpoolctl
 
 GRADIENT_METHODS = ("L-BFGS-B", "BFGS", "CG", "Newton-CG", "TNC", "SLSQP", "trust-constr")
 BOUNDED_METHODS = ("L-BFGS-B", "TNC", "SLSQP", "trust-constr")
@@ -84,17 +85,16 @@ class ScipyMinimize(keras.optimizers.Optimizer):
         )
 
 
-def default_options(method, dtype):
+def default_options(method, epsilon):
     """Options that let a PINN go on to the rounding floor instead of scipy's tolerances."""
-    tiny = float(np.finfo(dtype).eps)
     return {
         "L-BFGS-B": {"maxcor": 50, "maxls": 50, "ftol": 0.0, "gtol": 0.0, "maxfun": 2**31 - 1},
         "TNC": {"maxfun": 2**31 - 1},
-        "BFGS": {"gtol": tiny},
-        "CG": {"gtol": tiny},
-        "Newton-CG": {"xtol": tiny},
-        "SLSQP": {"ftol": tiny**2},
-        "trust-constr": {"gtol": tiny, "xtol": tiny},
+        "BFGS": {"gtol": epsilon},
+        "CG": {"gtol": epsilon},
+        "Newton-CG": {"xtol": epsilon},
+        "SLSQP": {"ftol": epsilon**2},
+        "trust-constr": {"gtol": epsilon, "xtol": epsilon},
     }[method]
 
 
@@ -106,20 +106,25 @@ class _StopError(Exception):
         self.code = code
 
 
-class _Evaluations:
-    """Counts and checks evaluations, and keeps the best point."""
+class Evaluations:
+    """Counts and checks evaluations, and keeps the best point.
 
-    def __init__(self, value_and_gradient, size):
-        self.value_and_gradient, self.size = value_and_gradient, size
+    Args:
+        value_and_gradient: `theta -> (loss, gradient)`, a float and an array `(p,)`.
+        dtype: dtype that the loss is computed in.
+    """
+
+    def __init__(self, value_and_gradient, dtype=np.float64):
+        self.value_and_gradient, self.epsilon = value_and_gradient, float(np.finfo(dtype).eps)
         self.count, self.loss, self.theta = 0, np.inf, None
 
     def __call__(self, theta):
         value, gradient = self.value_and_gradient(theta)
         value, gradient = float(value), np.asarray(gradient, dtype=np.float64)
         self.count += 1
-        if gradient.shape != (self.size,):
+        if gradient.shape != theta.shape:
             raise ValueError(
-                f"the gradient has the shape {gradient.shape}: expected ({self.size},), one entry "
+                f"the gradient has the shape {gradient.shape}: expected {theta.shape}, one entry "
                 "per parameter."
             )
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
@@ -130,17 +135,16 @@ class _Evaluations:
         return value, gradient
 
 
-def minimize(value_and_gradient, theta, optimizer, iterations, callback, bounds=None, dtype=None):
+def minimize(evaluate, theta, optimizer, iterations, callback, bounds=None):
     """Runs scipy with the checks that it does not make.
 
     Args:
-        value_and_gradient: `theta -> (loss, gradient)`, float and `(p,)`.
+        evaluate: an `Evaluations`, which has the best point even if an exception ends the run.
         theta: start, float64 `(p,)`.
         optimizer: a `ScipyMinimize`.
         iterations: the most iterations.
         callback: called with `theta` after each accepted iteration; may raise `StopIteration`.
         bounds: `None` or a list of `(lower, upper)`.
-        dtype: dtype that the loss is computed in.
 
     Returns:
         A `MinimizeResult`.
@@ -149,8 +153,7 @@ def minimize(value_and_gradient, theta, optimizer, iterations, callback, bounds=
         ValueError: if loss or gradient are not finite at the start, or the gradient does not have
             the right length or is not that of the loss.
     """
-    evaluate = _Evaluations(value_and_gradient, theta.size)
-    check_gradient(evaluate, theta, np.finfo(dtype or np.float64).eps)
+    check_gradient(evaluate, theta)
     done = 0
 
     def accepted(point, *_):
@@ -163,30 +166,34 @@ def minimize(value_and_gradient, theta, optimizer, iterations, callback, bounds=
         if done >= iterations:
             raise _StopError("iteration_limit", f"all {iterations} iterations are done")
 
-    options = default_options(optimizer.method, dtype or np.float64) | optimizer.options
+    options = default_options(optimizer.method, evaluate.epsilon) | optimizer.options
     if optimizer.method != "TNC":
         options.setdefault("maxiter", iterations + 1)
     try:
-        found = scipy.optimize.minimize(
-            evaluate,
-            theta,
-            jac=True,
-            method=optimizer.method,
-            callback=accepted,
-            bounds=bounds,
-            options=options,
-        )
-        code, message = _reading(found)
+        # Vectors of a few thousand numbers: threads of BLAS, which also fight TensorFlow's for the
+        # cores, would make scipy's part of an iteration 20 times slower.
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            found = scipy.optimize.minimize(
+                evaluate,
+                theta,
+                jac=True,
+                method=optimizer.method,
+                callback=accepted,
+                bounds=bounds,
+                options=options,
+            )
+        code, message = _reading(found, options)
     except _StopError as stop:
         code, message = stop.code, str(stop)
     words = f"{optimizer.method} ended after {done} of {iterations} iterations: {message}."
     return MinimizeResult(code, words, evaluate.loss, done, evaluate.count, evaluate.theta)
 
 
-def _reading(found):
-    """Our code and message for scipy's result."""
+def _reading(found, options):
+    """Our code and message for scipy's result, whose `success` is not evidence of success."""
     text = str(found.message).strip().rstrip(".:") or "no message"
-    if found.success:
+    stalled = options.get("ftol") == 0.0 and "REDUCTION OF F" in text
+    if found.success and not stalled:
         return "converged", f"converged by scipy's tolerances ({text})"
     if found.status == 1:
         return "evaluation_limit", f"a limit of scipy's options was reached ({text})"
@@ -196,7 +203,7 @@ def _reading(found):
     )
 
 
-def check_gradient(evaluate, theta, epsilon):
+def check_gradient(evaluate, theta):
     """Raises `ValueError` unless the gradient at the start is finite and that of the loss.
 
     The slope along the gradient is compared with a central difference; the check is loose
@@ -206,7 +213,7 @@ def check_gradient(evaluate, theta, epsilon):
         value, gradient = evaluate(theta)
     except _StopError as stop:
         raise ValueError(f"cannot start: {stop}; look at the points and the weights.") from None
-    norm = np.linalg.norm(gradient)
+    norm, epsilon = np.linalg.norm(gradient), evaluate.epsilon
     if norm == 0.0:
         return
     direction = gradient / norm
