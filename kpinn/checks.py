@@ -124,7 +124,6 @@ def checked_residual(name, residual, points, dtype):
 def _fits(shape, count):
     if shape.rank not in (1, 2) or (None not in (shape[0], count) and shape[0] != count):
         return False
-    if shape.rank == 1:
+    if shape.rank == 1 or None in (shape[1], count):
         return True
-    broadcast = shape[1] == count and count > 64  # k = n by chance is possible for a few points
-    return shape[1] is not None and not broadcast
+    return shape[1] != count or count <= 64  # by chance k may be n for a few points

@@ -254,7 +254,7 @@ class Problem:
         if source is None:
             space, function, inner = self.network_space, self.network, 0
         else:
-            space, inner = self.spaces[source], self._order_of(source)
+            space, inner = self.spaces[source], self.order(self.derived[source])
             order = max(_order(request) for request in requests)
             function = self._as_function(source, method, outer_order + order)
         context = Context(space, self.epsilon, self.scales, outer_order + inner)
@@ -273,29 +273,22 @@ class Problem:
 
         return function
 
-    def _order_of(self, source):
-        """The highest order of the derivatives of network fields in a derived field."""
+    def order(self, function):
+        """The highest order of the derivatives of network fields that a function asks for."""
         orders = [0]
-        for name in self.derived[source].arguments:
-            if name not in self.space.coordinates and name not in self.unknowns:
-                request = parse(name, self.space, ())
-                inner = self._order_of(request.field) if request.field in self.derived else 0
-                orders.append(_order(request) + inner)
+        for request in self._requests(function):
+            derived = self.derived.get(request.field)
+            orders.append(_order(request) + (self.order(derived) if derived else 0))
         return max(orders)
 
-    def order(self, function):
-        """The highest order of the derivatives that a condition asks for."""
-        orders = [0]
+    def _requests(self, function):
+        """The arguments that are fields and derivatives, also along directions."""
         for name in function.arguments:
-            if name in self.space.coordinates or name in self.unknowns:
-                continue
-            try:
-                request = parse(name, self.space)
-            except ValueError:  # an array
-                continue
-            inner = self._order_of(request.field) if request.field in self.derived else 0
-            orders.append(_order(request) + inner)
-        return max(orders)
+            if name not in self.space.coordinates and name not in self.unknowns:
+                try:
+                    yield parse(name, self.space)
+                except ValueError:
+                    pass  # an array that comes with the points
 
     def check_fields(self):
         """Raises `ValueError` for derived fields with unknown names, or that need themselves."""
@@ -308,10 +301,7 @@ class Problem:
             raise ValueError(
                 f"derived fields depend on each other in a circle: {' -> '.join((*trail, name))}."
             )
-        for argument in self.derived[name].arguments:
-            if argument in self.space.coordinates or argument in self.unknowns:
-                continue
-            request = parse(argument, self.space, ())
+        for request in self._requests(self.derived[name]):
             if request.field in self.derived:
                 self._visit(request.field, (*trail, name))
 

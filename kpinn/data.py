@@ -33,9 +33,8 @@ def is_shared(points):
 
 def is_stream(x):
     """Whether `x` yields batches, rather than being arrays."""
-    return not isinstance(x, dict | tuple | list) and hasattr(
-        x, "__iter__" if not isinstance(x, keras.utils.PyDataset) else "__getitem__"
-    )
+    kinds = tf.data.Dataset | tf.distribute.DistributedDataset | keras.utils.PyDataset
+    return isinstance(x, kinds) or hasattr(x, "__next__")
 
 
 def first_element(stream):

@@ -22,7 +22,8 @@ from kpinn.optimizers.scipy_minimize import (
 )
 
 BLOCK = 1000  # most epochs in one call
-BLOCK_SECONDS = 0.2  # a call is not to keep the progress bar waiting longer than about this
+BLOCK_SECONDS = 0.2  # longest call with several epochs in it
+SHOWN_SECONDS = 0.01  # the same with a progress bar, whose times would look odd
 
 
 class Schedule:
@@ -123,10 +124,13 @@ class Callbacks:
             )
         self.list, self.pinn, self.last_step = callbacks, pinn, steps - 1
 
-    def may_wait(self):
-        """Whether no callback could act between two epochs."""
-        passive = (keras.callbacks.History, keras.callbacks.ProgbarLogger)
-        return all(type(callback) in passive for callback in self.list.callbacks)
+    def block_seconds(self):
+        """How long a call may take for several epochs: not at all if a callback could act."""
+        kinds = {type(callback) for callback in self.list.callbacks}
+        if kinds <= {keras.callbacks.History}:
+            return BLOCK_SECONDS
+        shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}
+        return SHOWN_SECONDS if shown else 0.0
 
     def begin(self, epoch):
         self.list.on_epoch_begin(epoch)
@@ -225,7 +229,7 @@ def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
     run, names = pinn.cached(
         ("epochs", schedule.key, whole), lambda: compile_epochs(pinn, schedule, whole)
     )
-    block, several = 1, whole and validate is None and callbacks.may_wait()
+    block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
     seed, epoch, logs = _seed(), initial_epoch, {}
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK)
@@ -243,7 +247,7 @@ def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
                 callbacks.list.on_train_batch_end(first + steps - 1, logs)
             if pinn.stop_training:
                 break
-        if several and time.perf_counter() - start < BLOCK_SECONDS / 2:
+        if time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
             _replay(callbacks, epoch, rows[: count - 1], names)

@@ -370,6 +370,7 @@ GOOD = {"t": T, "x": X}
         ({}, "points are dict"),
         (None, "points are NoneType"),
         (3.0, "points are float"),
+        (np.ones((7, 2)), "points are ndarray"),
     ],
 )
 def test_points_that_cannot_work(points, message):

@@ -218,6 +218,15 @@ def test_prediction_in_batches_is_prediction():
         np.testing.assert_array_equal(predicted[name], values)
 
 
+def test_some_conditions_can_be_evaluated_alone():
+    pinn, points = small_heat(), heat_points()
+    start = {"start": points["start"]}
+    logs = pinn.evaluate(start, return_dict=True, verbose=0)
+    assert logs["start"] == pytest.approx(np.mean(pinn.residuals(start)["start"] ** 2), rel=1e-5)
+    assert logs["loss"] == pytest.approx(logs["start"], rel=1e-6)
+    assert list(pinn.residuals(start)) == ["start"]
+
+
 def test_prediction_follows_training():
     pinn = small_heat(keras.optimizers.SGD(0.1))
     before = pinn.predict_fields(NEW, "u_x")["u_x"]

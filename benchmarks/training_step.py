@@ -1,0 +1,148 @@
+"""What one training step costs through `fit`: methods, XLA, dtypes, and Keras's own loop.
+
+Everything of one row is measured alternately in this process; numbers are medians, and a ratio is
+that of two numbers of one row. First is the time of the first call: tracing and compiling.
+
+Run: python benchmarks/training_step.py [--quick]
+"""
+
+import statistics
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+import kpinn
+
+QUICK = "--quick" in sys.argv
+METHODS = ["reverse", "forward", "finite_difference"]
+
+
+def sine_value(x, u):
+    return u - ops.sin(x)
+
+
+def sine_slope(x, u_x):
+    return u_x - ops.cos(x)
+
+
+def momentum(u, u_t, u_x, u_xx):
+    return u_t + u * u_x - 0.01 / np.pi * u_xx
+
+
+def laplace(laplacian_u):
+    return laplacian_u
+
+
+def sine():
+    return "x", [sine_value, sine_slope], {"x": np.arange(101) / 10.0}, (10, 3)
+
+
+def burgers(points):
+    box = kpinn.domains.Box(t=(0, 1), x=(-1, 1))
+    return "t x", [momentum], box.sample(points), (20, 6)
+
+
+def laplacian(dimension, points):
+    box = kpinn.domains.Box(x=([0] * dimension, [1] * dimension))
+    return f"x[{dimension}]", [laplace], box.sample(points), (64, 4)
+
+
+PROBLEMS = {
+    "sine, 101 points, 3 x 10": (sine, 500),
+    "Burgers, 1,000 points, 6 x 20": (lambda: burgers(1_000), 30),
+    "Burgers, 10,000 points, 6 x 20": (lambda: burgers(10_000), 5),
+    "Laplacian in 3 dimensions, 2,000 points, 4 x 64": (lambda: laplacian(3, 2_000), 5),
+}
+
+
+def make(problem, method, jit_compile):
+    coordinates, conditions, points, (units, depth) = problem()
+    keras.utils.set_random_seed(0)
+    network = kpinn.networks.MLP(units=units, depth=depth)
+    pinn = kpinn.PINN(network, coordinates, "u", conditions=conditions, method=method)
+    pinn.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+    start = time.perf_counter()
+    pinn.fit(points, verbose=0)
+    return pinn, points, time.perf_counter() - start
+
+
+def alternately(functions, rounds):
+    """Median seconds of each function, called in turn."""
+    times = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def steps(pinn, points, count):
+    return lambda: pinn.fit(points, steps_per_epoch=count, verbose=0)
+
+
+def methods_table():
+    print("| problem | dtype | method | XLA ms | plain ms | XLA / plain | first XLA s | plain s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for title, (problem, count) in PROBLEMS.items():
+        count = max(1, count // 10) if QUICK else count
+        made, first = {}, {}
+        for method in METHODS:
+            for jit in (True, False):
+                if method == "forward" and jit:
+                    continue  # XLA compiles it anew in each step
+                pinn, points, first[method, jit] = make(problem, method, jit)
+                made[method, jit] = steps(pinn, points, count)
+        for function in made.values():
+            function()
+        found = alternately(made, 1 if QUICK else 7)
+        for method in METHODS:
+            plain, xla = (1e3 * found.get((method, j), np.nan) / count for j in (False, True))
+            print(
+                f"| {title} | {keras.config.floatx()} | `{method}` | {xla:.3f} | {plain:.3f} | "
+                f"{xla / plain:.2f} | {first.get((method, True), np.nan):.1f} | "
+                f"{first[method, False]:.1f} |",
+                flush=True,
+            )
+
+
+def loops_table():
+    """Epochs of one full batch: this library's loop beside Keras's own on the same model."""
+    count = 50 if QUICK else 500
+    pinn, points, _ = make(sine, "reverse", True)
+    tensors = {"x": tf.constant(points["x"][:, None], pinn.dtype)}
+    dataset = tf.data.Dataset.from_tensors(tensors).repeat()
+    waits = keras.callbacks.Callback()  # a callback that could act after each epoch
+    per_epoch = {
+        "arrays": lambda: pinn.fit(points, epochs=count, verbose=0),
+        "arrays, with a callback": lambda: pinn.fit(
+            points, epochs=count, verbose=0, callbacks=[waits]
+        ),
+        "arrays, as steps of one epoch": lambda: pinn.fit(points, steps_per_epoch=count, verbose=0),
+        "Keras's loop, repeated dataset": lambda: pinn.fit(
+            dataset, epochs=count, steps_per_epoch=1, verbose=0
+        ),
+        "Keras's loop, as steps of one epoch": lambda: pinn.fit(
+            dataset, steps_per_epoch=count, verbose=0
+        ),
+    }
+    for function in per_epoch.values():
+        function()
+    found = alternately(per_epoch, 1 if QUICK else 5)
+    print("\n| the sine problem, full batches given as | ms per step | ratio |\n|---|---|---|")
+    for name, seconds in found.items():
+        print(f"| {name} | {1e3 * seconds / count:.3f} | {seconds / found['arrays']:.1f} |")
+
+
+if __name__ == "__main__":
+    methods_table()
+    if not QUICK:
+        kpinn.set_float64()
+        methods_table()
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    loops_table()
