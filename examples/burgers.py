@@ -60,7 +60,7 @@ pinn.compile(keras.optimizers.Adam(2e-3), loss_weights=weights)
 pinn.fit(points, epochs=2 if SHORT else 10, steps_per_epoch=10 if SHORT else 200, verbose=2)
 
 pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B", maxcor=100), loss_weights=weights)
-pinn.fit(points, epochs=20 if SHORT else 7_000, verbose=0)
+pinn.fit(points, epochs=20 if SHORT else 8_000, verbose=0)
 print(pinn.optimizer.result.message)
 
 grid = box.sample({"t": 101, "x": 256}, method="grid")

@@ -47,10 +47,11 @@ u = burgers(points["t"], points["x"])
 u = u + NOISE * u.std() * np.random.default_rng(0).normal(size=u.shape)
 
 pinn = InverseBurgers(kpinn.networks.MLP(units=20, depth=6))
-pinn.compile(keras.optimizers.Adam(2e-3))
+weights = {"samples": 10.0}
+pinn.compile(keras.optimizers.Adam(2e-3), loss_weights=weights)
 pinn.fit((points, {"samples": u}), epochs=2 if SHORT else 10, steps_per_epoch=200, verbose=2)
-pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B", maxcor=100))
-pinn.fit((points, {"samples": u}), epochs=20 if SHORT else 4_000, verbose=0)
+pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B", maxcor=100), loss_weights=weights)
+pinn.fit((points, {"samples": u}), epochs=20 if SHORT else 8_000, verbose=0)
 print(pinn.optimizer.result.message)
 
 for name, exact in {"c": 1.0, "nu": 0.01 / math.pi}.items():

@@ -9,6 +9,7 @@ import tensorflow as tf
 from kpinn import checks, data, export, prediction, saving, training
 from kpinn.conditions import Function, Problem, marked, method_of
 from kpinn.derivatives.api import resolve
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.networks import check_network
@@ -113,6 +114,8 @@ class PINN(keras.Model, metaclass=_Constructed):
         checks.check_conditions(self, functions)
         state.conditions = {function.name: function for function in functions}
         state.methods = {f.name: resolve(method_of(f, self.method)) for f in functions}
+        # XLA would compile a forward accumulator anew in each step.
+        self.supports_jit = "forward" not in state.methods.values()
         self.built = True
 
     def _declared(self, what):
@@ -267,8 +270,9 @@ class PINN(keras.Model, metaclass=_Constructed):
             loss_weights: dict from condition to number; by default one. They become variables,
                 see `loss_weights`.
             metrics: metrics by condition, `{"data": ["mae"]}`.
-            jit_compile: whether XLA compiles the training; `"auto"` switches it on except for
-                `method="forward"`, which XLA would compile anew in each step.
+            jit_compile: whether XLA compiles the training; `"auto"` switches it on unless a layer
+                does not support it, or a condition uses `method="forward"`, which XLA would
+                compile anew in each step.
             steps_per_execution: steps in one call of the compiled function, between which no
                 batch hook of a callback runs; `"auto"` takes all steps of an epoch where the
                 points are arrays, and one otherwise.
@@ -294,7 +298,8 @@ class PINN(keras.Model, metaclass=_Constructed):
         state.functions.clear()
 
     def _may_jit(self):
-        return "forward" not in self._plain.methods.values() and not made_under_strategy(self)
+        supported = all(layer.supports_jit for layer in all_layers(self))
+        return supported and not made_under_strategy(self)
 
     @property
     def metrics(self):

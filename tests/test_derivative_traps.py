@@ -273,6 +273,24 @@ def test_a_variance_is_found_in_a_function_for_a_fixed_number_of_points():
         kpinn.derivatives(function, {"x": LINE}, "u_xx")
 
 
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_a_layer_in_training_differentiates_the_network_of_inference(method):
+    """Dropout and statistics of the batch have no derivative at a point."""
+    layers = [keras.layers.Dense(8, "tanh"), keras.layers.BatchNormalization()]
+    model = keras.Sequential([*layers, keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    model(POINTS)
+
+    class Outer(keras.layers.Layer):
+        def call(self, points, training=None):
+            values = kpinn.derivatives(model, points, "u_xy", coordinates="x y", method=method)
+            return values["u_xy"]
+
+    kernel, bias, *_, last, _ = model.get_weights()
+    reference = references.mlp([kernel, bias, last / np.sqrt(1.001), np.zeros(1)])
+    expected = references.partials(reference, POINTS, (0, 1))
+    assert relative_error(Outer()(POINTS, training=True), expected) < 1e-9
+
+
 # Forward accumulators ------------------------------------------------------------------------
 
 

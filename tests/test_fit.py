@@ -144,6 +144,12 @@ def test_xla_is_on_by_default_but_for_forward():
         assert pinn.jit_compile is jit
         pinn.compile("adam", run_eagerly=True)
         assert pinn.jit_compile is False
+    with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+        Heat(network, method="forward").compile("adam", jit_compile=True)
+    network.layers[0].supports_jit = False
+    pinn = Heat(network)
+    pinn.compile("adam")
+    assert pinn.jit_compile is False
 
 
 @pytest.mark.parametrize("method", ["forward", "finite_difference"])

@@ -46,13 +46,14 @@ def test_the_best_point_is_kept_not_the_last():
     assert result.evaluations == len(values)
 
 
-def stop_at_third(calls=[]):  # noqa: B006
+def stop_at_third():
+    calls = []
+
     def callback(theta):
         calls.append(theta)
         if len(calls) == 3:
             raise StopIteration
 
-    calls.clear()
     return callback
 
 

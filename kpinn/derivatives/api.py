@@ -1,8 +1,5 @@
 """`kpinn.derivatives`: the one place where a method is chosen and run."""
 
-import functools
-import inspect
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -118,11 +115,6 @@ def resolve(method):
 
 
 # The function ------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=256)
-def _takes_training(call):
-    return "training" in inspect.signature(call).parameters
 
 
 def inference(function):
