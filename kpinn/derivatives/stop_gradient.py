@@ -26,8 +26,9 @@ def stopped_moments(function, size, dtype, count=None):
         A tuple of names such as `"layer_normalization/moments"`, which begin with the layer's;
         empty for a function that cannot be traced with a symbolic input.
     """
+    owner = getattr(function, "layer", function)  # wrappers of a layer come and go
     try:
-        known = _found.setdefault(function, {})
+        known = _found.setdefault(owner, {})
     except TypeError:  # cannot be referred to weakly
         known = {}
     if (size, dtype, count) not in known:
