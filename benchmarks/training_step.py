@@ -102,12 +102,15 @@ def methods_table():
         found = alternately(made, 1 if QUICK else 7)
         for method in METHODS:
             plain, xla = (1e3 * found.get((method, j), np.nan) / count for j in (False, True))
-            print(
-                f"| {title} | {keras.config.floatx()} | `{method}` | {xla:.3f} | {plain:.3f} | "
-                f"{xla / plain:.2f} | {first.get((method, True), np.nan):.1f} | "
-                f"{first[method, False]:.1f} |",
-                flush=True,
-            )
+            numbers = [
+                f"{xla:.3f}",
+                f"{plain:.3f}",
+                f"{xla / plain:.2f}",
+                f"{first.get((method, True), np.nan):.1f}",
+                f"{first[method, False]:.1f}",
+            ]
+            row = [title, keras.config.floatx(), f"`{method}`", *numbers]
+            print(f"| {' | '.join(row)} |".replace("nan", "-"), flush=True)
 
 
 def loops_table():
