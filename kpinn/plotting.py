@@ -4,6 +4,7 @@ Every function returns a `matplotlib.figure.Figure`, which needs neither a displ
 global state, and saves it if a `path` is given. Matplotlib comes with `pip install kpinn[plot]`.
 """
 
+import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -228,6 +229,7 @@ def _height(grid, default, panel):
 
 def _save(figure, path):
     if path is not None:
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     return figure
 

@@ -273,6 +273,25 @@ def test_a_variance_is_found_in_a_function_for_a_fixed_number_of_points():
         kpinn.derivatives(function, {"x": LINE}, "u_xx")
 
 
+def test_what_is_known_of_a_network_is_forgotten_when_it_changes():
+    model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(4, "tanh")])
+    names = {"requests": "u_xx", "fields": "u[4]"}
+
+    class Wrapped:
+        layer = model
+
+        def __call__(self, x):
+            mean, variance = tf.nn.moments(self.layer(x), [1], keepdims=True)
+            return (self.layer(x) - mean) / variance
+
+    kpinn.derivatives(model, {"x": LINE}, **names)
+    with pytest.raises(ValueError, match="computes a variance"):
+        kpinn.derivatives(Wrapped(), {"x": LINE}, **names)
+    model.add(keras.layers.LayerNormalization())
+    with pytest.raises(ValueError, match="computes a variance"):
+        kpinn.derivatives(model, {"x": LINE}, **names)
+
+
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_a_layer_in_training_differentiates_the_network_of_inference(method):
     """Dropout and statistics of the batch have no derivative at a point."""

@@ -125,19 +125,13 @@ def inference(function):
 
 
 class _Inference:
-    """A Keras layer called with `training=False`; equal for the same layer."""
+    """A Keras layer called with `training=False`."""
 
     def __init__(self, layer):
-        self.layer = layer
+        self._kpinn_layer = layer
 
     def __call__(self, points):
-        return self.layer(points, training=False)
-
-    def __eq__(self, other):
-        return isinstance(other, _Inference) and other.layer is self.layer
-
-    def __hash__(self):
-        return hash(id(self.layer))
+        return self._kpinn_layer(points, training=False)
 
 
 def _checked(function, space):

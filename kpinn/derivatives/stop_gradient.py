@@ -10,6 +10,8 @@ import weakref
 
 import tensorflow as tf
 
+from kpinn.derivatives.keras_private import all_layers
+
 _found = weakref.WeakKeyDictionary()
 
 
@@ -26,14 +28,14 @@ def stopped_moments(function, size, dtype, count=None):
         A tuple of names such as `"layer_normalization/moments"`, which begin with the layer's;
         empty for a function that cannot be traced with a symbolic input.
     """
-    owner = getattr(function, "layer", function)  # wrappers of a layer come and go
-    try:
-        known = _found.setdefault(owner, {})
-    except TypeError:  # cannot be referred to weakly
-        known = {}
-    if (size, dtype, count) not in known:
-        known[size, dtype, count] = _find(function, size, dtype, count)
-    return known[size, dtype, count]
+    layer = getattr(function, "_kpinn_layer", None)
+    if layer is None:  # what a plain function does may change from call to call
+        return _find(function, size, dtype, count)
+    parts = tuple((type(part), part.name) for part in all_layers(layer))
+    known, key = _found.setdefault(layer, {}), (size, dtype, count, parts)
+    if key not in known:
+        known[key] = _find(function, size, dtype, count)
+    return known[key]
 
 
 def _find(function, size, dtype, count):

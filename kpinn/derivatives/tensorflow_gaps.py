@@ -4,12 +4,18 @@ They are registered when kpinn is imported, unless a later TensorFlow has them.
 """
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.ops import gen_xla_ops  # not in tf.raw_ops
+
+try:  # a private name: the operation is not in tf.raw_ops
+    from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+except ImportError:  # slices under XLA then raise when they are differentiated twice
+    gen_xla_ops = None
 
 
 def register_missing_gradients():
     """Registers the gradients of this module that TensorFlow does not have itself."""
     for operation, gradient in _GRADIENTS.items():
+        if operation.startswith("Xla") and gen_xla_ops is None:
+            continue
         try:
             tf.RegisterGradient(operation)(gradient)
         except KeyError:  # registered already: by TensorFlow, or by an earlier import
