@@ -302,9 +302,9 @@ def test_history_refuses(history, unknowns, error, message):
 
 def test_figures_need_no_pyplot(tmp_path):
     loaded = "matplotlib.pyplot" in sys.modules
-    figure = plotting.field(Exact(wave), BURGERS, "u", wave, path=str(tmp_path / "u.png"))
+    figure = plotting.field(Exact(wave), BURGERS, "u", wave, path=str(tmp_path / "new" / "u.png"))
     assert type(figure).__module__ == "matplotlib.figure"
-    assert (tmp_path / "u.png").read_bytes().startswith(PNG)
+    assert (tmp_path / "new" / "u.png").read_bytes().startswith(PNG)
     assert ("matplotlib.pyplot" in sys.modules) == loaded
 
 
