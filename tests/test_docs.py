@@ -1,0 +1,136 @@
+"""The documentation: every Python block runs and prints what is shown, every name is listed."""
+
+import contextlib
+import inspect
+import io
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import kpinn
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+MARK = r"(?:^<!-- (?P<mark>[^>]*?) -->\n+)?"
+OUTPUT = r"(?:\n```text\n(?P<output>.*?)^```$)?"
+BLOCK = re.compile(MARK + r"^```python\n(?P<code>.*?)^```\n" + OUTPUT, re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
+DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|data):: ([\w.]+)$", re.MULTILINE)
+# Used by other modules of kpinn, not meant for users.
+INTERNAL = {
+    "kpinn.losses.Objective",
+    "kpinn.losses.check_known",
+    "kpinn.networks.check_network",
+}
+
+
+# Blocks ------------------------------------------------------------------------------------
+
+
+def in_this_process(code, namespace):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, namespace["__file__"], "exec"), namespace)
+    return printed.getvalue()
+
+
+def in_a_fresh_process(code, folder):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run(block, namespace, folder):
+    """Runs one block as the comment before it says; returns what it prints.
+
+    `<!-- not run: reason -->` leaves it out, `<!-- file: name -->` writes it to a file that later
+    blocks import, `<!-- fresh process -->` runs it in a process of its own.
+    """
+    code, (mark, _, rest) = block["code"], (block["mark"] or "").partition(": ")
+    if mark == "not run":
+        return None
+    if mark == "file":
+        (folder / rest).write_text(code, encoding="utf8")
+        return None
+    if mark == "fresh process":
+        return in_a_fresh_process(code, folder)
+    lines_before = block.string.count("\n", 0, block.start("code"))
+    return in_this_process("\n" * lines_before + code, namespace)
+
+
+def words(text):
+    """The words of an output, without the numbers, which depend on the machine."""
+    text = re.sub(r"\[\s+", "[", NUMBER.sub("#", text))  # numpy leaves room for a sign
+    return re.sub(r"\s+", " ", text).strip()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory for a page; modules that are imported from it are forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if str(tmp_path) in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_blocks_run_and_print_what_is_shown(page, folder):
+    text = page.read_text(encoding="utf8")
+    blocks = list(BLOCK.finditer(text))
+    assert len(blocks) == text.count("```python\n")
+    namespace = {"__name__": f"docs_{page.stem}", "__file__": str(page)}
+    for block in blocks:
+        printed = run(block, namespace, folder)
+        if block["output"] is not None:
+            assert words(printed) == words(block["output"])
+
+
+# The reference -----------------------------------------------------------------------------
+
+
+def names_of(module):
+    """Names that a module offers: those of `__all__`, else its own without an underscore."""
+    if hasattr(module, "__all__"):
+        return module.__all__
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__.startswith(module.__name__)
+    ]
+
+
+def public_names():
+    objects = {name: getattr(kpinn, name) for name in kpinn.__all__}
+    modules = {name: value for name, value in objects.items() if inspect.ismodule(value)}
+    yield from (f"kpinn.{name}" for name in objects if name not in modules)
+    for name, module in modules.items():
+        for inner in names_of(module):
+            again = any(getattr(module, inner) is value for value in objects.values())
+            if not again and f"kpinn.{name}.{inner}" not in INTERNAL:
+                yield f"kpinn.{name}.{inner}"
+
+
+def test_every_public_name_has_an_entry():
+    pages = (ROOT / "docs" / "api").glob("*.md")
+    listed = {name for page in pages for name in DIRECTIVE.findall(page.read_text("utf8"))}
+    assert set(public_names()) - listed == set()
+
+
+@pytest.mark.slow
+def test_sphinx_builds_without_warnings(tmp_path):
+    pytest.importorskip("sphinx")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", "docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "api" / "pinn.html").exists()
