@@ -110,7 +110,13 @@ def checked_residual(name, residual, points, dtype):
             "or (n, k); put several equations side by side with ops.concatenate([a, b], axis=1)."
         )
     residual = tf.cast(tf.convert_to_tensor(residual), dtype)
-    shape, count = residual.shape, points.shape[0]
+    check_shape(name, residual.shape, points.shape[0])
+    return residual[:, None] if residual.shape.rank == 1 else residual
+
+
+def check_shape(name, shape, count):
+    """Raises `ValueError` for a residual that is not `(n, k)` or `(n,)` for `count` points."""
+    shape = tf.TensorShape(shape)
     if not _fits(shape, count):
         raise ValueError(
             f"condition {name!r} returned the shape {tuple(shape)} for {count or 'n'} points: "
@@ -118,7 +124,6 @@ def checked_residual(name, residual, points, dtype):
             "give it the shape (n, 1); a constant does not depend on the points: multiply it by "
             "ops.ones_like of a field."
         )
-    return residual[:, None] if shape.rank == 1 else residual
 
 
 def _fits(shape, count):

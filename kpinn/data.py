@@ -103,7 +103,7 @@ def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
             f"of those by condition ({', '.join(names)})."
         )
     if is_shared(x):
-        points = one_set("points", x, problem, conditions.values())
+        points = one_set("all conditions", x, problem, conditions.values())
         present = names
     else:
         check_known(x, names, "points are given for")

@@ -29,22 +29,23 @@ class Mean(keras.losses.Loss):
 
 
 class Objective:
-    """The loss of every condition, its weight (a variable) and its tracker.
+    """The loss of every condition, its weight (a variable), its tracker and its metrics.
 
     It computes in the dtype of the residuals, where Keras's own compiled loss would compute in
-    `floatx`.
+    `floatx`, and conditions may be left out, as in validation.
 
     Args:
         names: names of the conditions.
         loss: a loss for all conditions or a dict by condition; by default the mean square.
         loss_weights: `None` or a dict from condition to number; by default one.
+        metrics: `None`, Keras metrics for all conditions, or a dict by condition.
         dtype: dtype of the residuals.
 
     Raises:
         ValueError: for a name that is not a condition, or a weight that is not a number.
     """
 
-    def __init__(self, names, loss, loss_weights, dtype):
+    def __init__(self, names, loss, loss_weights, metrics, dtype):
         by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
         loss_weights = dict(loss_weights or {})
         for argument, given in (("loss", by_name), ("loss_weights", loss_weights)):
@@ -52,6 +53,9 @@ class Objective:
         self.losses = {name: keras.losses.get(by_name.get(name) or "mse") for name in names}
         self.weights = {name: _weight(name, loss_weights.get(name, 1.0), dtype) for name in names}
         self.trackers = {name: keras.metrics.Mean(name=name, dtype=dtype) for name in names}
+        given = metrics if isinstance(metrics, dict) else dict.fromkeys(names, metrics or ())
+        check_known(given, names, "metrics names")
+        self.metrics = {name: _metrics(name, given.get(name), dtype) for name in names}
 
     def terms(self, residuals, targets, sample_weight):
         """The loss of each condition, before its weight.
@@ -74,10 +78,39 @@ class Objective:
             terms[name] = _reduce(per_point, weight, reduction)
         return terms
 
+    def update_metrics(self, residuals, targets):
+        """Updates the metrics of the conditions that there are residuals of."""
+        for name, residual in residuals.items():
+            target = targets.get(name)
+            target = ops.zeros_like(residual) if target is None else target
+            for metric in self.metrics[name]:
+                metric.update_state(target, residual)
+
+    def names_in_logs(self, conditions):
+        """Names of the trackers and metrics of conditions."""
+        metrics = [metric.name for name in conditions for metric in self.metrics[name]]
+        return {*conditions, *metrics}
+
     def total(self, terms, regularization=()):
         """The weighted sum of the terms and the regularization losses."""
         parts = [ops.convert_to_tensor(self.weights[name]) * term for name, term in terms.items()]
         return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
+
+
+def _metrics(name, given, dtype):
+    """Keras metrics under the names that Keras gives them, `"data_mae"`."""
+    given = given if isinstance(given, list | tuple) else [given] if given else []
+    metrics = []
+    for metric in given:
+        found = keras.metrics.get(metric)
+        label = metric if isinstance(metric, str) else getattr(found, "name", None)
+        label = f"{name}_{label or found.__name__}"
+        if isinstance(found, keras.metrics.Metric):
+            config = found.get_config() | {"name": label, "dtype": dtype}
+            metrics.append(type(found).from_config(config))
+        else:
+            metrics.append(keras.metrics.MeanMetricWrapper(found, name=label, dtype=dtype))
+    return metrics
 
 
 def check_known(given, names, what):

@@ -19,8 +19,9 @@ def MLP(units=20, depth=4, outputs=1, activation="tanh", name="mlp", **kwargs):
         outputs: number of columns of the output.
         activation: activation of the hidden layers; smooth, for higher derivatives.
         name: name of the model.
-        **kwargs: further arguments of the hidden layers; by default
-            `kernel_initializer="glorot_normal"`.
+        **kwargs: further arguments of the hidden layers, by default
+            `kernel_initializer="glorot_normal"`; `dtype` and the initializer are those of the
+            last layer too.
 
     Returns:
         A `keras.Sequential` from `(n, d)` to `(n, outputs)`.
@@ -43,7 +44,9 @@ def MLP(units=20, depth=4, outputs=1, activation="tanh", name="mlp", **kwargs):
         )
         for _ in range(depth)
     ]
-    last = keras.layers.Dense(outputs, kernel_initializer=initializer.clone())
+    last = keras.layers.Dense(
+        outputs, kernel_initializer=initializer.clone(), dtype=kwargs.get("dtype")
+    )
     return keras.Sequential([*layers, last], name=name)
 
 

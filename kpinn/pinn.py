@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kpinn import checks, data, export, prediction, saving, training
 from kpinn.conditions import Function, Problem, marked, method_of
-from kpinn.derivatives.api import resolve
+from kpinn.derivatives.api import as_column, resolve
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
@@ -27,7 +27,7 @@ class _Constructed(type(keras.Model)):
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 arguments |= arguments.pop(parameter.name, {})
-        pinn._plain.arguments = arguments
+        pinn._plain.arguments, pinn._plain.constructed = arguments, True
         pinn._plain.unknowns_of_constructor = set(pinn.unknowns)
         pinn._check_names()
         return pinn
@@ -101,6 +101,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         # A plain namespace, because Keras would track what is in it as state of the model.
         state = types.SimpleNamespace(unknowns={}, functions={}, scales={}, sizes={})
         state.objective = state.metrics = state.loss = None
+        state.constructed = False
         self._plain = state
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
@@ -188,6 +189,8 @@ class PINN(keras.Model, metaclass=_Constructed):
         variable = add_unknown(self, name, initial, positive, state.problem.dtype.name)
         state.unknowns[name] = variable
         state.functions.clear()
+        if state.constructed:
+            self._check_names()
         return variable
 
     # The model ------------------------------------------------------------------------------
@@ -227,7 +230,7 @@ class PINN(keras.Model, metaclass=_Constructed):
             A dict from condition to tensor `(n, k)`.
         """
         problem = self._plain.problem
-        arrays = {n: a if a.shape.rank == 2 else tf.reshape(a, (-1, 1)) for n, a in arrays.items()}
+        arrays = {name: as_column(name, a, problem.dtype) for name, a in arrays.items()}
         points = next(iter(arrays.values()))
         values, residuals = {}, {}
         for name in names:
@@ -269,7 +272,7 @@ class PINN(keras.Model, metaclass=_Constructed):
                 square of the residual (minus the target, where there is one).
             loss_weights: dict from condition to number; by default one. They become variables,
                 see `loss_weights`.
-            metrics: metrics by condition, `{"data": ["mae"]}`.
+            metrics: metrics by condition, `{"data": ["mae"]}`, or for all.
             jit_compile: whether XLA compiles the training; `"auto"` switches it on unless a layer
                 does not support it, or a condition uses `method="forward"`, which XLA would
                 compile anew in each step.
@@ -281,14 +284,14 @@ class PINN(keras.Model, metaclass=_Constructed):
         """
         state = self._plain
         dtype = state.problem.dtype.name
-        state.objective = Objective(list(self.conditions), loss, loss_weights, dtype)
+        names = list(self.conditions)
+        state.objective = Objective(names, loss, loss_weights, metrics, dtype)
         state.loss, state.metrics = loss, metrics
         state.steps_per_execution = steps_per_execution
         if jit_compile == "auto":
             jit_compile = not run_eagerly and self._may_jit()
         super().compile(
             optimizer=optimizer,
-            metrics=metrics,
             jit_compile=jit_compile,
             steps_per_execution=1 if steps_per_execution == "auto" else steps_per_execution,
             run_eagerly=run_eagerly,
@@ -306,7 +309,9 @@ class PINN(keras.Model, metaclass=_Constructed):
         """Keras's metrics, the loss of each condition and the value of each unknown."""
         metrics = super().metrics
         if self._plain.objective is not None:
-            metrics = metrics + list(self._plain.objective.trackers.values())
+            objective = self._plain.objective
+            metrics = metrics + list(objective.trackers.values())
+            metrics += [metric for part in objective.metrics.values() for metric in part]
             metrics += [UnknownValue(name, v) for name, v in self._plain.unknowns.items()]
         return metrics
 
@@ -351,8 +356,22 @@ class PINN(keras.Model, metaclass=_Constructed):
     def _step_logs(self, loss, x, y, y_pred, sample_weight):
         count = tf.shape(tf.nest.flatten(x)[0])[0]
         loss_tracker(self).update_state(loss, sample_weight=count)
-        targets = {name: y.get(name, tf.zeros_like(r)) for name, r in y_pred.items()}
-        return self.compute_metrics(x, targets, y_pred, sample_weight or None)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def compute_metrics(self, x=None, y=None, y_pred=None, sample_weight=None):
+        """Updates the metrics and returns the logs, those of the conditions in `y_pred` only.
+
+        Args:
+            x: points.
+            y: targets by condition, or `None`.
+            y_pred: residuals by condition.
+            sample_weight: not used by metrics.
+        """
+        objective = self._objective
+        objective.update_metrics(y_pred, y or {})
+        absent = objective.names_in_logs([name for name in self.conditions if name not in y_pred])
+        logs = self.get_metrics_result()
+        return {name: value for name, value in logs.items() if name not in absent}
 
     def fit(
         self,
@@ -454,7 +473,7 @@ class PINN(keras.Model, metaclass=_Constructed):
     def _check_start(self, arrays):
         """Evaluates once before training; builds metrics and optimizer before the first trace."""
         self._remember(arrays)
-        residuals = self(arrays.points)
+        residuals = self.call(arrays.points)  # as it is: Keras would wrap its errors
         checks.check_start(arrays, residuals)
         self._step_logs(0.0, arrays.points, arrays.targets, residuals, None)
         self.reset_metrics()

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from kpinn import checks
 from kpinn.data import is_shared, one_set
 from kpinn.derivatives.api import directions_of, resolve
 from kpinn.derivatives.requests import parse, split_names
@@ -14,7 +15,7 @@ def predict_fields(pinn, points, names, batch_size):
     """See `PINN.predict_fields`."""
     problem, method = pinn._plain.problem, resolve(pinn.method)
     names = split_names(names or list(problem.space.fields))
-    arrays = one_set("points", points, problem)
+    arrays = one_set("predict_fields", points, problem)
     for name in names:
         parse(name, problem.space, directions_of(arrays, problem.space))
     compute = _graph(pinn, names, arrays, lambda arrays: problem.values(names, arrays, method))
@@ -33,7 +34,11 @@ def residuals(pinn, points, batch_size):
 
 def _residuals(pinn, names, arrays, batch_size):
     compute = _graph(pinn, names, arrays, lambda arrays: pinn.residuals_at(names, arrays))
-    return _batched(compute, arrays, batch_size)
+    found = _batched(compute, arrays, batch_size)
+    for name, residual in found.items():  # in a graph the number of points is not known
+        count = min(batch_size, next(iter(arrays.values())).shape[0])
+        checks.check_shape(name, (count, *residual.shape[1:]), count)
+    return found
 
 
 def _graph(pinn, names, arrays, function):

@@ -67,6 +67,30 @@ def test_losses_by_condition(loss):
     assert logs["start_mae"] == pytest.approx(np.abs(residuals["start"]).mean(), rel=1e-4)
 
 
+def test_metrics_are_those_of_keras_in_the_dtype_of_the_network():
+    kpinn.set_float64()
+    points = heat_points()
+    given = ["mae", keras.losses.mean_squared_error, keras.metrics.RootMeanSquaredError()]
+    pinn = small_heat(metrics=given)
+    logs = pinn.evaluate(points, return_dict=True, verbose=0)
+    for name, residual in pinn.residuals(points).items():
+        square = np.mean(residual**2)
+        assert logs[f"{name}_mae"] == pytest.approx(np.abs(residual).mean(), rel=1e-12)
+        assert logs[f"{name}_mean_squared_error"] == pytest.approx(square, rel=1e-12)
+        assert logs[f"{name}_root_mean_squared_error"] == pytest.approx(np.sqrt(square), rel=1e-12)
+    with pytest.raises(ValueError, match="metrics names 'head'"):
+        pinn.compile("adam", metrics={"head": ["mae"]})
+
+
+def test_conditions_that_are_left_out_are_not_in_the_logs():
+    pinn, points = small_heat(metrics={"start": ["mae"]}), heat_points()
+    heat = {"heat": points["heat"]}
+    assert sorted(pinn.evaluate(heat, return_dict=True, verbose=0)) == ["heat", "loss"]
+    history = pinn.fit(points, epochs=2, validation_data=heat, verbose=0).history
+    assert sorted(history) == ["heat", "loss", "start", "start_mae", "val_heat", "val_loss"]
+    assert history["val_loss"] == history["val_heat"]
+
+
 def test_settings_of_losses_that_cannot_work():
     pinn = small_heat()
     for arguments, message in [

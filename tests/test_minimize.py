@@ -285,6 +285,11 @@ def test_destructure_shared_weights_and_wrong_theta():
     theta, apply = kpinn.destructure(model)
     assert theta.shape == (3 * 3 + 3 + 3 + 1,)
     np.testing.assert_allclose(apply(theta, np.ones((2, 3))), model(np.ones((2, 3))), rtol=1e-6)
+    pinn = small_heat()
+    theta_of_pinn, apply_pinn = kpinn.destructure(pinn)
+    for name, values in apply_pinn(theta_of_pinn, heat_points()).items():
+        expected = pinn.residuals(heat_points())[name]
+        np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match=r"theta has the shape \(3,\): expected \(16,\)"):
         apply(tf.zeros(3), np.ones((2, 3)))
     with pytest.raises(ValueError, match="has no parameters yet"):

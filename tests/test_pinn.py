@@ -177,6 +177,32 @@ def test_methods_can_be_chosen_per_condition():
     np.testing.assert_allclose(found["difference"], 12 * X**2 + 2 * 0.125**2, rtol=1e-10)
 
 
+def test_unknowns_of_functions_are_added_after_construction():
+    def decay(u, u_t, rate):
+        return u_t + rate * u
+
+    pinn = kpinn.PINN(Formula(lambda t: t**2), "t", "u", conditions=[decay])
+    with pytest.raises(ValueError, match="condition 'decay' asks for 'rate'"):
+        pinn.residuals({"t": T})
+    pinn.unknown("rate", 2.0)
+    found = pinn.residuals({"t": T})["decay"]
+    np.testing.assert_allclose(found, 2 * T + 2 * T**2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("build", [lambda: kpinn.networks.MLP(4, 1, dtype="float64"), None])
+def test_float64_layers_under_a_float32_default_have_float64_differences(build):
+    inputs = keras.Input((1,))
+    square = keras.layers.Lambda(lambda x: x**2, dtype="float64")
+    network = build() if build else keras.Model(inputs, square(inputs))
+    network(np.ones((1, 1)))
+    assert {layer.compute_dtype for layer in network.layers[1:]} == {"float64"}
+    points = {"x": np.linspace(-1.0, 1.0, 5)}
+    exact = kpinn.derivatives(network, points, "u_x")["u_x"]
+    found = kpinn.derivatives(network, points, "u_x", method=kpinn.FiniteDifference(step=1e-4))
+    if build:
+        np.testing.assert_allclose(found["u_x"], exact, atol=1e-7)
+
+
 def test_default_arguments_keep_their_value():
     def scaled(u, factor=3.0):
         return factor * u
@@ -426,8 +452,12 @@ def test_residuals_that_cannot_work(returned, message):
 
     pinn = kpinn.PINN(Formula(lambda x: x), "x", "u", conditions=[residual])
     pinn.compile("sgd")
-    with pytest.raises(ValueError, match=message):
-        pinn.fit({"x": np.linspace(0.0, 1.0, 100)}, verbose=0)
+    points = {"x": np.linspace(0.0, 1.0, 100)}
+    with pytest.raises(ValueError, match=f"^condition 'residual'.*{message}"):
+        pinn.fit(points, verbose=0)
+    if "100, 100" in message:
+        with pytest.raises(ValueError, match=message):
+            pinn.residuals(points)
 
 
 def test_targets_and_weights_that_cannot_work():

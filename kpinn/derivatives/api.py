@@ -203,7 +203,8 @@ def epsilon(function, dtype):
     """Machine epsilon of the least precise dtype that the function computes in."""
     dtypes = [dtype]
     if isinstance(function, keras.layers.Layer):
-        computing = [part for part in all_layers(function) if not isinstance(part, keras.Model)]
+        idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
+        computing = [part for part in all_layers(function) if not isinstance(part, idle)]
         dtypes += [tf.as_dtype(part.compute_dtype) for part in computing]
     return max(EPSILON[dtype] for dtype in dtypes if dtype in EPSILON)
 
@@ -229,7 +230,7 @@ def _split_points(points, space, dtype):
                 f"one column per component of the coordinates. There are {space.describe()}."
             )
         return columns, {}
-    arrays = {name: _column(name, values, dtype) for name, values in points.items()}
+    arrays = {name: as_column(name, values, dtype) for name, values in points.items()}
     return join_points(arrays, space), directions_of(arrays, space)
 
 
@@ -241,7 +242,8 @@ def _float_tensor(name, values, dtype):
         raise ValueError(f"{name!r} is not an array of numbers: {error}") from error
 
 
-def _column(name, values, dtype):
+def as_column(name, values, dtype):
+    """An array `(n,)` or `(n, k)` as a tensor `(n, k)`; raises `ValueError` for anything else."""
     tensor = _float_tensor(name, values, dtype)
     if tensor.shape.rank == 1:
         tensor = tensor[:, None]

@@ -186,8 +186,8 @@ def check_precision(order, accuracy, epsilon, scheme="central", step=None, what=
 
 def _order_message(order, accuracy, epsilon, best, what):
     return (
-        f"a finite difference of order {order} with accuracy {accuracy} for {what} has an error "
-        f"of about {best:.1g} at the best step for machine epsilon {epsilon:.1g}: use a higher "
+        f"a finite difference for {what}, with accuracy {accuracy}, has an error of about "
+        f"{best:.1g} at the best step for machine epsilon {epsilon:.1g}: use a higher "
         "accuracy, the central scheme, float64, or an exact method."
     )
 

@@ -224,7 +224,8 @@ def _parse_axes(name, suffix, space, directions):
         if isinstance(axis, slice):
             raise ValueError(
                 f"{name!r}: the coordinate has {_size(axis)} components, so that a derivative "
-                "with respect to it is not one number: ask for grad_, laplacian_ or a direction."
+                "with respect to it is not one number: ask for grad_, laplacian_ or a direction. "
+                "If it is a direction itself, name the coordinates: coordinates='x y'."
             )
     return axes
 
