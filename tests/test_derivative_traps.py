@@ -397,10 +397,15 @@ def test_differences_of_enough_precision_do_not_warn(dtype, order, options):
             "float32",
             3,
             {},
-            "order 3 with accuracy 2 for order 3 along 'x' has an error of about 0.003",
+            "order 3 along 'x', with accuracy 2, has an error of about 0.003",
         ),
         ("float32", 4, {}, "about 0.009 at the best step for .* 1e-07: use a higher accuracy"),
-        ("float32", 2, {"scheme": "forward"}, "order 2 with accuracy 2 .* error of about 0.005"),
+        (
+            "float32",
+            2,
+            {"scheme": "forward"},
+            "order 2 along 'x', with accuracy 2, .*error of about 0.005",
+        ),
         (
             "float32",
             2,
@@ -420,10 +425,15 @@ def test_differences_that_lose_digits_warn(dtype, order, options, message):
 @pytest.mark.parametrize(
     "dtype, order, options, message",
     [
-        ("float16", 1, {}, "order 1 with accuracy 2 .* error of about 0.02 .* epsilon 0.001"),
-        ("float32", 5, {}, "order 5 with accuracy 2 .* float64, or an exact method"),
+        (
+            "float16",
+            1,
+            {},
+            "order 1 along 'x', with accuracy 2, .*error of about 0.02 .* epsilon 0.001",
+        ),
+        ("float32", 5, {}, "order 5 along 'x', with accuracy 2, .*float64, or an exact method"),
         ("float32", 3, {"scheme": "forward"}, "the central scheme"),
-        ("float32", 4, {"scheme": "backward", "accuracy": 4}, "order 4 with accuracy 4"),
+        ("float32", 4, {"scheme": "backward", "accuracy": 4}, "order 4 along 'x', with accuracy 4"),
         ("float32", 2, {"step": 1e-4}, "rounding costs 4.2 digits more than the best step, 0.02"),
         ("float64", 2, {"step": 1e-7}, "rounding costs 5.9 digits more"),
         ("float64", 4, {"step": 1e-5}, "use step=None, float64, or an exact method"),
