@@ -410,7 +410,7 @@ class PINN(keras.Model, metaclass=_Constructed):
             initial_epoch: epoch to begin with.
             steps_per_epoch: by default one for full batches, else what the largest set needs.
             validation_freq: epochs from one validation to the next.
-            **kwargs: of `keras.Model.fit`, for datasets.
+            **kwargs: of `keras.Model.fit`: `validation_steps`, and others for datasets.
 
         Returns:
             A `keras.callbacks.History` with the keys `"loss"`, one per condition and unknown.

@@ -162,6 +162,7 @@ def fit(
     initial_epoch,
     validation_data,
     validation_freq,
+    validation_steps=None,
 ):
     """Trains on points in memory; see `PINN.fit`.
 
@@ -175,6 +176,7 @@ def fit(
         initial_epoch: number of epochs that are done.
         validation_data: `None` or a dataset.
         validation_freq: epochs from one validation to the next.
+        validation_steps: batches of a validation; by default all.
     """
     minimizes = isinstance(pinn.optimizer, ScipyMinimize)
     if minimizes and (schedule.steps, schedule.batch_size) != (1, None):
@@ -182,22 +184,24 @@ def fit(
             "ScipyMinimize takes all points in the one step of an epoch: leave out batch_size and "
             "steps_per_epoch."
         )
-    validate = _validation(pinn, validation_data, validation_freq)
+    validate = _validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
     callbacks.list.on_train_begin()
     initial_epoch = restored_epoch(pinn) or initial_epoch
-    if minimizes:
+    logs = {}
+    if minimizes and epochs > initial_epoch:
         logs = fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
-    else:
+    elif not minimizes:
         logs = fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
         pinn.optimizer.finalize_variable_values(pinn.trainable_variables)
     callbacks.list.on_train_end(logs)
-    if minimizes and verbose and pinn.optimizer.result.code != "iteration_limit":
+    ran = minimizes and epochs > initial_epoch
+    if ran and verbose and pinn.optimizer.result.code != "iteration_limit":
         print(pinn.optimizer.result.message)
 
 
-def _validation(pinn, dataset, frequency):
+def _validation(pinn, dataset, frequency, steps):
     """`None`, or a function from an epoch to its validation logs."""
     if dataset is None:
         return None
@@ -205,7 +209,7 @@ def _validation(pinn, dataset, frequency):
     def validate(epoch):
         if (epoch + 1) % frequency if isinstance(frequency, int) else epoch + 1 not in frequency:
             return {}
-        logs = keras.Model.evaluate(pinn, dataset, verbose=0, return_dict=True)
+        logs = keras.Model.evaluate(pinn, dataset, steps=steps, verbose=0, return_dict=True)
         return {f"val_{name}": value for name, value in logs.items()}
 
     return validate

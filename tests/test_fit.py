@@ -452,6 +452,28 @@ def test_validation(optimizer):
         assert history.history[f"val_{name}"][-1] == pytest.approx(evaluated[name], rel=1e-5)
 
 
+def test_validation_on_a_dataset_without_end():
+    pinn, points = small_heat(), heat_points()
+    new = {
+        name: {k: v.astype("float32") for k, v in arrays.items()}
+        for name, arrays in heat_points(inside=9).items()
+    }
+    history = pinn.fit(
+        points, epochs=2, validation_data=as_dataset(new), validation_steps=2, verbose=0
+    )
+    evaluated = pinn.evaluate(new, return_dict=True, verbose=0)
+    assert history.history["val_loss"][-1] == pytest.approx(evaluated["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "scipy"])
+def test_no_epochs_leave_the_weights(optimizer):
+    pinn = small_heat(kpinn.optimizers.ScipyMinimize() if optimizer == "scipy" else optimizer)
+    before = pinn.get_weights()
+    assert pinn.fit(heat_points(), epochs=0, verbose=1).epoch == []
+    for actual, expected in zip(pinn.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
 def test_stop_training_and_initial_epoch():
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
