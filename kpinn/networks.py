@@ -95,6 +95,6 @@ def _refuse_half_precision(network):
         if layer.compute_dtype in HALF_PRECISION:
             raise ValueError(
                 f"layer {layer.name!r} computes in {layer.compute_dtype}, where second "
-                "derivatives have errors of 1 to 8 %: use float32 or float64, or pass "
+                "derivatives keep hardly any digit: use float32 or float64, or pass "
                 "allow_mixed_precision=True if you know that it suffices."
             )

@@ -171,7 +171,7 @@ def minimize(evaluate, theta, optimizer, iterations, callback, bounds=None):
         options.setdefault("maxiter", iterations + 1)
     try:
         # Vectors of a few thousand numbers: threads of BLAS, which also fight TensorFlow's for the
-        # cores, would make scipy's part of an iteration 20 times slower.
+        # cores, would make scipy's part of an iteration many times slower.
         with threadpoolctl.threadpool_limits(1, "blas"):
             found = scipy.optimize.minimize(
                 evaluate,
