@@ -46,7 +46,7 @@ class Schedule:
     @property
     def key(self):
         """What a compiled function depends on."""
-        return self.batch_size, self.shuffle
+        return self.batch_size and (self.batch_size, self.shuffle, *self.sizes)
 
     def orders(self, seed, epoch):
         """For each number of points the order in which an epoch takes them."""

@@ -246,6 +246,15 @@ def test_mini_batches_of_unequal_sets_and_reproducible_order():
     assert losses[0] != losses[2]
 
 
+def test_mini_batches_of_other_points_on_the_same_model():
+    pinn = small_heat()
+    for inside, start, steps in ((50, 7, 4), (60, 9, 4), (20, 40, 3), (50, 7, 4)):
+        before = int(pinn.optimizer.iterations)
+        losses = pinn.fit(heat_points(inside, start), batch_size=16, verbose=0).history["loss"]
+        assert np.isfinite(losses).all()
+        assert int(pinn.optimizer.iterations) == before + steps
+
+
 def test_steps_per_epoch_counts_steps():
     pinn = small_heat()
     pinn.fit(heat_points(), epochs=3, steps_per_epoch=7, verbose=0)
