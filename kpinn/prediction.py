@@ -18,7 +18,8 @@ def predict_fields(pinn, points, names, batch_size):
     arrays = one_set("predict_fields", points, problem)
     for name in names:
         parse(name, problem.space, directions_of(arrays, problem.space))
-    compute = _graph(pinn, names, arrays, lambda arrays: problem.values(names, arrays, method))
+    key = ("fields", names)
+    compute = _graph(pinn, key, arrays, lambda arrays: problem.values(names, arrays, method))
     return _batched(compute, arrays, batch_size)
 
 
@@ -33,7 +34,8 @@ def residuals(pinn, points, batch_size):
 
 
 def _residuals(pinn, names, arrays, batch_size):
-    compute = _graph(pinn, names, arrays, lambda arrays: pinn.residuals_at(names, arrays))
+    key = ("residuals", names)
+    compute = _graph(pinn, key, arrays, lambda arrays: pinn.residuals_at(names, arrays))
     found = _batched(compute, arrays, batch_size)
     for name, residual in found.items():  # in a graph the number of points is not known
         count = min(batch_size, next(iter(arrays.values())).shape[0])
@@ -41,12 +43,12 @@ def _residuals(pinn, names, arrays, batch_size):
     return found
 
 
-def _graph(pinn, names, arrays, function):
+def _graph(pinn, key, arrays, function):
     """`function` as a graph for any number of points, kept by the PINN."""
     if pinn.run_eagerly:
         return function
     specs = {name: tf.TensorSpec((None, a.shape[1]), a.dtype) for name, a in arrays.items()}
-    key = ("predict", names, tuple(specs.items()))
+    key = (key, tuple(specs.items()))
     return pinn.cached(key, lambda: tf.function(function, input_signature=[specs], autograph=False))
 
 

@@ -227,6 +227,16 @@ def test_some_conditions_can_be_evaluated_alone():
     assert list(pinn.residuals(start)) == ["start"]
 
 
+def test_a_condition_may_be_named_as_a_field():
+    def u(u, x):
+        return u - x
+
+    pinn = kpinn.PINN(Formula(lambda x: 3.0 * x), "x", "u", conditions=[u])
+    points = {"x": [1.0, 2.0]}
+    np.testing.assert_allclose(pinn.predict_fields(points)["u"], [[3.0], [6.0]])
+    np.testing.assert_allclose(pinn.residuals(points)["u"], [[2.0], [4.0]])
+
+
 def test_prediction_follows_training():
     pinn = small_heat(keras.optimizers.SGD(0.1))
     before = pinn.predict_fields(NEW, "u_x")["u_x"]
