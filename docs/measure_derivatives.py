@@ -20,6 +20,7 @@ from kpinn import FiniteDifference
 ORDERS = (1, 2, 3, 4)
 DTYPES = ("float32", "float64")
 METHODS = {
+    '"taylor"': "taylor",
     '"reverse"': "reverse",
     '"forward"': "forward",
     "FiniteDifference()": FiniteDifference(),

@@ -3,7 +3,13 @@
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
 from kpinn import domains, layers, losses, networks, optimizers, plotting
 from kpinn.conditions import condition, field
-from kpinn.derivatives import FiniteDifference, PrecisionWarning, derivatives
+from kpinn.derivatives import (
+    DerivativeFallbackWarning,
+    FiniteDifference,
+    PrecisionWarning,
+    Taylor,
+    derivatives,
+)
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.precision import set_float64
@@ -11,8 +17,10 @@ from kpinn.version import __version__
 
 __all__ = [
     "PINN",
+    "DerivativeFallbackWarning",
     "FiniteDifference",
     "PrecisionWarning",
+    "Taylor",
     "__version__",
     "condition",
     "derivatives",

@@ -270,12 +270,12 @@ def test_a_variance_is_found_in_a_function_for_a_fixed_number_of_points():
         return tf.stack([(mixed[i] - mean[i]) / variance[i] for i in range(x.shape[0])])[:, :1]
 
     with pytest.raises(ValueError, match="computes a variance"):
-        kpinn.derivatives(function, {"x": LINE}, "u_xx")
+        kpinn.derivatives(function, {"x": LINE}, "u_xx", method="reverse")
 
 
 def test_what_is_known_of_a_network_is_forgotten_when_it_changes():
     model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(4, "tanh")])
-    names = {"requests": "u_xx", "fields": "u[4]"}
+    names = {"requests": "u_xx", "fields": "u[4]", "method": "reverse"}
 
     class Wrapped:
         layer = model

@@ -543,25 +543,26 @@ def test_layers_without_pointwise_derivatives_are_refused_in_training(layer):
         pinn.fit(heat_points(), verbose=0)
 
 
-def test_layer_normalization_is_refused_by_name():
+def test_layer_normalization_is_refused_where_tapes_are_wrong():
     def network():
         layers = [keras.layers.Dense(4, "tanh"), keras.layers.LayerNormalization(name="norm")]
         return keras.Sequential([*layers, keras.layers.Dense(1)])
 
     with pytest.raises(ValueError, match="norm.*condition 'heat'.*method='finite_difference'"):
-        Heat(network())
+        Heat(network(), method="reverse")
 
     def first(u_x):
         return u_x
 
-    pinn = kpinn.PINN(network(), "t x", "u", conditions=[first])
+    pinn = kpinn.PINN(network(), "t x", "u", conditions=[first], method="forward")
     pinn.compile("adam")
     with pytest.raises(ValueError, match="norm.*condition 'first'"):
         pinn.fit(BOX.sample(8), verbose=0)
-    pinn = Heat(network(), method=kpinn.FiniteDifference(accuracy=4))
-    pinn.compile("adam")
-    losses = pinn.fit(heat_points(), epochs=30, verbose=0).history["loss"]
-    assert losses[-1] < losses[0]
+    for method in ("taylor", kpinn.FiniteDifference(accuracy=4)):
+        pinn = Heat(network(), method=method)
+        pinn.compile("adam")
+        losses = pinn.fit(heat_points(), epochs=30, verbose=0).history["loss"]
+        assert losses[-1] < losses[0]
 
 
 def test_settings_without_meaning_are_refused():

@@ -1,10 +1,14 @@
 """`kpinn.derivatives`: the one place where a method is chosen and run."""
 
+import dataclasses
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.context import EPSILON, Context
+from kpinn.derivatives.errors import DerivativeFallbackWarning, UnsupportedError
 from kpinn.derivatives.finite_difference import FiniteDifference, finite_difference
 from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
@@ -12,9 +16,32 @@ from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import Space, parse, partials, split_names
 from kpinn.derivatives.reverse import reverse
 from kpinn.derivatives.stop_gradient import stopped_moments
+from kpinn.derivatives.taylor import taylor
+from kpinn.derivatives.tracing import TraceError
 
-METHODS = ("auto", "reverse", "forward", "finite_difference")
-BEST_EXACT = "reverse"  # what "auto" means
+METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+@dataclasses.dataclass(frozen=True)
+class Taylor:
+    """Exact derivatives by one propagation of Taylor coefficients; `"taylor"`, the default.
+
+    Args:
+        strict: whether to raise an error where an operation of the network has no rule, in place
+            of a `kpinn.DerivativeFallbackWarning` and a slower exact method.
+    """
+
+    strict: bool = False
+
+    def get_config(self):
+        """The arguments."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return cls(**config)
 
 
 def derivatives(function, points, requests, coordinates=None, fields="u", method="auto"):
@@ -33,8 +60,9 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         coordinates: names of the columns of the input, `"t x"` or `"t x[3]"`; by default the
             keys of `points` in their order.
         fields: names of the columns of the output, `"u v p"` or `"v[2] p"`.
-        method: `"auto"` (the best exact method), `"reverse"`, `"forward"`, `"finite_difference"`
-            or a `kpinn.FiniteDifference(...)`.
+        method: `"auto"` or `"taylor"` (exact, by one propagation of Taylor coefficients),
+            `"reverse"`, `"forward"`, `"finite_difference"`, or a `kpinn.Taylor(...)` or
+            `kpinn.FiniteDifference(...)` with options.
 
     Returns:
         A dict from name to tensor: `(n, 1)`, for a field with `k` components `(n, k)`, for
@@ -81,6 +109,8 @@ def evaluate(function, points, requests, directions, method, context):
         A dict from name to tensor.
     """
     space = context.space
+    if isinstance(method, Taylor):
+        return _by_taylor(function, points, requests, directions, method, context)
     function = _checked(function, space)
     wanted = {key for request in requests for key in partials(request, space)}
     order = max(len(axes) for _, axes in wanted)
@@ -97,20 +127,46 @@ def evaluate(function, points, requests, directions, method, context):
 
 
 def resolve(method):
-    """Turns the `method=` argument into `"reverse"`, `"forward"` or a `FiniteDifference`.
+    """Turns the `method=` argument into `"reverse"`, `"forward"`, `Taylor` or `FiniteDifference`.
 
     Raises:
         ValueError: for an unknown method.
     """
-    if isinstance(method, FiniteDifference):
+    if isinstance(method, Taylor | FiniteDifference):
         return method
     if isinstance(method, str) and method in METHODS:
-        if method == "finite_difference":
-            return FiniteDifference()
-        return BEST_EXACT if method == "auto" else method
+        objects = {"auto": Taylor(), "taylor": Taylor(), "finite_difference": FiniteDifference()}
+        return objects.get(method, method)
     raise ValueError(
-        f"method {method!r} is unknown: expected one of {', '.join(map(repr, METHODS))} or a "
-        "kpinn.FiniteDifference(...)."
+        f"method {method!r} is unknown: expected one of {', '.join(map(repr, METHODS))}, a "
+        "kpinn.Taylor(...) or a kpinn.FiniteDifference(...)."
+    )
+
+
+def _by_taylor(function, points, requests, directions, method, context):
+    """`taylor`, and nested tapes where it cannot go through an operation."""
+    reports = []
+    try:
+        values = taylor(function, points, requests, directions, context.space, reports.append)
+        slower = "its derivatives are computed by TensorFlow's gradients of it, which is slower"
+    except (UnsupportedError, TraceError) as error:
+        reports.append(str(error))
+        if method.strict:
+            raise ValueError(_advice(reports)) from error
+        values = evaluate(function, points, requests, directions, "reverse", context)
+        slower = "all derivatives are computed by nested gradient tapes, which is slower"
+    if reports and method.strict:
+        raise ValueError(_advice(reports))
+    if reports:
+        message = f"{_advice(reports)} Until then {slower}."
+        warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
+    return {name: tf.cast(value, points.dtype) for name, value in values.items()}
+
+
+def _advice(reports):
+    return (
+        f"Taylor coefficients cannot be propagated: {'; '.join(dict.fromkeys(reports))}. "
+        "kpinn.derivatives.register adds a rule for an operation."
     )
 
 
@@ -136,21 +192,16 @@ class _Inference:
 
 def _checked(function, space):
     """The function with its output checked against the fields."""
-    return _Checked(function, space.output_size, space.describe())
+    return _Checked(function, space)
 
 
 class _Checked:
-    def __init__(self, function, size, names):
-        self.function, self.size, self.names = function, size, names
+    def __init__(self, function, space):
+        self.function, self.space = function, space
 
     def __call__(self, points):
         outputs = tf.convert_to_tensor(self.function(points))
-        if outputs.shape.rank != 2 or outputs.shape[1] != self.size:
-            raise ValueError(
-                f"the function returned the shape {tuple(outputs.shape)} for points of shape "
-                f"{tuple(points.shape)}: expected (n, {self.size}), one column per component of "
-                f"the fields. There are {self.names}."
-            )
+        self.space.check_output(outputs.shape, points.shape)
         return outputs
 
 

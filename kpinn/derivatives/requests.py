@@ -151,6 +151,15 @@ class Space:
         """Number of components of `field`."""
         return _size(self.fields[field])
 
+    def check_output(self, shape, points_shape):
+        """Raises `ValueError` for a function whose output has not one column per component."""
+        if shape.rank != 2 or shape[1] != self.output_size:
+            raise ValueError(
+                f"the function returned the shape {tuple(shape)} for points of shape "
+                f"{tuple(points_shape)}: expected (n, {self.output_size}), one column per "
+                f"component of the fields. There are {self.describe()}."
+            )
+
     def describe(self):
         """A sentence that lists the names, for error messages."""
 

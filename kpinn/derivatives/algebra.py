@@ -1,0 +1,183 @@
+"""From the derivatives that are asked for to the channels that carry them. Pure Python.
+
+A linear differential operator at a point is a *symbol*: a polynomial in the partial derivatives. It
+is kept in the normalised basis `e_a = D^a / a!` (Taylor coefficients), as a dict from monomial to
+`Fraction`; a monomial is the sorted tuple of its variables, `(0, 0, 1)` for `e_xxy`.
+
+In this basis the product rule has no factors, `e_a(f g) = sum of e_b(f) e_c(g) over b + c = a`, so
+that a set of symbols can be propagated through products (and so through everything) if and only if
+its span contains every *contraction* `e_a -> e_(a - 1_i)` of its members. The smallest such span is
+the space of channels. With a reduced basis `q_k` (coefficient one at the *pivot* monomial `m_k`,
+zero at all other pivots) the structure constants are read off: `q_k(f g)` is the sum of
+`q_k[m_i + m_j] q_i(f) q_j(g)`. They are exact rationals.
+
+The space of channels is the inverse system of Macaulay ("The algebraic theory of modular systems",
+1916, chapter IV) of the symbols; dual numbers, hyper-dual numbers, truncated Taylor series and the
+forward Laplacian (Li et al., "A computational framework for neural network-based variational Monte
+Carlo with forward Laplacian", Nature Machine Intelligence 6, 2024) are examples of it.
+"""
+
+import collections
+import functools
+import math
+from fractions import Fraction
+
+VALUE = ()  # the monomial of the function itself
+
+
+def derivative(variables):
+    """The symbol of a partial derivative, `D^a = a! e_a`.
+
+    Args:
+        variables: sequence of variables (integers), `(0, 0)` for the second derivative.
+    """
+    monomial = tuple(sorted(variables))
+    factorials = map(math.factorial, collections.Counter(monomial).values())
+    return {monomial: Fraction(math.prod(factorials))}
+
+
+def combine(terms):
+    """The sum of `factor * symbol` over pairs `(factor, symbol)`."""
+    total = collections.defaultdict(Fraction)
+    for factor, symbol in terms:
+        for monomial, coefficient in symbol.items():
+            total[monomial] += Fraction(factor) * coefficient
+    return {monomial: value for monomial, value in total.items() if value}
+
+
+def contractions(symbol):
+    """All `e_a -> e_(a - 1_i)` of a symbol, as dict from variable to symbol."""
+    found = collections.defaultdict(dict)
+    for monomial, coefficient in symbol.items():
+        for variable in set(monomial):
+            found[variable][_without(monomial, variable)] = coefficient
+    return found
+
+
+def _without(monomial, variable):
+    position = monomial.index(variable)
+    return monomial[:position] + monomial[position + 1 :]
+
+
+def degree(symbol):
+    """The order of a differential operator."""
+    return max(map(len, symbol), default=0)
+
+
+class Algebra:
+    """The smallest set of channels that carries given symbols through any function.
+
+    Attributes:
+        channels: tuple of symbols `q_k`, by ascending order; the first is the value itself.
+        pivots: tuple of their monomials `m_k`.
+        order: the highest order of a channel.
+        products: for each channel a tuple of `(i, j, constant)` with `0 < i <= j`: its part in the
+            product of two nilpotent jets is the sum of `constant * (a_i b_j + a_j b_i)` over them,
+            `constant * a_i b_i` where `i == j`.
+
+    Args:
+        symbols: iterable of symbols.
+
+    Example:
+
+        laplacian = combine([(1, derivative((i, i))) for i in range(3)])
+        len(Algebra([laplacian]).channels)  # 5: the value, three first derivatives, the Laplacian
+    """
+
+    def __init__(self, symbols):
+        basis = _reduced_basis(_closure(symbols))
+        order = sorted(basis, key=lambda m: (degree(basis[m]), m))
+        self.pivots = tuple(order)
+        self.channels = tuple(basis[monomial] for monomial in order)
+        self.order = max(map(degree, self.channels))
+        self._index = {monomial: k for k, monomial in enumerate(order)}
+        self.products = tuple(self._products(symbol) for symbol in self.channels)
+
+    def __len__(self):
+        return len(self.channels)
+
+    def _products(self, symbol):
+        found = {}
+        for monomial, constant in symbol.items():
+            for part in _divisors(monomial):
+                i = self._index.get(part)
+                j = self._index.get(_difference(monomial, part))
+                if i and j and i <= j:
+                    found[i, j] = constant
+        return tuple((i, j, constant) for (i, j), constant in sorted(found.items()))
+
+    def read(self, symbol):
+        """A symbol as a combination of channels: dict from channel to `Fraction`.
+
+        Raises:
+            ValueError: if the channels do not carry it.
+        """
+        parts = {k: symbol[m] for m, k in self._index.items() if symbol.get(m)}
+        if combine((factor, self.channels[k]) for k, factor in parts.items()) != symbol:
+            raise ValueError(f"the channels {self.channels} do not carry {symbol}.")
+        return parts
+
+    @functools.cached_property
+    def seeds(self):
+        """Dict from channel to the first derivatives in it: tuple of `(variable, Fraction)`.
+
+        In the channel of a coordinate stand the seeds of its own variable.
+        """
+        found = {
+            k: tuple((m[0], value) for m, value in symbol.items() if len(m) == 1)
+            for k, symbol in enumerate(self.channels)
+        }
+        return {k: parts for k, parts in found.items() if parts}
+
+
+def _closure(symbols):
+    """The symbols and all their contractions, each once, and the value."""
+    waiting, seen = [{VALUE: Fraction(1)}, *symbols], {}
+    while waiting:
+        symbol = waiting.pop()
+        key = frozenset(symbol.items())
+        if symbol and key not in seen:
+            seen[key] = symbol
+            waiting.extend(contractions(symbol).values())
+    return list(seen.values())
+
+
+def _reduced_basis(symbols):
+    """A reduced basis of the span of symbols: dict from pivot monomial to symbol."""
+    basis = {}
+    for symbol in sorted(symbols, key=lambda s: (degree(s), len(s), sorted(s))):
+        symbol = _reduce(symbol, basis)
+        if symbol:
+            pivot = min(symbol, key=lambda m: (-len(m), -abs(symbol[m]), m))
+            symbol = {monomial: value / symbol[pivot] for monomial, value in symbol.items()}
+            for other, known in basis.items():
+                if pivot in known:
+                    basis[other] = combine([(1, known), (-known[pivot], symbol)])
+            basis[pivot] = symbol
+    return basis
+
+
+def _reduce(symbol, basis):
+    terms = [(-value, basis[monomial]) for monomial, value in symbol.items() if monomial in basis]
+    return combine([(1, symbol), *terms])
+
+
+@functools.lru_cache(maxsize=4096)
+def _divisors(monomial):
+    """All monomials that divide one."""
+    found = {VALUE}
+    for variable in monomial:
+        found |= {tuple(sorted((*part, variable))) for part in found}
+    return tuple(found)
+
+
+def _difference(monomial, part):
+    for variable in part:
+        monomial = _without(monomial, variable)
+    return monomial
+
+
+@functools.lru_cache(maxsize=256)
+def algebra(symbols):
+    """The `Algebra` of a set of symbols, kept; `symbols` is a frozenset of frozensets of items."""
+    return Algebra([dict(symbol) for symbol in symbols])

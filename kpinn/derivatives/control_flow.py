@@ -1,0 +1,146 @@
+"""Calls, branches and loops: the functions inside are propagated through in their place."""
+
+import tensorflow as tf
+
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.jets import Jet, dense, value_of
+
+
+def _call(call, *inputs):
+    return call.walk(call.function("f"), inputs)
+
+
+def _if(call, condition, *inputs):
+    graphs = [call.function("then_branch"), call.function("else_branch")]
+    condition = value_of(condition)
+    if condition.dtype != tf.bool:
+        condition = tf.not_equal(condition, tf.zeros_like(condition))
+    return _branches(call, graphs, inputs, lambda first, second: tf.cond(condition, first, second))
+
+
+def _case(call, index, *inputs):
+    names = call.attribute("branches")
+    graphs = [call.named_function(function.name) for function in names]
+    return _branches(call, graphs, inputs, lambda *few: tf.switch_case(value_of(index), list(few)))
+
+
+def _branches(call, graphs, inputs, choose):
+    """Both branches must return the same: a dense jet wherever one of them may return a jet."""
+    jets = {i for i, value in enumerate(inputs) if isinstance(value, Jet)}
+    positions = set().union(*(_reached(graph, jets) for graph in graphs))
+
+    def branch(graph):
+        return lambda: _flatten(call.algebra, call.walk(graph, inputs), positions)
+
+    flat = choose(*(branch(graph) for graph in graphs))
+    return _unflatten(call.algebra, flat, positions, len(call.operation.outputs))
+
+
+def _while(call, *inputs):
+    condition, body = call.function("cond"), call.function("body")
+    carried = [i for i, t in enumerate(body.inputs) if body.outputs[i].name != t.name]
+    jets = _jets_of_loop(call, body, carried, inputs)
+    positions = {k for k, i in enumerate(carried) if i in jets}
+    _refuse_lists(call, body, jets)
+
+    def complete(flat):
+        parts = _unflatten(call.algebra, flat, positions, len(carried))
+        values = dict(zip(carried, parts, strict=True))
+        return [values.get(i, value) for i, value in enumerate(inputs)]
+
+    def again(*flat):
+        return value_of(call.walk(condition, complete(flat))[0])
+
+    def step(*flat):
+        outputs = call.walk(body, complete(flat))
+        return _flatten(call.algebra, [outputs[i] for i in carried], positions)
+
+    start = _flatten(call.algebra, [inputs[i] for i in carried], positions)
+    limit = tf.get_static_value(call.operation.inputs[1])
+    flat = tf.while_loop(
+        again,
+        step,
+        start,
+        shape_invariants=_invariants(call, body, carried, positions, start),
+        parallel_iterations=call.attribute("parallel_iterations"),
+        maximum_iterations=None if limit is None or limit < 0 else int(limit),
+    )
+    return complete(flat)
+
+
+def _jets_of_loop(call, body, carried, inputs):
+    """Which variables of a loop become jets: those that depend on a jet after any iteration."""
+    jets = {i for i, value in enumerate(inputs) if isinstance(value, Jet)}
+    while True:
+        reached = {i for i in _reached(body, jets) if i in carried} | jets
+        if reached == jets:
+            return jets
+        jets = reached
+
+
+def _refuse_lists(call, body, jets):
+    if any(not body.inputs[i].dtype.is_floating for i in jets):
+        raise UnsupportedError(
+            f"{describe(call.operation)} carries lists of tensors from step to step (as recurrent "
+            "layers and tf.map_fn do)"
+        )
+
+
+def _invariants(call, body, carried, positions, start):
+    """Shapes that may change from step to step are those that the body was traced with."""
+    shapes = []
+    for k, i in enumerate(carried):
+        changes = body.inputs[i].shape.as_list() != call.operation.inputs[i].shape.as_list()
+        count = len(call.algebra) if k in positions else 1
+        given = start[len(shapes)].shape
+        shapes += [body.inputs[i].shape if changes else given] * count
+    return shapes
+
+
+def _reached(graph, sources):
+    """Positions of the float outputs (or lists) of a graph that depend on inputs `sources`."""
+    names = {graph.inputs[i].name for i in sources}
+    for operation in graph.get_operations():
+        if any(tensor.name in names for tensor in operation.inputs):
+            names |= {t.name for t in operation.outputs if _carries(t.dtype)}
+    return {i for i, tensor in enumerate(graph.outputs) if tensor.name in names}
+
+
+def _carries(dtype):
+    return dtype.is_floating or dtype == tf.variant
+
+
+def _flatten(algebra, values, positions):
+    """Tensors only: the channels of dense jets at `positions` one after the other."""
+    flat = []
+    for i, value in enumerate(values):
+        if i in positions:
+            jet = value if isinstance(value, Jet) else _constant(algebra, value)
+            flat.extend(dense(jet).channels)
+        else:
+            flat.append(value_of(value))
+    return flat
+
+
+def _constant(algebra, value):
+    return Jet(algebra, (value, *(None for _ in algebra.channels[1:])))
+
+
+def _unflatten(algebra, flat, positions, count):
+    flat = iter(flat if isinstance(flat, list | tuple) else [flat])
+    return [
+        Jet(algebra, tuple(next(flat) for _ in algebra.channels)) if i in positions else next(flat)
+        for i in range(count)
+    ]
+
+
+CONTROL_FLOW = {
+    "PartitionedCall": _call,
+    "StatefulPartitionedCall": _call,
+    "If": _if,
+    "StatelessIf": _if,
+    "Case": _case,
+    "StatelessCase": _case,
+    "While": _while,
+    "StatelessWhile": _while,
+}

@@ -1,0 +1,14 @@
+"""What the engine says when it cannot, or must not, propagate derivatives."""
+
+
+class DerivativeFallbackWarning(UserWarning):
+    """The exact derivatives are computed in a slower way; the message says because of what."""
+
+
+class UnsupportedError(Exception):
+    """An operation through which derivatives cannot be propagated; another method may do it."""
+
+
+def describe(operation):
+    """An operation and where it is: `"Cumprod (custom_layer/Cumprod)"`."""
+    return f"{operation.type} ({operation.name})"

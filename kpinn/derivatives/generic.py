@@ -1,0 +1,124 @@
+"""Jets through an operation that has no rule, by the gradients that TensorFlow has for it.
+
+With the nilpotent part `n = sum of n_i q_i`, `f(z + n)` is the sum over `m` of
+`1/m! D^m f(z)[n, ..., n]`: directional derivatives times structure constants of the algebra. A
+directional derivative is the gradient of a gradient: `d/dw of v . (w . grad f)`.
+"""
+
+import math
+
+import tensorflow as tf
+
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.jets import Jet, full, value_of
+
+
+def generic(call, *inputs):
+    """The outputs of an operation on jets.
+
+    Raises:
+        UnsupportedError: if TensorFlow lacks a gradient that is needed.
+    """
+    inputs = [full(value) for value in inputs]
+    moving = [i for i, value in enumerate(inputs) if isinstance(value, Jet)]
+    if not all(inputs[i].dtype.is_floating for i in moving):
+        raise UnsupportedError(f"{describe(call.operation)} takes lists or integers")
+    point = [inputs[i].value for i in moving]
+
+    def function(*moved):
+        arguments = [value_of(value) for value in inputs]
+        for i, value in zip(moving, moved, strict=True):
+            arguments[i] = value
+        return [value for value in call.emit(*arguments) if value.dtype.is_floating]
+
+    try:
+        channels = _channels(call.algebra, function, point, [inputs[i] for i in moving])
+    except (LookupError, NotImplementedError, ValueError, tf.errors.OpError) as error:
+        raise UnsupportedError(f"{describe(call.operation)}: {error}") from error
+    outputs, floating = call.emit_values(*inputs), iter(range(len(channels[0])))
+    return [
+        Jet(call.algebra, (value, *(_at(part, k) for part in channels[1:])))
+        if value.dtype.is_floating and (k := next(floating)) is not None
+        else value
+        for value in outputs
+    ]
+
+
+def _at(part, k):
+    return None if part is None else part[k]
+
+
+def _channels(algebra, function, point, jets):
+    """For each channel the list of outputs, or `None`."""
+    directions = {
+        k: [_or_zero(jet, k) for jet in jets]
+        for k in range(1, len(algebra))
+        if any(jet.channels[k] is not None for jet in jets)
+    }
+    found, sums = {}, [function(*point)] + [None] * (len(algebra) - 1)
+    for k, several in _expansions(algebra).items():
+        for parts, constant in several.items():
+            if all(part in directions for part in parts):
+                if parts not in found:
+                    found[parts] = _along(function, point, [directions[part] for part in parts])
+                terms = [float(constant) * term for term in found[parts]]
+                sums[k] = (
+                    terms
+                    if sums[k] is None
+                    else [a + b for a, b in zip(sums[k], terms, strict=True)]
+                )
+    return sums
+
+
+def _or_zero(jet, k):
+    return tf.zeros_like(jet.value) if jet.channels[k] is None else jet.channels[k]
+
+
+def _expansions(algebra):
+    """For each channel the constants of `D^m f[n_i, n_j, ...] / m!`, by sorted `(i, j, ...)`."""
+    nilpotent = range(1, len(algebra))
+    power = {k: {(k,): 1} for k in nilpotent}
+    found = {k: dict(power[k]) for k in nilpotent}
+    for m in range(2, algebra.order + 1):
+        higher = {k: {} for k in nilpotent}
+        for k in nilpotent:
+            for i, j, constant in algebra.products[k]:
+                for left, right in {(i, j), (j, i)}:
+                    for parts, factor in power[right].items():
+                        key = tuple(sorted((left, *parts)))
+                        higher[k][key] = higher[k].get(key, 0) + constant * factor
+        power = higher
+        for k in nilpotent:
+            for parts, constant in power[k].items():
+                found[k][parts] = found[k].get(parts, 0) + constant / math.factorial(m)
+    return found
+
+
+def _along(function, point, directions):
+    """The derivative of a function along one direction after another, at a point."""
+    for direction in directions:
+        function = _derivative(function, direction)
+    return function(*point)
+
+
+def _derivative(function, direction):
+    def derivative(*point):
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as outer:
+            weights = None
+            with tf.GradientTape(watch_accessed_variables=False) as inner:
+                inner.watch(point)
+                outputs = function(*point)
+            weights = [tf.zeros_like(output) for output in outputs]
+            outer.watch(weights)
+            gradients = inner.gradient(outputs, point, output_gradients=weights)
+            pairs = [(g, d) for g, d in zip(gradients, direction, strict=True) if g is not None]
+            total = tf.add_n([tf.reduce_sum(g * d) for g, d in pairs]) if pairs else None
+        if total is None:
+            return [tf.zeros_like(output) for output in outputs]
+        found = outer.gradient(total, weights)
+        return [
+            tf.zeros_like(output) if value is None else value
+            for output, value in zip(outputs, found, strict=True)
+        ]
+
+    return derivative

@@ -1,0 +1,184 @@
+"""Propagates jets through a traced graph: its operations are issued again, channel by channel.
+
+It runs while the caller's own function is traced (or eagerly), so that what remains is a graph of
+plain TensorFlow operations, in which variables keep their gradients.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from kpinn.derivatives.algebra import Algebra
+from kpinn.derivatives.control_flow import CONTROL_FLOW
+from kpinn.derivatives.emission import emit
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.generic import generic
+from kpinn.derivatives.jets import Jet, value_of
+from kpinn.derivatives.rules import RULES, refusal
+from kpinn.derivatives.tensorflow_private import function_graph
+
+
+def interpret(graph, inputs, algebra, report):
+    """The outputs of a traced graph for other inputs.
+
+    Args:
+        graph: the graph of a `ConcreteFunction`.
+        inputs: a `Jet` or tensor for each of its arguments, without what it captures.
+        algebra: the `Algebra` of the jets.
+        report: called with the description of each operation that has no rule.
+
+    Returns:
+        A list of jets and tensors.
+
+    Raises:
+        UnsupportedError: for an operation that cannot be propagated through.
+        ValueError: for one that must not be.
+    """
+    return _Run(algebra, report).start(graph, inputs)
+
+
+@dataclasses.dataclass
+class _Run:
+    """One propagation.
+
+    Attributes:
+        algebra: the `Algebra` of the jets.
+        report: see `interpret`.
+        read: the values of variables that were read, by identity.
+    """
+
+    algebra: Algebra
+    report: object
+    read: dict = dataclasses.field(default_factory=dict)
+
+    def start(self, graph, inputs):
+        """The outputs of a graph with what it captures; variables are read here, before loops."""
+        names = [tensor.name for tensor in graph.inputs[: len(inputs)]]
+        values = dict(zip(names, inputs, strict=True))
+        variables = {id(variable.handle): variable for variable in graph.variables}
+        for variable in variables.values():
+            self.read[id(variable)] = tf.convert_to_tensor(variable)
+        for outer, inner in graph.captures:
+            values[inner.name] = variables.get(id(outer), outer)
+        return self.walk(graph, values)
+
+    def through(self, function, inputs):
+        """The outputs of a function of tensors that is traced first."""
+        specs = [tf.TensorSpec(value_of(v).shape, value_of(v).dtype) for v in inputs]
+        traced = tf.function(function, autograph=False).get_concrete_function(*specs)
+        return self.start(traced.graph, inputs)
+
+    def walk(self, graph, values):
+        """The outputs of a graph from the values of its placeholders by name."""
+        passed = _stopped_means(graph)
+        for operation in _needed(graph):
+            if operation.outputs and operation.outputs[0].name in values:
+                continue
+            inputs = [values[tensor.name] for tensor in operation.inputs]
+            if operation.name in passed:
+                outputs = inputs
+            else:
+                outputs = self.outputs(operation, inputs)
+            for tensor, output in zip(operation.outputs, outputs, strict=True):
+                values[tensor.name] = output
+        return [values[tensor.name] for tensor in graph.outputs]
+
+    def outputs(self, operation, inputs):
+        """Outputs of one operation."""
+        message = refusal(operation, inputs)
+        if message:
+            raise ValueError(message)
+        if operation.type == "ReadVariableOp":
+            return [self._variable(inputs[0])]
+        call = Call(self, operation)
+        if operation.type in CONTROL_FLOW:
+            return CONTROL_FLOW[operation.type](call, *inputs)
+        inputs = [value.handle if isinstance(value, tf.Variable) else value for value in inputs]
+        if not any(isinstance(value, Jet) for value in inputs):
+            return call.emit(*inputs)
+        if operation.type in RULES:
+            return RULES[operation.type](call, *inputs)
+        self.report(f"{describe(operation)} has no rule")
+        return generic(call, *inputs)
+
+    def _variable(self, variable):
+        if id(variable) in self.read:
+            return self.read[id(variable)]
+        raise UnsupportedError(f"{variable} is read, which is no tf.Variable")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """What a rule gets beside the inputs.
+
+    Attributes:
+        run: the propagation.
+        operation: the `tf.Operation`: its `type`, `name` and `get_attr`.
+    """
+
+    run: _Run
+    operation: tf.Operation
+
+    @property
+    def algebra(self):
+        """The `Algebra` of the jets."""
+        return self.run.algebra
+
+    def attribute(self, name):
+        """An attribute of the operation."""
+        return self.operation.get_attr(name)
+
+    def emit(self, *inputs):
+        """Issues the operation on tensors; returns the list of its outputs."""
+        return emit(self.operation, inputs)
+
+    def emit_values(self, *inputs):
+        """Issues the operation on the values of jets."""
+        return emit(self.operation, [value_of(value) for value in inputs])
+
+    def function(self, attribute):
+        """The graph of the function that an attribute of the operation names."""
+        return self.named_function(self.attribute(attribute).name)
+
+    def named_function(self, name):
+        """The graph of a function by name."""
+        return function_graph(self.operation.graph, name)
+
+    def walk(self, graph, inputs):
+        """The outputs of such a graph, with the variables among its inputs put back."""
+        names = [tensor.name for tensor in graph.inputs]
+        return self.run.walk(graph, dict(zip(names, inputs, strict=True)))
+
+
+def _needed(graph):
+    """The operations that the outputs, and the effects that must happen, depend on, in order."""
+    waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
+    names = set()
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in names:
+            names.add(operation.name)
+            waiting.extend(tensor.op for tensor in operation.inputs)
+            waiting.extend(operation.control_inputs)
+    skipped = ("Placeholder", "NoOp")
+    return [o for o in graph.get_operations() if o.name in names and o.type not in skipped]
+
+
+def _stopped_means(graph):
+    """Names of the `StopGradient` operations inside `tf.nn.moments`, which are passed through.
+
+    `tf.nn.moments` computes `mean((x - stop_gradient(mean(x)))^2)`, which is neutral for a first
+    derivative and wrong for all others.
+    """
+    found = set()
+    for operation in graph.get_operations():
+        if operation.type == "SquaredDifference":
+            sources = [tensor.op for tensor in operation.inputs]
+            for stop, other in zip(sources, reversed(operation.inputs), strict=True):
+                if stop.type == "StopGradient" and _is_mean_of(stop.inputs[0].op, other):
+                    found.add(stop.name)
+    return found
+
+
+def _is_mean_of(operation, tensor):
+    return operation.type == "Mean" and operation.inputs[0].name == tensor.name

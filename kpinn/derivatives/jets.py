@@ -1,0 +1,209 @@
+"""Jets: the channels of an `Algebra`, and how they go through sums, products and functions.
+
+A channel is a tensor of the rank of the value, `None` for one that is zero everywhere, or one with
+size 1 along axes where the value is longer, if it is the same there: the derivative of a coordinate
+is the same row for all points, and so are those of the first dense layer.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from kpinn.derivatives.algebra import Algebra
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Jet:
+    """A tensor and its derivatives.
+
+    Attributes:
+        algebra: the `Algebra` that says what the channels mean.
+        channels: tuple of tensors or `None`; the first is the value.
+    """
+
+    algebra: Algebra
+    channels: tuple
+
+    @property
+    def value(self):
+        """The tensor itself."""
+        return self.channels[0]
+
+    @property
+    def shape(self):
+        """Static shape of the value."""
+        return self.value.shape
+
+    @property
+    def dtype(self):
+        """The dtype."""
+        return self.value.dtype
+
+    def with_value(self, value):
+        """The same derivatives with another first channel."""
+        return Jet(self.algebra, (value, *self.channels[1:]))
+
+
+def value_of(operand):
+    """The value of a jet, or the tensor itself."""
+    return operand.value if isinstance(operand, Jet) else operand
+
+
+def channel_of(operand, k):
+    """Channel `k` of a jet, or of a tensor, whose derivatives are zero."""
+    if isinstance(operand, Jet):
+        return operand.channels[k]
+    return operand if k == 0 else None
+
+
+def algebra_of(operands):
+    """The algebra of the jets among the operands, `None` if there is no jet."""
+    return next((o.algebra for o in operands if isinstance(o, Jet)), None)
+
+
+def shared_axes(channel, value):
+    """Axes along which a channel has size 1 and the value has not."""
+    pairs = enumerate(zip(channel.shape, value.shape, strict=True))
+    return {axis for axis, (part, whole) in pairs if part == 1 and whole != 1}
+
+
+def full(jet):
+    """The jet with all channels in the shape of the value; `None` stays `None`."""
+    if not isinstance(jet, Jet):
+        return jet
+    return Jet(jet.algebra, tuple(None if c is None else _full(c, jet.value) for c in jet.channels))
+
+
+def dense(jet):
+    """The jet with a tensor in the shape of the value for every channel."""
+    zero = tf.zeros_like(jet.value)
+    return Jet(jet.algebra, tuple(zero if c is None else c for c in full(jet).channels))
+
+
+def _full(channel, value):
+    return tf.broadcast_to(channel, tf.shape(value)) if shared_axes(channel, value) else channel
+
+
+def aligned(operands):
+    """The operands with the rank of the longest, so that channels broadcast as values do."""
+    rank = max(value_of(operand).shape.rank for operand in operands)
+    return [_with_rank(operand, rank) for operand in operands]
+
+
+def _with_rank(operand, rank):
+    missing = rank - value_of(operand).shape.rank
+    if not missing:
+        return operand
+
+    def widen(tensor):
+        return tensor[(tf.newaxis,) * missing + (...,)]
+
+    return linear(widen, operand) if isinstance(operand, Jet) else widen(operand)
+
+
+# Arithmetic --------------------------------------------------------------------------------
+
+
+def linear(function, jet):
+    """A linear function of one tensor, channel by channel."""
+    return Jet(jet.algebra, tuple(None if c is None else function(c) for c in jet.channels))
+
+
+def add(a, b, combine=tf.add):
+    """`a + b`, or `a - b` with `combine=tf.subtract`."""
+    algebra = algebra_of((a, b))
+    a, b = aligned((a, b))
+    return Jet(
+        algebra,
+        tuple(_add(channel_of(a, k), channel_of(b, k), combine) for k in range(len(algebra))),
+    )
+
+
+def _add(a, b, combine):
+    if b is None:
+        return a
+    if a is None:
+        return -b if combine is tf.subtract else b
+    return combine(a, b)
+
+
+def multiply(a, b, product=tf.multiply):
+    """A product of two operands, of which one at least is a jet.
+
+    Args:
+        a: jet or tensor.
+        b: jet or tensor.
+        product: any function that is linear in each of two tensors.
+    """
+    if not isinstance(a, Jet):
+        return linear(lambda channel: product(a, channel), b)
+    if not isinstance(b, Jet):
+        return linear(lambda channel: product(channel, b), a)
+    channels = [product(a.value, b.value)]
+    for k, pairs in enumerate(a.algebra.products[1:], start=1):
+        terms = [_times(a, 0, b, k, 1, product), _times(a, k, b, 0, 1, product)]
+        for i, j, constant in pairs:
+            terms.append(_times(a, i, b, j, constant, product))
+            if i != j:
+                terms.append(_times(a, j, b, i, constant, product))
+        channels.append(_sum(terms))
+    return Jet(a.algebra, tuple(channels))
+
+
+def _times(a, i, b, j, constant, product):
+    if a.channels[i] is None or b.channels[j] is None:
+        return None
+    term = product(a.channels[i], b.channels[j])
+    return term if constant == 1 else float(constant) * term
+
+
+def _sum(terms):
+    terms = [term for term in terms if term is not None]
+    total = terms[0] if terms else None
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+def compose(jet, tower):
+    """A function of each element.
+
+    With the nilpotent part `n` of the jet, `f(z + n)` is the sum of `f^(m)(z) / m! n^m`.
+
+    Args:
+        jet: the argument.
+        tower: `(z, order) -> [f(z), f'(z), f''(z) / 2!, ...]`, with `None` for what is zero
+            everywhere.
+    """
+    algebra = jet.algebra
+    value, *coefficients = tower(jet.value, algebra.order)
+    sums = [[] for _ in algebra.channels]
+    for coefficient, power in zip(coefficients, powers(jet, algebra.order), strict=True):
+        for k, channel in enumerate(power):
+            if channel is not None and coefficient is not None:
+                sums[k].append(coefficient * channel)
+    return Jet(algebra, (value, *(_sum(terms) for terms in sums[1:])))
+
+
+def powers(jet, highest):
+    """The powers `n, n^2, ..., n^highest` of the nilpotent part: lists of channels."""
+    first = [None, *jet.channels[1:]]
+    found = [first]
+    while len(found) < highest:
+        found.append(_nilpotent_product(jet.algebra, first, found[-1], len(found) == 1))
+    return found[:highest]
+
+
+def _nilpotent_product(algebra, a, b, same):
+    channels = [None]
+    for pairs in algebra.products[1:]:
+        terms = []
+        for i, j, constant in pairs:
+            factor = float(constant) * (2.0 if same and i != j else 1.0)
+            orders = [(i, j)] if same or i == j else [(i, j), (j, i)]
+            for left, right in orders:
+                if a[left] is not None and b[right] is not None:
+                    term = a[left] * b[right]
+                    terms.append(term if factor == 1.0 else factor * term)
+        channels.append(_sum(terms))
+    return channels

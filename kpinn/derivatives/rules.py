@@ -1,0 +1,210 @@
+"""One table: the type of an operation and how jets go through it.
+
+A rule is a function `(call, *inputs) -> outputs`, of jets and tensors; at least one input is a jet.
+Most rules are made by a definer: `constant`, `linear`, `bilinear`, `elementwise`, `composite`.
+"""
+
+import tensorflow as tf
+
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.jets import Jet, channel_of, compose, full, multiply, shared_axes, value_of
+
+RULES = {}
+
+
+def register(*types):
+    """Adds a rule for types of operations; see `docs/derivatives.md`.
+
+    Args:
+        *types: names such as `"Erfinv"`, as `tf.Operation.type` gives them.
+
+    Returns:
+        A function that takes the rule, so that it can be used as a decorator.
+
+    Raises:
+        TypeError: for a type that is not a name, or a rule that is not callable.
+
+    Example:
+
+        kpinn.derivatives.register("Erfinv")(kpinn.derivatives.elementwise(erfinv_tower))
+    """
+    if not types or not all(isinstance(name, str) for name in types):
+        raise TypeError(f"register takes names of operations, such as 'Erfinv', not {types}.")
+
+    def add(rule):
+        if not callable(rule):
+            raise TypeError(f"a rule is a function (call, *inputs), not {rule!r}.")
+        RULES.update(dict.fromkeys(types, rule))
+        return rule
+
+    return add
+
+
+# Definers ----------------------------------------------------------------------------------
+
+
+def constant():
+    """The rule of operations whose outputs have no derivatives, such as comparisons."""
+
+    def rule(call, *inputs):
+        return call.emit_values(*inputs)
+
+    return rule
+
+
+def linear(positions=slice(0, 1), keeps=None):
+    """The rule of operations that are linear in some of their inputs taken together.
+
+    Args:
+        positions: a slice of the inputs.
+        keeps: `(call, axes) -> bool`: whether the operation may be applied to channels of size 1
+            along `axes`, in place of repeating them; by default never.
+    """
+
+    def rule(call, *inputs):
+        inputs, moving = list(inputs), range(len(inputs))[positions]
+        _refuse_others(call, inputs, moving)
+        if not (keeps and _keep(call, inputs, moving, keeps)):
+            inputs = [full(value) for value in inputs]
+        channels = [_channel(call, inputs, moving, k) for k in range(len(call.algebra))]
+        count = len(channels[0])
+        parts = [[c if c is None else c[i] for c in channels] for i in range(count)]
+        return [Jet(call.algebra, tuple(part)) for part in parts]
+
+    return rule
+
+
+def _refuse_others(call, inputs, moving):
+    for i, value in enumerate(inputs):
+        if isinstance(value, Jet) and i not in moving:
+            raise UnsupportedError(
+                f"input {i} of {describe(call.operation)} depends on the coordinates"
+            )
+
+
+def _keep(call, inputs, moving, keeps):
+    """Whether the channels may stay as they are: all of the same size 1, along allowed axes."""
+    jets = [inputs[i] for i in moving]
+    if any(value_of(value).shape.rank is None for value in jets):
+        return False
+    for k in range(1, len(call.algebra)):
+        present = [(channel_of(v, k), value_of(v)) for v in jets if channel_of(v, k) is not None]
+        axes = [shared_axes(channel, value) for channel, value in present]
+        if any(axes) and (len(present) < len(jets) or axes.count(axes[0]) < len(axes)):
+            return False
+        if any(axes) and not keeps(call, axes[0]):
+            return False
+    return True
+
+
+def _channel(call, inputs, moving, k):
+    """Outputs of the operation on channel `k`, `None` if it is zero."""
+    parts = list(inputs)
+    if all(channel_of(inputs[i], k) is None for i in moving):
+        return None
+    for i in moving:
+        channel = channel_of(inputs[i], k)
+        parts[i] = tf.zeros_like(value_of(inputs[i])) if channel is None else channel
+    return call.emit(*parts)
+
+
+def bilinear(first=0, second=1):
+    """The rule of operations that are linear in each of two inputs: products."""
+
+    def rule(call, *inputs):
+        inputs = [full(value) for value in inputs]
+        _refuse_others(call, inputs, (first, second))
+
+        def product(a, b):
+            parts = list(inputs)
+            parts[first], parts[second] = a, b
+            return call.emit(*parts)[0]
+
+        return [multiply(inputs[first], inputs[second], product)]
+
+    return rule
+
+
+def elementwise(tower):
+    """The rule of functions of each element.
+
+    Args:
+        tower: `(x, order) -> [f(x), f'(x), f''(x) / 2!, ..., f^(order)(x) / order!]`; an entry
+            may be `None` where the derivative is zero everywhere.
+    """
+
+    def rule(call, x):
+        return [compose(x, tower)]
+
+    return rule
+
+
+def composite(function):
+    """The rule of operations that are made of others.
+
+    Args:
+        function: from the inputs of the operation, as tensors, to its output (or a list of
+            them), in TensorFlow. It is traced, and propagated through in place of the operation.
+    """
+
+    def rule(call, *inputs):
+        return call.run.through(function, inputs)
+
+    return rule
+
+
+# What must not be differentiated -----------------------------------------------------------
+
+_RANDOM = ("Random", "StatelessRandom", "StatelessTruncated", "StatelessParameterized")
+_RANDOM += ("TruncatedNormal", "ParameterizedTruncated", "Multinomial", "StatelessMultinomial")
+_NOT_RANDOM = ("RandomShuffleQueue", "StatelessRandomGet")
+_WRITES = ("Assign", "ResourceApply", "ResourceScatter", "Scatter")
+_REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum", "EuclideanNorm")
+
+
+def refusal(operation, inputs):
+    """Why an operation has no pointwise derivative; `None` if it may have one."""
+    kind, where = operation.type, describe(operation)
+    if kind.startswith(_RANDOM) and not kind.startswith(_NOT_RANDOM):
+        return (
+            f"{where} draws random numbers, as dropout and noise do in training: such a function "
+            "has no pointwise derivative. Call the layer with training=False, or leave it out."
+        )
+    if kind.startswith(_WRITES) and any(t.dtype == tf.resource for t in operation.inputs):
+        return (
+            f"{where} changes a variable, as batch normalization does in training: derivatives "
+            "are those of a function without effects. Call the layer with training=False."
+        )
+    if not any(isinstance(value, Jet) for value in inputs):
+        return None
+    if kind == "Cast" and not operation.outputs[0].dtype.is_floating:
+        return _integer(where, operation.outputs[0].dtype)
+    if _mixes_points(operation, inputs):
+        return (
+            f"{where} takes a sum, mean or extremum over the points, so that one point's output "
+            "depends on the others (as batch statistics do): there is no pointwise derivative."
+        )
+    return None
+
+
+def _integer(where, dtype):
+    if dtype.is_complex:
+        return (
+            f"{where} turns values that depend on the coordinates into complex numbers, which are "
+            "not supported: compute with the real and the imaginary part."
+        )
+    return (
+        f"{where} turns values that depend on the coordinates into {dtype.name}, as embeddings, "
+        "discretization and quantized layers do: the derivative through it is zero. Feed such a "
+        "layer from something else, or cast after tf.stop_gradient."
+    )
+
+
+def _mixes_points(operation, inputs):
+    """Whether it reduces a jet over the first axis, of a size that was unknown when traced."""
+    if operation.type not in _REDUCTIONS or not isinstance(inputs[0], Jet):
+        return False
+    shape, axes = operation.inputs[0].shape, tf.get_static_value(operation.inputs[1])
+    if shape.rank in (None, 0) or axes is None or shape[0] is not None:
+        return False
+    return 0 in {int(axis) % shape.rank for axis in axes.reshape(-1)}

@@ -1,0 +1,122 @@
+"""The exact derivatives of a function by one propagation of jets."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from kpinn.derivatives.algebra import algebra, combine, derivative
+from kpinn.derivatives.interpreter import interpret
+from kpinn.derivatives.jets import Jet, channel_of
+from kpinn.derivatives.operations import register as register  # the table of rules is complete
+from kpinn.derivatives.readout import read_out
+from kpinn.derivatives.requests import partials
+from kpinn.derivatives.tracing import trace
+
+SUMMED = ("laplacian", "biharmonic")  # operators that are one symbol
+
+
+def taylor(function, points, requests, directions, space, report):
+    """Values of requests.
+
+    Args:
+        function: `(n, d) -> (n, m)`.
+        points: tensor `(n, d)`.
+        requests: list of `Request`.
+        directions: dict from name to vectors `(n, d)`.
+        space: their `Space`.
+        report: called with the description of an operation that has no rule.
+
+    Returns:
+        A dict from name to tensor.
+
+    Raises:
+        UnsupportedError: for an operation that cannot be propagated through.
+        ValueError: for one that must not be.
+    """
+    plan = Plan.of(requests, space)
+    graph = trace(function, points.shape[1], points.dtype, points.shape[0]).graph
+    inputs = [plan.seeds(points, directions)]
+    (outputs,) = interpret(graph, inputs, plan.algebra, report)
+    space.check_output(outputs.shape, points.shape)
+    return {request.name: plan.read(request, space, outputs) for request in requests}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What one propagation carries.
+
+    Attributes:
+        algebra: the `Algebra` of all requests.
+        axes: tuple of axes (columns and names of directions), the variables of the algebra.
+    """
+
+    algebra: object
+    axes: tuple
+
+    @classmethod
+    def of(cls, requests, space):
+        """The plan for a list of `Request`."""
+        keys = [axes for request in requests for _, axes in partials(request, space)]
+        used = sorted({axis for axes in keys for axis in axes}, key=_axis_order)
+        variables = {axis: i for i, axis in enumerate(used)}
+        symbols = [s for request in requests for s in _symbols(request, space, variables).values()]
+        return cls(algebra(frozenset(frozenset(s.items()) for s in symbols)), tuple(used))
+
+    def seeds(self, points, directions):
+        """The coordinates as a jet `(n, d)`."""
+        size = points.shape[1]
+        vectors = [
+            directions[axis]
+            if isinstance(axis, str)
+            else tf.one_hot([axis], size, dtype=points.dtype)
+            for axis in self.axes
+        ]
+        channels = [points]
+        for k in range(1, len(self.algebra)):
+            parts = [_scaled(vectors[i], f) for i, f in self.algebra.seeds.get(k, ())]
+            channels.append(sum(parts[1:], parts[0]) if parts else None)
+        return Jet(self.algebra, tuple(channels))
+
+    def read(self, request, space, outputs):
+        """The value of a request from the function's output."""
+        variables = {axis: i for i, axis in enumerate(self.axes)}
+        symbols = _symbols(request, space, variables)
+        values = {key: self._column(outputs, key[0], symbol) for key, symbol in symbols.items()}
+        if request.operator in SUMMED:
+            return tf.concat(list(values.values()), axis=1)
+        return read_out(request, space, values)
+
+    def _column(self, outputs, column, symbol):
+        """One component of the output under an operator, `(n, 1)`."""
+        value = channel_of(outputs, 0)[:, column : column + 1]
+        parts = [
+            _scaled(channel_of(outputs, k)[:, column : column + 1], factor)
+            for k, factor in self.algebra.read(symbol).items()
+            if channel_of(outputs, k) is not None
+        ]
+        if not parts:
+            return tf.zeros_like(value)
+        total = sum(parts[1:], parts[0])
+        return total if symbol == {(): 1} else tf.broadcast_to(total, tf.shape(value))
+
+
+def _scaled(tensor, factor):
+    return tensor if factor == 1 else float(factor) * tensor
+
+
+def _axis_order(axis):
+    return (isinstance(axis, str), axis)
+
+
+def _symbols(request, space, variables):
+    """What a request reads out: dict from `(column, axes)` to symbol, or `(column, operator)`."""
+    found = {}
+    for column, axes in partials(request, space):
+        symbol = derivative([variables[axis] for axis in axes])
+        if request.operator in SUMMED:
+            factor = 2 if request.operator == "biharmonic" and len(set(axes)) == 2 else 1
+            known = found.get((column, request.operator), {})
+            found[column, request.operator] = combine([(1, known), (factor, symbol)])
+        else:
+            found[column, axes] = symbol
+    return found
