@@ -4,6 +4,7 @@ It runs while the caller's own function is traced (or eagerly), so that what rem
 plain TensorFlow operations, in which variables keep their gradients.
 """
 
+import collections
 import dataclasses
 
 import tensorflow as tf
@@ -17,8 +18,13 @@ from kpinn.derivatives.jets import Jet, value_of
 from kpinn.derivatives.rules import RULES, refusal
 from kpinn.derivatives.tensorflow_private import function_graph
 
+# Types of operations of which an output channel needs the same channel of the first input (of all
+# inputs but for a matrix product) and no other.
+_CHANNELWISE = ("AddV2", "BiasAdd", "Cast", "ConcatV2", "ExpandDims", "Identity", "MatMul", "Neg")
+_CHANNELWISE += ("Pack", "Reshape", "Split", "Squeeze", "StridedSlice", "Sub", "Transpose")
 
-def interpret(graph, inputs, algebra, report):
+
+def interpret(graph, inputs, algebra, report, needed=None):
     """The outputs of a traced graph for other inputs.
 
     Args:
@@ -26,6 +32,7 @@ def interpret(graph, inputs, algebra, report):
         inputs: a `Jet` or tensor for each of its arguments, without what it captures.
         algebra: the `Algebra` of the jets.
         report: called with the description of each operation that has no rule.
+        needed: the channels of the outputs that are used; by default all.
 
     Returns:
         A list of jets and tensors.
@@ -34,7 +41,7 @@ def interpret(graph, inputs, algebra, report):
         UnsupportedError: for an operation that cannot be propagated through.
         ValueError: for one that must not be.
     """
-    return _Run(algebra, report).start(graph, inputs)
+    return _Run(algebra, report).start(graph, inputs, needed)
 
 
 @dataclasses.dataclass
@@ -51,7 +58,7 @@ class _Run:
     report: object
     read: dict = dataclasses.field(default_factory=dict)
 
-    def start(self, graph, inputs):
+    def start(self, graph, inputs, needed=None):
         """The outputs of a graph with what it captures; variables are read here, before loops."""
         names = [tensor.name for tensor in graph.inputs[: len(inputs)]]
         values = dict(zip(names, inputs, strict=True))
@@ -60,7 +67,7 @@ class _Run:
             self.read[id(variable)] = tf.convert_to_tensor(variable)
         for outer, inner in graph.captures:
             values[inner.name] = variables.get(id(outer), outer)
-        return self.walk(graph, values)
+        return self.walk(graph, values, needed)
 
     def through(self, function, inputs):
         """The outputs of a function of tensors that is traced first."""
@@ -68,29 +75,31 @@ class _Run:
         traced = tf.function(function, autograph=False).get_concrete_function(*specs)
         return self.start(traced.graph, inputs)
 
-    def walk(self, graph, values):
+    def walk(self, graph, values, needed=None):
         """The outputs of a graph from the values of its placeholders by name."""
-        passed = _stopped_means(graph)
-        for operation in _needed(graph):
+        passed, operations = _stopped_means(graph), _needed(graph)
+        channels = _needed_channels(graph, operations, needed)
+        for operation in operations:
             if operation.outputs and operation.outputs[0].name in values:
                 continue
             inputs = [values[tensor.name] for tensor in operation.inputs]
             if operation.name in passed:
                 outputs = inputs
             else:
-                outputs = self.outputs(operation, inputs)
+                wanted = channels[operation.outputs[0].name] if operation.outputs else None
+                outputs = self.outputs(operation, inputs, wanted)
             for tensor, output in zip(operation.outputs, outputs, strict=True):
                 values[tensor.name] = output
         return [values[tensor.name] for tensor in graph.outputs]
 
-    def outputs(self, operation, inputs):
+    def outputs(self, operation, inputs, needed):
         """Outputs of one operation."""
         message = refusal(operation, inputs)
         if message:
             raise ValueError(message)
         if operation.type == "ReadVariableOp":
             return [self._variable(inputs[0])]
-        call = Call(self, operation)
+        call = Call(self, operation, needed)
         if operation.type in CONTROL_FLOW:
             return CONTROL_FLOW[operation.type](call, *inputs)
         inputs = [value.handle if isinstance(value, tf.Variable) else value for value in inputs]
@@ -114,10 +123,12 @@ class Call:
     Attributes:
         run: the propagation.
         operation: the `tf.Operation`: its `type`, `name` and `get_attr`.
+        needed: the channels of its first output that are used; `None` for all.
     """
 
     run: _Run
     operation: tf.Operation
+    needed: frozenset | None
 
     @property
     def algebra(self):
@@ -162,6 +173,21 @@ def _needed(graph):
             waiting.extend(operation.control_inputs)
     skipped = ("Placeholder", "NoOp")
     return [o for o in graph.get_operations() if o.name in names and o.type not in skipped]
+
+
+def _needed_channels(graph, operations, wanted):
+    """For each tensor the channels that are used, `None` for all, from those of the outputs."""
+    found = collections.defaultdict(frozenset)
+    found |= {tensor.name: wanted for tensor in graph.outputs}
+    for operation in reversed(operations):
+        of_outputs = [found[tensor.name] for tensor in operation.outputs]
+        every = operation.type not in _CHANNELWISE or None in of_outputs
+        of_inputs = None if every else frozenset().union(*of_outputs)
+        for i, tensor in enumerate(operation.inputs):
+            mixed = of_inputs is None or (operation.type == "MatMul" and i == 1)
+            known = found[tensor.name]
+            found[tensor.name] = None if mixed or known is None else known | of_inputs
+    return found
 
 
 def _stopped_means(graph):

@@ -165,24 +165,90 @@ def _sum(terms):
     return total
 
 
-def compose(jet, tower):
+def compose(jet, tower, needed=None):
     """A function of each element.
 
-    With the nilpotent part `n` of the jet, `f(z + n)` is the sum of `f^(m)(z) / m! n^m`.
+    With the nilpotent part `n` of the jet, `f(z + n)` is the sum of `f^(m)(z) / m! n^m`. Its
+    gradient is the product with the jet of `f'`, transposed, so that only `z` has to be kept.
 
     Args:
         jet: the argument.
         tower: `(z, order) -> [f(z), f'(z), f''(z) / 2!, ...]`, with `None` for what is zero
-            everywhere.
+            everywhere. It must not depend on other variables.
+        needed: the channels that are used, for which the others are left out.
     """
     algebra = jet.algebra
-    value, *coefficients = tower(jet.value, algebra.order)
-    sums = [[] for _ in algebra.channels]
-    for coefficient, power in zip(coefficients, powers(jet, algebra.order), strict=True):
+    given = [k for k, channel in enumerate(jet.channels) if channel is not None]
+    found = []
+
+    @tf.custom_gradient
+    def function(*tensors):
+        jet = _from_parts(algebra, given, tensors)
+        outputs = _taylor_sums(jet, tower(jet.value, algebra.order))
+        found[:] = [k for k, c in enumerate(outputs) if c is not None and _uses(needed, k)]
+
+        def gradient(*upstream):
+            factor = _taylor_sums(jet, _derived(tower(jet.value, algebra.order + 1)))
+            parts = _transposed_product(algebra, factor, dict(zip(found, upstream, strict=True)))
+            return [_reduced(parts[k], tensor) for k, tensor in zip(given, tensors, strict=True)]
+
+        return [outputs[k] for k in found], gradient
+
+    return _from_parts(algebra, found, function(*(jet.channels[k] for k in given)))
+
+
+def compose_with_variables(jet, tower):
+    """`compose` for a tower that depends on other tensors, whose gradients it keeps."""
+    return Jet(jet.algebra, tuple(_taylor_sums(jet, tower(jet.value, jet.algebra.order))))
+
+
+def _uses(needed, k):
+    return k == 0 or needed is None or k in needed
+
+
+def _from_parts(algebra, positions, tensors):
+    channels = [None] * len(algebra)
+    for k, tensor in zip(positions, tensors, strict=True):
+        channels[k] = tensor
+    return Jet(algebra, tuple(channels))
+
+
+def _taylor_sums(jet, coefficients):
+    """The channels of the sum of `coefficient * n^m`."""
+    value, *coefficients = coefficients
+    sums = [[] for _ in jet.channels]
+    for coefficient, power in zip(coefficients, powers(jet, len(coefficients)), strict=True):
         for k, channel in enumerate(power):
             if channel is not None and coefficient is not None:
                 sums[k].append(coefficient * channel)
-    return Jet(algebra, (value, *(_sum(terms) for terms in sums[1:])))
+    return [value, *(_sum(terms) for terms in sums[1:])]
+
+
+def _derived(tower):
+    """The Taylor coefficients of `f'` from those of `f`."""
+    return [None if c is None else m * c for m, c in enumerate(tower[1:], start=1)]
+
+
+def _transposed_product(algebra, factor, upstream):
+    """For the product of a jet with `factor`, the gradient with respect to each channel."""
+    terms = [[] for _ in factor]
+    for k, gradient in upstream.items():
+        pairs = [(0, k, 1)] if k == 0 else [(0, k, 1), (k, 0, 1)]
+        for i, j, constant in algebra.products[k]:
+            pairs += [(i, j, constant)] if i == j else [(i, j, constant), (j, i, constant)]
+        for i, j, constant in pairs:
+            if factor[i] is not None:
+                term = factor[i] * gradient
+                terms[j].append(term if constant == 1 else float(constant) * term)
+    return [_sum(parts) for parts in terms]
+
+
+def _reduced(gradient, tensor):
+    """A gradient summed over the axes along which the tensor was broadcast."""
+    if gradient is None:
+        return tf.zeros_like(tensor)
+    axes = sorted(shared_axes(tensor, gradient))
+    return tf.reduce_sum(gradient, axes, keepdims=True) if axes else gradient
 
 
 def powers(jet, highest):

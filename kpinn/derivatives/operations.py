@@ -14,8 +14,10 @@ from kpinn.derivatives.jets import (
     aligned,
     channel_of,
     compose,
+    compose_with_variables,
     full,
     multiply,
+    shared_axes,
     value_of,
 )
 from kpinn.derivatives.jets import linear as each_channel
@@ -27,8 +29,9 @@ register(
     *("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "BroadcastGradientArgs"),
     *("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "ApproximateEqual"),
     *("IsNan", "IsInf", "IsFinite", "LogicalAnd", "LogicalOr", "LogicalNot", "Where"),
-    *("Floor", "Ceil", "Rint", "Round", "Sign", "FloorDiv", "TruncateDiv", "Bucketize"),
-    *("ArgMax", "ArgMin", "StopGradient", "Assert", "PrintV2", "Print", "InTopKV2"),
+    *("Floor", "Ceil", "Rint", "Round", "Sign", "FloorDiv", "TruncateDiv"),
+    *("ArgMax", "ArgMin", "LowerBound", "UpperBound", "InTopKV2", "StopGradient"),
+    *("Assert", "PrintV2", "Print", "StringFormat", "AsString"),
 )(constant())
 
 # Linear ------------------------------------------------------------------------------------
@@ -86,13 +89,14 @@ register("Split")(linear(slice(1, 2), _other_axes(0, 1)))
 register(
     *("Reshape", "Squeeze", "Tile", "BroadcastTo", "Slice", "Unpack", "SplitV", "Reverse"),
     *("ReverseV2", "ReverseSequence", "Roll", "Cumsum", "Pad", "MirrorPad", "GatherV2", "GatherNd"),
-    *("Gather", "MatrixDiag", "MatrixDiagV2", "MatrixDiagPart", "MatrixBandPart", "Diag"),
+    *("Gather", "MatrixDiag", "MatrixDiagPart", "MatrixBandPart", "Diag"),
     *("DiagPart", "DepthToSpace", "SpaceToDepth", "SpaceToBatchND", "BatchToSpaceND", "SegmentSum"),
     *("SegmentMean", "UnsortedSegmentSum", "AvgPool", "AvgPool3D", "ResizeBilinear"),
     *("ResizeNearestNeighbor", "ResizeBicubic", "ExtractImagePatches", "ScaleAndTranslate"),
     *("EnsureShape", "InvertPermutation", "DeepCopy", "CopyHost"),
 )(linear())
 register("ScatterNd")(linear(slice(1, 2)))
+register("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")(linear(slice(0, 2)))
 register("TensorScatterAdd", "TensorScatterSub", "TensorScatterUpdate")(linear(slice(0, 3, 2)))
 
 
@@ -113,12 +117,20 @@ def _prevent_gradient(call, x):
     raise ValueError(message.decode() if isinstance(message, bytes) else message)
 
 
-@register("PadV2")
-def _pad(call, x, paddings, filling):
-    x, zero = full(x), tf.zeros_like(value_of(filling))
-    padded = each_channel(lambda channel: call.emit(channel, paddings, zero)[0], x)
-    return [padded.with_value(call.emit_values(x, paddings, filling)[0])]
+def _padded(position):
+    """The rule of operations that are linear but for a number that they fill up with."""
 
+    def rule(call, x, *others):
+        others, x = list(others), full(x)
+        (value,) = call.emit_values(x, *others)
+        others[position - 1] = tf.zeros_like(value_of(others[position - 1]))
+        return [each_channel(lambda c: call.emit(c, *others)[0], x).with_value(value)]
+
+    return rule
+
+
+register("PadV2", "MatrixDiagPartV2", "MatrixDiagPartV3")(_padded(2))
+register("MatrixDiagV2", "MatrixDiagV3")(_padded(4))
 
 # Sums and choices --------------------------------------------------------------------------
 
@@ -171,18 +183,24 @@ def _select_rows(call, condition, a, b):
 
 @register("Maximum")
 def _maximum(call, a, b):
-    return [choose(value_of(a) >= value_of(b), a, b)]
+    return [_extreme(a, b, tf.greater)]
 
 
 @register("Minimum")
 def _minimum(call, a, b):
-    return [choose(value_of(a) <= value_of(b), a, b)]
+    return [_extreme(a, b, tf.less)]
+
+
+def _extreme(a, b, beats):
+    """At a tie the mean of both, so that `max(a, b) + min(a, b) = a + b` holds there too."""
+    first, second = beats(value_of(a), value_of(b)), beats(value_of(b), value_of(a))
+    mean = each_channel(lambda channel: 0.5 * channel, add(a, b))
+    return choose(first, a, choose(second, b, mean))
 
 
 @register("ClipByValue")
 def _clip(call, x, low, high):
-    below = choose(value_of(x) >= value_of(high), high, x)
-    return [choose(value_of(x) <= value_of(low), low, below)]
+    return [_extreme(_extreme(x, high, tf.less), low, tf.greater)]
 
 
 @register("Max", "Min")
@@ -284,10 +302,11 @@ def _multiply(call, a, b):
 
 
 register("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul")(bilinear())
-register("Conv2D", "Conv3D", "DepthwiseConv2dNative", "Dilation2D")(bilinear())
+register("Conv2D", "Conv3D", "DepthwiseConv2dNative")(bilinear())
 register("Conv2DBackpropInput", "Conv3DBackpropInputV2")(bilinear(1, 2))
 register("DepthwiseConv2dNativeBackpropInput")(bilinear(1, 2))
 register("Cross")(bilinear())
+register("SparseTensorDenseMatMul")(bilinear(1, 3))
 
 
 @register("MatMul")
@@ -295,6 +314,8 @@ def _matrix_product(call, a, b):
     """One channel after the other; the rows of a channel that is the same for all points stay."""
     if isinstance(b, Jet) or call.attribute("transpose_a"):
         return bilinear()(call, a, b)
+    if any(c is not None and 1 in shared_axes(c, a.value) for c in a.channels):
+        a = full(a)
     return [each_channel(lambda channel: call.emit(channel, b)[0], a)]
 
 
@@ -343,12 +364,12 @@ def _squared_difference(call, a, b):
 
 @register("Pow")
 def _power(call, a, b):
-    exponent = tf.get_static_value(b) if not isinstance(b, Jet) else None
+    exponent = _axis(call, 1)  # not the value of `b`, which may be that of a variable
     if exponent is not None and exponent.size == 1:
         number = float(exponent.reshape(()))
         return [compose(_broadcast(a, b), towers.power(number))]
     if not isinstance(b, Jet):
-        return [compose(_broadcast(a, b), _powers_of(b))]
+        return [compose_with_variables(_broadcast(a, b), _powers_of(b))]
     logarithm = compose(a, towers.log) if isinstance(a, Jet) else tf.math.log(a)
     power = compose(multiply(*aligned((b, logarithm))), towers.exp)
     return [power.with_value(call.emit_values(a, b)[0])]
@@ -369,8 +390,8 @@ def _powers_of(exponents):
         y, factor = [tf.pow(x, exponents)], tf.ones_like(exponents)
         for k in range(1, order + 1):
             factor = factor * (exponents - (k - 1)) / k
-            gone = tf.equal(factor, 0)  # a natural exponent below k: 0 * inf at zero is no number
-            y.append(factor * tf.pow(x, tf.where(gone, tf.ones_like(factor), exponents - k)))
+            gone = tf.equal(factor, 0) & tf.equal(x, 0)  # 0 * inf would be no number
+            y.append(factor * tf.pow(tf.where(gone, tf.ones_like(x), x), exponents - k))
         return y
 
     return tower
@@ -425,25 +446,59 @@ def _leaky_relu(call, x):
 
 
 def _exponentials(x):
-    """`exp(x - max x)` and its sum over the last axis, on jets."""
-    shift = tf.stop_gradient(tf.reduce_max(x.value, axis=-1, keepdims=True))
-    powers = compose(add(full(x), shift, tf.subtract), towers.exp)
-    return powers, each_channel(lambda c: tf.reduce_sum(c, axis=-1, keepdims=True), powers)
+    """`exp(x - shift)` and its sum over the last axis, on jets.
+
+    Any shift will do. It is the mean of `x`, derivatives included, with the softmax as weights but
+    for the largest value in place of its own mean: derivatives of the sum are then small, and
+    little is lost by the quotient.
+    """
+    x = full(x)
+    weights = tf.nn.softmax(x.value)
+
+    def mean(channel):
+        return tf.stop_gradient(tf.reduce_sum(weights * channel, axis=-1, keepdims=True))
+
+    largest = tf.stop_gradient(tf.reduce_max(x.value, axis=-1, keepdims=True))
+    shift = each_channel(mean, x).with_value(largest)
+    powers = compose(add(x, shift, tf.subtract), towers.exp)
+    return shift, powers, each_channel(lambda c: tf.reduce_sum(c, axis=-1, keepdims=True), powers)
 
 
 @register("Softmax")
 def _softmax(call, x):
-    powers, total = _exponentials(x)
+    _, powers, total = _exponentials(x)
     return [multiply(powers, compose(total, towers.reciprocal)).with_value(call.emit(x.value)[0])]
 
 
 @register("LogSoftmax")
 def _log_softmax(call, x):
-    _, total = _exponentials(x)
-    logarithm = add(x, compose(total, towers.log), tf.subtract)
+    shift, _, total = _exponentials(x)
+    logarithm = add(add(x, shift, tf.subtract), compose(total, towers.log), tf.subtract)
     return [logarithm.with_value(call.emit(x.value)[0])]
 
 
-register("Xlogy")(composite(lambda x, y: tf.where(x == 0, 0.0, x * tf.math.log(y))))
-register("Xlog1py")(composite(lambda x, y: tf.where(x == 0, 0.0, x * tf.math.log1p(y))))
+@register("Atan2")
+def _angle(call, y, x):
+    """The arc tangent of the smaller side over the larger one; the rest is constant."""
+    (angle,) = call.run.through(_angle_but_for_a_constant, [y, x])
+    return [angle.with_value(call.emit_values(y, x)[0])]
+
+
+def _angle_but_for_a_constant(y, x):
+    steep = tf.abs(y) > tf.abs(x)
+    return tf.atan(tf.where(steep, -x, y) / tf.where(steep, y, x))
+
+
+def _where_both_are_zero(function):
+    """`x * function(y)`, and zero where both are: its derivatives there do not exist."""
+
+    def product(x, y):
+        value = function(y)
+        return x * tf.where(tf.equal(x, 0) & tf.math.is_inf(value), tf.zeros_like(value), value)
+
+    return product
+
+
+register("Xlogy")(composite(_where_both_are_zero(tf.math.log)))
+register("Xlog1py")(composite(_where_both_are_zero(tf.math.log1p)))
 register("L2Loss")(composite(lambda x: tf.reduce_sum(x * x) / 2.0))

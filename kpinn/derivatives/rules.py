@@ -130,11 +130,12 @@ def elementwise(tower):
 
     Args:
         tower: `(x, order) -> [f(x), f'(x), f''(x) / 2!, ..., f^(order)(x) / order!]`; an entry
-            may be `None` where the derivative is zero everywhere.
+            may be `None` where the derivative is zero everywhere. It may not depend on variables:
+            their gradients would be lost. Use `composite` for that.
     """
 
     def rule(call, x):
-        return [compose(x, tower)]
+        return [compose(x, tower, call.needed)]
 
     return rule
 
@@ -159,7 +160,9 @@ _RANDOM = ("Random", "StatelessRandom", "StatelessTruncated", "StatelessParamete
 _RANDOM += ("TruncatedNormal", "ParameterizedTruncated", "Multinomial", "StatelessMultinomial")
 _NOT_RANDOM = ("RandomShuffleQueue", "StatelessRandomGet")
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "Scatter")
+_PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
 _REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum", "EuclideanNorm")
+_REDUCTIONS += ("Cumsum", "Cumprod", "CumulativeLogsumexp")
 
 
 def refusal(operation, inputs):
@@ -177,8 +180,18 @@ def refusal(operation, inputs):
         )
     if not any(isinstance(value, Jet) for value in inputs):
         return None
-    if kind == "Cast" and not operation.outputs[0].dtype.is_floating:
-        return _integer(where, operation.outputs[0].dtype)
+    if _makes_integers(operation):
+        return (
+            f"{where} turns values that depend on the coordinates into "
+            f"{operation.outputs[0].dtype.name}, as embeddings, discretization and quantized "
+            "layers do: the derivative through it is zero. Feed such a layer from something else, "
+            "or cast after tf.stop_gradient."
+        )
+    if kind in _PYTHON:
+        return (
+            f"{where} calls Python on values that depend on the coordinates, which TensorFlow "
+            "cannot differentiate twice: write it in TensorFlow, or use method='finite_difference'."
+        )
     if _mixes_points(operation, inputs):
         return (
             f"{where} takes a sum, mean or extremum over the points, so that one point's output "
@@ -187,24 +200,38 @@ def refusal(operation, inputs):
     return None
 
 
-def _integer(where, dtype):
-    if dtype.is_complex:
-        return (
-            f"{where} turns values that depend on the coordinates into complex numbers, which are "
-            "not supported: compute with the real and the imaginary part."
-        )
-    return (
-        f"{where} turns values that depend on the coordinates into {dtype.name}, as embeddings, "
-        "discretization and quantized layers do: the derivative through it is zero. Feed such a "
-        "layer from something else, or cast after tf.stop_gradient."
-    )
+def _makes_integers(operation):
+    if operation.type == "Cast":
+        return operation.outputs[0].dtype.is_integer
+    return operation.type in ("Bucketize", "QuantizeV2")
 
 
 def _mixes_points(operation, inputs):
-    """Whether it reduces a jet over the first axis, of a size that was unknown when traced."""
-    if operation.type not in _REDUCTIONS or not isinstance(inputs[0], Jet):
-        return False
-    shape, axes = operation.inputs[0].shape, tf.get_static_value(operation.inputs[1])
-    if shape.rank in (None, 0) or axes is None or shape[0] is not None:
-        return False
-    return 0 in {int(axis) % shape.rank for axis in axes.reshape(-1)}
+    """Whether it takes points together: the first axis of a jet, of unknown size when traced."""
+    kind = operation.type
+    if kind in ("MatMul", "Einsum"):
+        summed = _summed_by_einsum if kind == "Einsum" else _summed_by_matmul
+        pairs = zip(operation.inputs, inputs, summed(operation), strict=True)
+        return any(_has_points(t, value) and 0 in axes for t, value, axes in pairs)
+    if not _has_points(operation.inputs[0], inputs[0]):
+        return kind.startswith("FusedBatchNorm") and operation.get_attr("is_training")
+    if kind.startswith(("Segment", "UnsortedSegment")):
+        return True
+    axes = tf.get_static_value(operation.inputs[1]) if kind in _REDUCTIONS else None
+    rank = operation.inputs[0].shape.rank
+    return axes is not None and 0 in {int(axis) % rank for axis in axes.reshape(-1)}
+
+
+def _has_points(tensor, value):
+    """Whether a tensor of the traced graph is a jet whose first axis may be that of the points."""
+    return isinstance(value, Jet) and bool(tensor.shape.rank) and tensor.shape[0] is None
+
+
+def _summed_by_matmul(operation):
+    """For each factor the axes that are summed over."""
+    return {1 - operation.get_attr("transpose_a")}, {int(operation.get_attr("transpose_b"))}
+
+
+def _summed_by_einsum(operation):
+    factors, _, result = operation.get_attr("equation").decode().partition("->")
+    return [{0} - {0 for label in factor[:1] if label in result + "."} for factor in factors.split(",")]

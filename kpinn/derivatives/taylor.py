@@ -36,7 +36,7 @@ def taylor(function, points, requests, directions, space, report):
     plan = Plan.of(requests, space)
     graph = trace(function, points.shape[1], points.dtype, points.shape[0]).graph
     inputs = [plan.seeds(points, directions)]
-    (outputs,) = interpret(graph, inputs, plan.algebra, report)
+    (outputs,) = interpret(graph, inputs, plan.algebra, report, plan.needed(requests, space))
     space.check_output(outputs.shape, points.shape)
     return {request.name: plan.read(request, space, outputs) for request in requests}
 
@@ -76,6 +76,16 @@ class Plan:
             parts = [_scaled(vectors[i], f) for i, f in self.algebra.seeds.get(k, ())]
             channels.append(sum(parts[1:], parts[0]) if parts else None)
         return Jet(self.algebra, tuple(channels))
+
+    def needed(self, requests, space):
+        """The channels of the output that are read."""
+        variables = {axis: i for i, axis in enumerate(self.axes)}
+        return frozenset(
+            k
+            for request in requests
+            for symbol in _symbols(request, space, variables).values()
+            for k in self.algebra.read(symbol)
+        )
 
     def read(self, request, space, outputs):
         """The value of a request from the function's output."""
