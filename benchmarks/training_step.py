@@ -18,7 +18,7 @@ from keras import ops
 import kpinn
 
 QUICK = "--quick" in sys.argv
-METHODS = ["reverse", "forward", "finite_difference"]
+METHODS = ["taylor", "reverse", "forward", "finite_difference"]
 
 
 def sine_value(x, u):

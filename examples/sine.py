@@ -22,7 +22,7 @@ import kpinn
 
 SHORT = "--short" in sys.argv
 EPOCHS = 50 if SHORT else 1_000
-METHODS = ["reverse", "forward", "finite_difference", kpinn.FiniteDifference(accuracy=4)]
+METHODS = ["taylor", "reverse", "forward", "finite_difference"]
 
 
 def value(x, u):

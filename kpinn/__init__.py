@@ -2,11 +2,13 @@
 
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
 from kpinn import domains, layers, losses, networks, optimizers, plotting
+from kpinn.check import check_derivatives
 from kpinn.conditions import condition, field
 from kpinn.derivatives import (
     DerivativeFallbackWarning,
     FiniteDifference,
     PrecisionWarning,
+    Stochastic,
     Taylor,
     derivatives,
 )
@@ -20,8 +22,10 @@ __all__ = [
     "DerivativeFallbackWarning",
     "FiniteDifference",
     "PrecisionWarning",
+    "Stochastic",
     "Taylor",
     "__version__",
+    "check_derivatives",
     "condition",
     "derivatives",
     "destructure",

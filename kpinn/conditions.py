@@ -15,6 +15,7 @@ from kpinn.derivatives.api import (
 )
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.requests import OPERATORS, Space, declare, parse
+from kpinn.derivatives.stochastic import Stochastic
 
 
 def condition(function=None, *, method=None):
@@ -124,6 +125,7 @@ class Problem:
     """
 
     def __init__(self, network, coordinates, fields, derived, unknowns, scales):
+        self.step = int  # replaced by what tells the training step
         self.network_space = Space(coordinates, fields)
         self.network = inference(network)
         self.dtype = input_dtype(network, {})
@@ -186,6 +188,20 @@ class Problem:
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"{error}{hint} Unknowns: {', '.join(self.unknowns) or 'none'}.")
 
+    def shapes(self, function, arrays):
+        """Shapes of a function's arguments without the number of points; `None` for an unknown."""
+        return {name: self._shape(name, arrays) for name in function.arguments}
+
+    def _shape(self, name, arrays):
+        if name in self.space.coordinates:
+            part = self.space.coordinates[name]
+            return (part.stop - part.start,)
+        if name in self.unknowns:
+            return None
+        if name in arrays:
+            return tuple(arrays[name].shape[1:])
+        return parse(name, self.space, directions_of(arrays, self.space)).shape(self.space)
+
     def describe(self):
         """All names, for error messages."""
         return f"{self.space.describe()}; unknowns: {', '.join(self.unknowns) or 'none'}"
@@ -216,7 +232,7 @@ class Problem:
 
     # Values --------------------------------------------------------------------------------
 
-    def values(self, names, arrays, method):
+    def values(self, names, arrays, method, combinations=()):
         """Values of names at points.
 
         Args:
@@ -224,16 +240,17 @@ class Problem:
             arrays: dict from name to tensor: the coordinates `(n, 1)` and whatever else comes
                 with the points.
             method: what `kpinn.derivatives.api.resolve` returned.
+            combinations: further `Request`s on the network's fields.
 
         Returns:
             A dict from name to tensor.
         """
         points = join_points(arrays, self.space)
-        return self._values(names, points, arrays, method, outer_order=0)
+        return self._values(names, points, arrays, method, 0, combinations)
 
-    def _values(self, names, points, arrays, method, outer_order):
+    def _values(self, names, points, arrays, method, outer_order, combinations=()):
         directions = directions_of(arrays, self.space)
-        values, requests = {}, {}
+        values, requests = {}, {None: list(combinations)} if combinations else {}
         for name in dict.fromkeys(names):
             if name in self.space.coordinates:
                 values[name] = points[:, self.space.coordinates[name]]
@@ -257,7 +274,8 @@ class Problem:
             space, inner = self.spaces[source], self.order(self.derived[source])
             order = max(_order(request) for request in requests)
             function = self._as_function(source, method, outer_order + order)
-        context = Context(space, self.epsilon, self.scales, outer_order + inner)
+        step = self.step() if isinstance(method, Stochastic) else 0
+        context = Context(space, self.epsilon, self.scales, outer_order + inner, step)
         return evaluate(function, points, requests, directions, method, context)
 
     def _as_function(self, source, method, outer_order):

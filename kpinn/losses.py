@@ -28,6 +28,23 @@ class Mean(keras.losses.Loss):
         return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
 
 
+@keras.saving.register_keras_serializable(package="kpinn")
+class Product(keras.losses.Loss):
+    """The mean of the product of two independent estimates, which stand side by side.
+
+    The loss of a condition with `kpinn.Stochastic(draws=2)`: its expectation is the square of the
+    exact residual. It may be negative.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="product", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Means over the components: `(n, 2 k)` to `(n,)`."""
+        first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
+        return ops.mean(first * second, axis=-1)
+
+
 class Objective:
     """The loss of every condition, its weight (a variable), its tracker and its metrics.
 
@@ -40,17 +57,19 @@ class Objective:
         loss_weights: `None` or a dict from condition to number; by default one.
         metrics: `None`, Keras metrics for all conditions, or a dict by condition.
         dtype: dtype of the residuals.
+        doubled: names of conditions with two draws, whose loss is a `Product` by default.
 
     Raises:
         ValueError: for a name that is not a condition, or a weight that is not a number.
     """
 
-    def __init__(self, names, loss, loss_weights, metrics, dtype):
+    def __init__(self, names, loss, loss_weights, metrics, dtype, doubled=()):
         by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
         loss_weights = dict(loss_weights or {})
         for argument, given in (("loss", by_name), ("loss_weights", loss_weights)):
             check_known(given, names, f"{argument} names")
-        self.losses = {name: keras.losses.get(by_name.get(name) or "mse") for name in names}
+        usual = {name: Product() if name in doubled else "mse" for name in names}
+        self.losses = {n: keras.losses.get(by_name.get(n) or usual[n]) for n in names}
         self.weights = {name: _weight(name, loss_weights.get(name, 1.0), dtype) for name in names}
         self.trackers = {name: keras.metrics.Mean(name=name, dtype=dtype) for name in names}
         given = metrics if isinstance(metrics, dict) else dict.fromkeys(names, metrics or ())

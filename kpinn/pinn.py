@@ -6,15 +6,20 @@ import types
 import keras
 import tensorflow as tf
 
-from kpinn import checks, data, export, prediction, saving, training
+from kpinn import checks, data, export, merging, planning, prediction, saving, training
 from kpinn.conditions import Function, Problem, marked, method_of
-from kpinn.derivatives.api import as_column, resolve
+from kpinn.derivatives.api import Taylor, as_column, resolve
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.stochastic import Stochastic
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.networks import check_network
 from kpinn.optimizers import ScipyMinimize
 from kpinn.unknowns import UnknownValue, add_unknown
+
+
+def _draws(method):
+    return method.draws if isinstance(method, Stochastic) else 1
 
 
 class _Constructed(type(keras.Model)):
@@ -110,6 +115,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         state.problem = Problem(
             network, self.coordinates, self.fields, derived, state.unknowns, state.scales
         )
+        state.problem.step = self._step
         methods = [getattr(self, name) for name in marked(type(self), "condition")]
         functions = [Function(function, "condition") for function in (*methods, *conditions)]
         checks.check_conditions(self, functions)
@@ -232,24 +238,40 @@ class PINN(keras.Model, metaclass=_Constructed):
         problem = self._plain.problem
         arrays = {name: as_column(name, a, problem.dtype) for name, a in arrays.items()}
         points = next(iter(arrays.values()))
-        values, residuals = {}, {}
-        for name in names:
-            function, method = self._plain.conditions[name], self._plain.methods[name]
-            if str(method) not in values:
-                wanted = self._wanted(names, method)
-                values[str(method)] = problem.values(wanted, arrays, method)
-            residual = function(values[str(method)])
-            residuals[name] = checks.checked_residual(name, residual, points, problem.dtype)
-        return residuals
+        residuals = {}
+        for method, functions in self._by_method(names):
+            found = self._merges(functions, method, arrays)
+            asked, combinations = merging.wanted(functions, found)
+            draws = [method, method.other] if _draws(method) == 2 else [method]
+            values = [problem.values(asked, arrays, each, combinations) for each in draws]
+            for f in functions:
+                merge = found.get(f.name, merging.NOTHING)
+                parts = [
+                    checks.checked_residual(f.name, merge.residual(f, v), points, problem.dtype)
+                    for v in values
+                ]
+                residuals[f.name] = parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
+        return {name: residuals[name] for name in names}
 
-    def _wanted(self, names, method):
-        """Arguments of those named conditions that use a method."""
-        return [
-            argument
-            for name in names
-            if self._plain.methods[name] == method
-            for argument in self._plain.conditions[name].arguments
-        ]
+    def _step(self):
+        """The number of the training step; a minimizer keeps its objective as it is."""
+        if not self.compiled or isinstance(self.optimizer, ScipyMinimize):
+            return 0
+        return tf.convert_to_tensor(self.optimizer.iterations)
+
+    def _by_method(self, names):
+        """Pairs of a method and the named conditions that use it."""
+        groups = {}
+        for name in names:
+            method = self._plain.methods[name]
+            groups.setdefault(str(method), (method, []))[1].append(self._plain.conditions[name])
+        return list(groups.values())
+
+    def _merges(self, functions, method, arrays):
+        """Derivatives to propagate as one; none in eager mode, where each can be looked at."""
+        if tf.executing_eagerly() or not isinstance(method, Taylor):
+            return {}
+        return merging.merges(self._plain.problem, functions, arrays)
 
     # Training -------------------------------------------------------------------------------
 
@@ -285,7 +307,8 @@ class PINN(keras.Model, metaclass=_Constructed):
         state = self._plain
         dtype = state.problem.dtype.name
         names = list(self.conditions)
-        state.objective = Objective(names, loss, loss_weights, metrics, dtype)
+        doubled = [name for name in names if _draws(state.methods[name]) == 2]
+        state.objective = Objective(names, loss, loss_weights, metrics, dtype, doubled)
         state.loss, state.metrics = loss, metrics
         state.steps_per_execution = steps_per_execution
         if jit_compile == "auto":
@@ -498,6 +521,19 @@ class PINN(keras.Model, metaclass=_Constructed):
         if key not in functions:
             functions[key] = make()
         return functions[key]
+
+    def describe(self, print_fn=print):
+        """Prints what the derivatives of each condition cost, and by what they are computed.
+
+        The unit is one pass of the points through the network: one per channel of Taylor
+        coefficients, one per point of a finite-difference stencil. Beside the chosen method stand
+        finite differences and nested tapes. Below are the derivatives that are propagated as one
+        operator, and operations of the network without a rule.
+
+        Args:
+            print_fn: what is called with the text.
+        """
+        print_fn(planning.describe(self))
 
     # After training -------------------------------------------------------------------------
 

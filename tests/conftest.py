@@ -8,11 +8,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 
+from kpinn.derivatives.rules import RULES
+
 
 @pytest.fixture(autouse=True)
 def reproducible():
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    rules = dict(RULES)
     keras.utils.set_random_seed(0)
     yield
+    RULES.clear()
+    RULES.update(rules)
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)

@@ -18,9 +18,11 @@ LEVELS = [  # ground floor to top
     {"derivatives", "unknowns"},
     {"losses", "domains", "networks", "optimizers"},
     {"conditions", "layers"},
-    {"checks", "data", "plotting", "saving"},
-    {"export", "prediction", "training"},
+    {"checks", "data", "merging", "plotting", "saving"},
+    {"export", "planning", "prediction", "training"},
     {"pinn"},
+    {"check"},
+    {"__main__"},
 ]
 
 

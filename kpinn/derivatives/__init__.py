@@ -5,6 +5,11 @@ from kpinn.derivatives.api import derivatives as derivatives
 from kpinn.derivatives.errors import DerivativeFallbackWarning as DerivativeFallbackWarning
 from kpinn.derivatives.finite_difference import FiniteDifference as FiniteDifference
 from kpinn.derivatives.finite_difference import PrecisionWarning as PrecisionWarning
+from kpinn.derivatives.rules import bilinear, composite, constant, elementwise, linear, register
+from kpinn.derivatives.stochastic import Stochastic as Stochastic
 from kpinn.derivatives.tensorflow_gaps import register_missing_gradients
 
 register_missing_gradients()
+
+for _definer in (register, elementwise, linear, bilinear, constant, composite):
+    setattr(derivatives, _definer.__name__, _definer)  # kpinn.derivatives is the function

@@ -13,8 +13,9 @@ from kpinn.derivatives.finite_difference import FiniteDifference, finite_differe
 from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import Space, parse, partials, split_names
+from kpinn.derivatives.requests import Space, parse_all, partials
 from kpinn.derivatives.reverse import reverse
+from kpinn.derivatives.stochastic import Stochastic, draw, randomized
 from kpinn.derivatives.stop_gradient import stopped_moments
 from kpinn.derivatives.taylor import taylor
 from kpinn.derivatives.tracing import TraceError
@@ -56,13 +57,15 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         requests: names separated by commas, or a sequence of names: fields (`u`), derivatives
             (`u_x`, `u_xxt`, `u_x1_x1`), derivatives along a direction (`u_n`) and operators over
             the spatial coordinates, all but `t` or `time` (`grad_u`, `laplacian_u`, `hessian_u`,
-            `biharmonic_u`, for vector fields `div_v`, `curl_v`, `jac_v`, `laplacian_v`).
+            `biharmonic_u`, for vector fields `div_v`, `curl_v`, `jac_v`, `laplacian_v`). Or a dict
+            from names of your own to requests and to linear combinations of them, such as
+            `{"u": "u", "heat": {"u_t": 1.0, "u_xx": -0.1}}`, which cost less than their terms.
         coordinates: names of the columns of the input, `"t x"` or `"t x[3]"`; by default the
             keys of `points` in their order.
         fields: names of the columns of the output, `"u v p"` or `"v[2] p"`.
         method: `"auto"` or `"taylor"` (exact, by one propagation of Taylor coefficients),
-            `"reverse"`, `"forward"`, `"finite_difference"`, or a `kpinn.Taylor(...)` or
-            `kpinn.FiniteDifference(...)` with options.
+            `"reverse"`, `"forward"`, `"finite_difference"`, or a `kpinn.Taylor(...)`,
+            `kpinn.FiniteDifference(...)` or `kpinn.Stochastic(...)` with options.
 
     Returns:
         A dict from name to tensor: `(n, 1)`, for a field with `k` components `(n, k)`, for
@@ -84,10 +87,10 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
             "points are an array, so that its columns have no names: pass "
             "coordinates='t x', or a dict of arrays such as {'t': t, 'x': x}."
         )
-    space = Space(_names(points) if coordinates is None else coordinates, fields)
+    space = Space(coordinate_names(points) if coordinates is None else coordinates, fields)
     dtype = input_dtype(function, points)
-    columns, directions = _split_points(points, space, dtype)
-    asked = [parse(name, space, directions) for name in split_names(requests)]
+    columns, directions = split_points(points, space, dtype)
+    asked = parse_all(requests, space, directions)
     if not asked:
         raise ValueError("no request: expected names such as 'u, u_x'.")
     context = Context(space, epsilon(function, dtype))
@@ -109,6 +112,10 @@ def evaluate(function, points, requests, directions, method, context):
         A dict from name to tensor.
     """
     space = context.space
+    if isinstance(method, Stochastic):
+        requests, needed = randomized(requests, space, method)
+        directions = directions | draw(needed, points, space, method, context.step)
+        method = Taylor()
     if isinstance(method, Taylor):
         return _by_taylor(function, points, requests, directions, method, context)
     function = _checked(function, space)
@@ -132,14 +139,14 @@ def resolve(method):
     Raises:
         ValueError: for an unknown method.
     """
-    if isinstance(method, Taylor | FiniteDifference):
+    if isinstance(method, Taylor | FiniteDifference | Stochastic):
         return method
     if isinstance(method, str) and method in METHODS:
         objects = {"auto": Taylor(), "taylor": Taylor(), "finite_difference": FiniteDifference()}
         return objects.get(method, method)
     raise ValueError(
         f"method {method!r} is unknown: expected one of {', '.join(map(repr, METHODS))}, a "
-        "kpinn.Taylor(...) or a kpinn.FiniteDifference(...)."
+        "kpinn.Taylor(...), a kpinn.FiniteDifference(...) or a kpinn.Stochastic(...)."
     )
 
 
@@ -263,7 +270,8 @@ def epsilon(function, dtype):
 # The points --------------------------------------------------------------------------------
 
 
-def _names(points):
+def coordinate_names(points):
+    """Names of the coordinates of a dict of arrays, `x[3]` for an array `(n, 3)`."""
     names = []
     for name, values in points.items():
         shape = tuple(np.shape(values))
@@ -271,7 +279,7 @@ def _names(points):
     return names
 
 
-def _split_points(points, space, dtype):
+def split_points(points, space, dtype):
     """The input tensor `(n, d)` and the vectors of directions."""
     if not isinstance(points, dict):
         columns = _float_tensor("points", points, dtype)

@@ -24,12 +24,14 @@ class Context:
         scales: typical sizes of the coordinates by name (half the range); `{}` where they are to
             be taken from the points.
         inner_order: highest order of the derivatives that the function itself is made of.
+        step: integer tensor, the training step for which random directions are drawn.
     """
 
     space: Space
     epsilon: float
     scales: dict = dataclasses.field(default_factory=dict)
     inner_order: int = 0
+    step: tf.Tensor | int = 0
 
     def name(self, axis):
         """Name of an axis."""

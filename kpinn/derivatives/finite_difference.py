@@ -227,6 +227,12 @@ def finite_difference(function, points, wanted, directions, method, context):
     }
 
 
+def evaluations(wanted, method):
+    """Number of points of the stencil for a set of `(column, axes)`."""
+    counts = [collections.Counter(axes) for _, axes in wanted]
+    return len({node for count in counts for node in _product(count, method)})
+
+
 def _in_dtype_of(points, outputs, context):
     """The outputs in the dtype of the points, whose precision the steps were chosen for."""
     if EPSILON.get(outputs.dtype, 0.0) > context.epsilon:

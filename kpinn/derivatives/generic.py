@@ -17,12 +17,15 @@ def generic(call, *inputs):
     """The outputs of an operation on jets.
 
     Raises:
-        UnsupportedError: if TensorFlow lacks a gradient that is needed.
+        UnsupportedError: if TensorFlow lacks a gradient that is needed, or the outputs are no real
+            numbers.
+        ValueError: if TensorFlow takes the derivative for zero since it has none.
     """
     inputs = [full(value) for value in inputs]
+    if not call.operation.outputs:  # such as a summary
+        return call.emit_values(*inputs)
     moving = [i for i, value in enumerate(inputs) if isinstance(value, Jet)]
-    if not all(inputs[i].dtype.is_floating for i in moving):
-        raise UnsupportedError(f"{describe(call.operation)} takes lists or integers")
+    _refuse_types(call, moving)
     point = [inputs[i].value for i in moving]
 
     def function(*moved):
@@ -32,9 +35,16 @@ def generic(call, *inputs):
         return [value for value in call.emit(*arguments) if value.dtype.is_floating]
 
     try:
+        missing = _without_gradient(function, point)
         channels = _channels(call.algebra, function, point, [inputs[i] for i in moving])
     except (LookupError, NotImplementedError, ValueError, tf.errors.OpError) as error:
         raise UnsupportedError(f"{describe(call.operation)}: {error}") from error
+    for i in missing:
+        raise ValueError(
+            f"{describe(call.operation)} has no derivative in TensorFlow with respect to its input "
+            f"{moving[i]}, which depends on the coordinates. Add a rule for it by "
+            "kpinn.derivatives.register, or use method='finite_difference'."
+        )
     outputs, floating = call.emit_values(*inputs), iter(range(len(channels[0])))
     return [
         Jet(call.algebra, (value, *(_at(part, k) for part in channels[1:])))
@@ -42,6 +52,25 @@ def generic(call, *inputs):
         else value
         for value in outputs
     ]
+
+
+def _refuse_types(call, moving):
+    """Derivatives must not be lost in lists of tensors, complex numbers or integers."""
+    used = [call.operation.inputs[i].dtype for i in moving]
+    outputs = [tensor.dtype for tensor in call.operation.outputs]
+    lost = [d for d in outputs if d in (tf.variant, tf.resource) or d.is_complex or d.is_quantized]
+    if not all(d.is_floating for d in used) or lost or not any(d.is_floating for d in outputs):
+        names = ", ".join(sorted({d.name for d in outputs}))
+        raise UnsupportedError(f"{describe(call.operation)} returns {names}")
+
+
+def _without_gradient(function, point):
+    """Positions of inputs for which TensorFlow's gradient of the operation is `None`."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(point)
+        outputs = function(*point)
+    gradients = tape.gradient(outputs, point)
+    return [i for i, gradient in enumerate(gradients) if gradient is None]
 
 
 def _at(part, k):

@@ -73,12 +73,7 @@ def _expands_behind(call, axes):
     return axis is not None and int(axis.reshape(-1)[0]) > max(axes)
 
 
-def _keeps_precision(call, axes):
-    return call.operation.outputs[0].dtype.is_floating
-
-
 register("Identity", "Neg", "Snapshot", "PlaceholderWithDefault")(linear(keeps=_always))
-register("Cast")(linear(keeps=_keeps_precision))
 register("Transpose")(linear(keeps=lambda call, axes: False))
 register("Sum", "Mean")(linear(keeps=_other_axes(1)))
 register("StridedSlice")(linear(keeps=_whole_first_axes))
@@ -98,6 +93,14 @@ register(
 register("ScatterNd")(linear(slice(1, 2)))
 register("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")(linear(slice(0, 2)))
 register("TensorScatterAdd", "TensorScatterSub", "TensorScatterUpdate")(linear(slice(0, 3, 2)))
+
+
+@register("Cast")
+def _cast(call, x):
+    dtype = call.operation.outputs[0].dtype
+    if dtype.is_complex:
+        raise UnsupportedError(f"{describe(call.operation)} returns {dtype.name}")
+    return call.emit_values(x) if dtype.is_bool else linear(keeps=_always)(call, x)
 
 
 @register("IdentityN")
@@ -156,18 +159,15 @@ def choose(condition, a, b):
     """`tf.where(condition, a, b)` of two operands."""
     algebra = algebra_of((a, b))
     condition, a, b = aligned((condition, a, b))
+    zero = tf.zeros([], (a if isinstance(a, Jet) else b).dtype)
     channels = []
     for k in range(len(algebra)):
         parts = channel_of(a, k), channel_of(b, k)
         if parts == (None, None):
             channels.append(None)
         else:
-            channels.append(tf.where(condition, *(_zero_for(part) for part in parts)))
+            channels.append(tf.where(condition, *(zero if c is None else c for c in parts)))
     return Jet(algebra, tuple(channels))
-
-
-def _zero_for(part):
-    return part if part is not None else 0.0
 
 
 @register("SelectV2")
@@ -215,6 +215,14 @@ def _extremum(call, x, axes):
     return [picked.with_value(value)]
 
 
+@register("EuclideanNorm")
+def _norm(call, x, axes):
+    how = {"axis": axes, "keepdims": call.attribute("keep_dims")}
+    squares = compose(full(x), towers.square)
+    total = each_channel(lambda c: tf.reduce_sum(c, **how), squares)
+    return [compose(total, towers.sqrt).with_value(call.emit_values(x, axes)[0])]
+
+
 @register("Prod")
 def _product(call, x, axes):
     """One factor after the other, along axes of known sizes."""
@@ -237,20 +245,34 @@ def _taken(x, i, axis):
 
 @register("Cumprod")
 def _cumulative_product(call, x, axis):
-    found, rank = _axis(call, 1), x.shape.rank
+    return [_accumulated(call, x, axis, multiply)]
+
+
+@register("CumulativeLogsumexp")
+def _cumulative_logsumexp(call, x, axis):
+    """`log(exp(a) + exp(b)) = a + softplus(b - a)`."""
+
+    def combine(a, b):
+        return add(a, compose(add(b, a, tf.subtract), towers.softplus))
+
+    return [_accumulated(call, x, axis, combine)]
+
+
+def _accumulated(call, x, axis, combine):
+    """One slice after the other, along an axis of known size."""
+    (value,), found, rank = call.emit_values(x, axis), _axis(call, 1), x.shape.rank
     if found is None or x.shape[int(found)] is None:
         raise UnsupportedError(f"{describe(call.operation)} is over an axis of unknown size")
     axis, x = int(found) % rank, full(x)
-    factors = [_taken(x, i, axis) for i in range(x.shape[axis])]
+    parts = [_taken(x, i, axis) for i in range(x.shape[axis])]
     if call.attribute("reverse"):
-        factors.reverse()
-    products = list(itertools.accumulate(factors, multiply))
+        parts.reverse()
+    results = list(itertools.accumulate(parts, combine))
     if call.attribute("exclusive"):
-        one = each_channel(tf.zeros_like, factors[0]).with_value(tf.ones_like(factors[0].value))
-        products = [one, *products[:-1]]
+        results = [each_channel(tf.zeros_like, results[0]), *results[:-1]]
     if call.attribute("reverse"):
-        products.reverse()
-    return [_stacked(products, axis)]
+        results.reverse()
+    return _stacked(results, axis).with_value(value)
 
 
 def _stacked(jets, axis):
@@ -272,25 +294,49 @@ def _top(call, x, count):
     return [picked.with_value(value), indices]
 
 
-@register("MaxPool")
+@register("MaxPool", "MaxPool3D")
 def _max_pool(call, x):
-    names = ("ksize", "strides", "padding", "data_format")
-    how = {name: call.attribute(name) for name in names}
-    return [_pooled(call, x, tf.raw_ops.MaxPoolGradGrad, how)]
+    """The first of the largest elements of a window, found among strided slices of all windows.
 
-
-@register("MaxPool3D")
-def _max_pool_3d(call, x):
-    names = ("ksize", "strides", "padding", "data_format")
-    how = {name: call.attribute(name) for name in names}
-    return [_pooled(call, x, tf.raw_ops.MaxPool3DGradGrad, how)]
-
-
-def _pooled(call, x, pick, how):
-    """The derivative of the largest element: TensorFlow's gradient of the gradient picks it."""
+    TensorFlow's own operation for that, the gradient of the gradient, lacks a kernel in float64
+    under XLA.
+    """
     x, (value,) = full(x), call.emit_values(x)
-    picked = each_channel(lambda c: pick(orig_input=x.value, orig_output=value, grad=c, **how), x)
-    return picked.with_value(value)
+    taken, chosen = tf.zeros(tf.shape(value), tf.bool), []
+    for part in _offsets(call, x.value, tf.shape(value), x.dtype.min):
+        chosen.append(tf.equal(part, value) & ~taken)
+        taken |= chosen[-1]
+
+    def pick(channel):
+        parts = _offsets(call, channel, tf.shape(value), 0.0)
+        return tf.add_n(
+            [tf.where(c, p, tf.zeros_like(p)) for c, p in zip(chosen, parts, strict=True)]
+        )
+
+    return [each_channel(pick, x).with_value(value)]
+
+
+def _offsets(call, x, shape, filling):
+    """For each offset in a window the elements there, of the shape of the output."""
+    sizes, strides = call.attribute("ksize"), call.attribute("strides")
+    padded = tf.pad(x, _paddings(call, tf.shape(x), shape), constant_values=filling)
+    for offset in itertools.product(*map(range, sizes)):
+        ends = [
+            o + (shape[i] - 1) * s + 1 for i, (o, s) in enumerate(zip(offset, strides, strict=True))
+        ]
+        yield tf.strided_slice(padded, offset, tf.stack(ends), strides)
+
+
+def _paddings(call, before, after):
+    """What a pooling operation pads, `(rank, 2)`."""
+    kind = call.attribute("padding")
+    if kind == b"VALID":
+        return tf.zeros((len(call.attribute("ksize")), 2), tf.int32)
+    if kind == b"EXPLICIT":
+        return tf.reshape(tf.constant(call.attribute("explicit_paddings")), (-1, 2))
+    reach = (after - 1) * call.attribute("strides") + call.attribute("ksize")
+    total = tf.maximum(reach - before, 0)
+    return tf.stack([total // 2, total - total // 2], axis=1)
 
 
 # Products ----------------------------------------------------------------------------------
@@ -305,7 +351,7 @@ register("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul")(biline
 register("Conv2D", "Conv3D", "DepthwiseConv2dNative")(bilinear())
 register("Conv2DBackpropInput", "Conv3DBackpropInputV2")(bilinear(1, 2))
 register("DepthwiseConv2dNativeBackpropInput")(bilinear(1, 2))
-register("Cross")(bilinear())
+register("Cross", "MulNoNan")(bilinear())
 register("SparseTensorDenseMatMul")(bilinear(1, 3))
 
 
@@ -337,10 +383,8 @@ def _divide(call, a, b):
 
 @register("DivNoNan")
 def _divide_or_zero(call, a, b):
-    zero = tf.equal(value_of(b), 0)
-    safe = (
-        choose(zero, tf.ones_like(value_of(b)), b) if isinstance(b, Jet) else tf.where(zero, 1.0, b)
-    )
+    zero, one = tf.equal(value_of(b), 0), tf.ones_like(value_of(b))
+    safe = choose(zero, one, b) if isinstance(b, Jet) else tf.where(zero, one, b)
     quotient = multiply(*aligned((a, _reciprocal(safe))))
     return [choose(zero, tf.zeros_like(quotient.value), quotient)]
 
@@ -499,6 +543,7 @@ def _where_both_are_zero(function):
     return product
 
 
+register("Xdivy")(composite(_where_both_are_zero(tf.math.reciprocal)))
 register("Xlogy")(composite(_where_both_are_zero(tf.math.log)))
 register("Xlog1py")(composite(_where_both_are_zero(tf.math.log1p)))
 register("L2Loss")(composite(lambda x: tf.reduce_sum(x * x) / 2.0))

@@ -18,6 +18,8 @@ def read_out(request, space, values):
         Laplacian and the biharmonic operator; `(n, d)` for a gradient, `(n, 1)` for a divergence,
         `(n, 1)` or `(n, 3)` for a curl, `(n, d, d)` for a Hessian, `(n, k, d)` for a Jacobian.
     """
+    if request.terms:
+        return tf.add_n([factor * read_out(term, space, values) for factor, term in request.terms])
     terms = [values[key] for key in partials(request, space)]
     build = _READERS.get(request.operator, _columns)
     return build(terms, space.size(request.field), len(space.spatial))

@@ -9,12 +9,15 @@ import copy
 import dataclasses
 import functools
 import itertools
+import math
+import numbers
 import re
 
 TIME_NAMES = ("t", "time")
 # A derivative with respect to one of these is a derivative with respect to a coordinate, never
 # along a direction of that name: otherwise `u_y` on coordinates "t x" could not be refused.
 COORDINATE_LETTERS = frozenset("xyztr")
+SUMS = ("laplacian", "biharmonic")  # operators that are sums of derivatives of each component
 OPERATORS = ("grad", "laplacian", "hessian", "biharmonic", "div", "curl", "jac")
 _DECLARATION = re.compile(r"^([A-Za-z][A-Za-z0-9_]*)(?:\[(\d+)\])?$")
 
@@ -68,19 +71,35 @@ class Request:
     Attributes:
         name: the name it was asked for by, `"u_xx"`.
         field: the field, `"u"`.
-        operator: `None` for a field or a partial derivative, else one of `OPERATORS`.
+        operator: `None` for a field or a partial derivative, one of `OPERATORS`, or
+            `"combination"`.
         axes: for a partial derivative the axes, sorted; `()` for the field itself.
+        terms: for a combination the pairs of a number and a `Request`.
     """
 
     name: str
     field: str
     operator: str | None = None
     axes: tuple = ()
+    terms: tuple = ()
+
+    def shape(self, space):
+        """Shape of its value without the number of points."""
+        size, dimension = space.size(self.field), len(space.spatial)
+        shapes = {
+            "grad": (dimension,),
+            "hessian": (dimension, dimension),
+            "jac": (size, dimension),
+            "div": (1,),
+            "curl": (1,) if dimension == 2 else (3,),
+        }
+        return shapes.get(self.operator, (size,))
 
     @property
     def directions(self):
         """Names of the directions that it needs."""
-        return tuple(dict.fromkeys(axis for axis in self.axes if isinstance(axis, str)))
+        inner = [axis for _, request in self.terms for axis in request.directions]
+        return tuple(dict.fromkeys(inner + [a for a in self.axes if isinstance(a, str)]))
 
 
 class Space:
@@ -203,6 +222,58 @@ def parse(name, space, directions=None):
     )
 
 
+def parse_all(requests, space, directions=None):
+    """Reads what `kpinn.derivatives` accepts as requests.
+
+    Args:
+        requests: names, as a string or sequence; or a dict from any name to one request, or to a
+            linear combination of requests such as `{"u_t": 1.0, "u_xx": -0.1}`.
+        space: the `Space`.
+        directions: see `parse`.
+
+    Returns:
+        A list of `Request`.
+
+    Raises:
+        ValueError: for a name without meaning, or terms that cannot be added.
+    """
+    if not isinstance(requests, dict):
+        return [parse(name, space, directions) for name in split_names(requests)]
+    found = []
+    for name, what in requests.items():
+        if isinstance(what, dict):
+            found.append(combination(name, what, space, directions))
+        else:
+            found.append(dataclasses.replace(parse(what, space, directions), name=name))
+    return found
+
+
+def combination(name, terms, space, directions=None):
+    """The `Request` for a linear combination of requests on one field.
+
+    Raises:
+        ValueError: for terms on several fields, without numbers, or of other shapes than the field.
+    """
+    pairs = []
+    for term, factor in terms.items():
+        request = parse(term, space, directions)
+        if request.operator not in (None, *SUMS):
+            raise ValueError(
+                f"{name!r} adds up {term!r}: only derivatives, laplacian_ and biharmonic_ have the "
+                "shape of the field and can be added."
+            )
+        if not isinstance(factor, numbers.Real) or not math.isfinite(factor):
+            raise ValueError(
+                f"{name!r} takes {term!r} times {factor!r}: expected a number that is known "
+                "beforehand. Ask for the terms by themselves where it is not."
+            )
+        pairs.append((float(factor), request))
+    fields = {request.field for _, request in pairs}
+    if len(fields) != 1:
+        raise ValueError(f"{name!r} adds up terms of {sorted(fields)}: expected one field.")
+    return Request(name, fields.pop(), "combination", terms=tuple(pairs))
+
+
 def _example(space):
     field, coordinate = next(iter(space.fields), "u"), next(iter(space.coordinates))
     joint = "" if len(coordinate) == 1 else "_"
@@ -303,6 +374,8 @@ def _operator_axes(operator, spatial):
 
 def partials(request, space):
     """The partial derivatives that a request is made of, as pairs `(column, axes)`."""
+    if request.terms:
+        return [key for _, term in request.terms for key in partials(term, space)]
     columns = range(space.fields[request.field].start, space.fields[request.field].stop)
     if request.operator is None:
         return [(column, request.axes) for column in columns]

@@ -15,9 +15,21 @@ def reverse(function, points, wanted, directions):
     Returns:
         A dict from `(column, axes)` to tensors `(n, 1)`.
     """
-    nodes = {(column, axes[:k]) for column, axes in wanted for k in range(len(axes) + 1)}
+    nodes = _nodes(wanted)
     order = max((len(axes) for _, axes in nodes), default=0)
     return _up_to(order, function, tf.identity(points), nodes, directions)
+
+
+def _nodes(wanted):
+    """All derivatives on the way to the wanted ones."""
+    return {(column, axes[:k]) for column, axes in wanted for k in range(len(axes) + 1)}
+
+
+def tapes(wanted):
+    """What `reverse` costs, in passes through the function; see `kpinn.planning`."""
+    nodes = _nodes(wanted)
+    differentiated = {(column, axes[:-1]) for column, axes in nodes if axes}
+    return 1 + sum(2 ** len(axes) for _, axes in differentiated)
 
 
 def _up_to(order, function, points, nodes, directions):

@@ -175,8 +175,8 @@ def refusal(operation, inputs):
         )
     if kind.startswith(_WRITES) and any(t.dtype == tf.resource for t in operation.inputs):
         return (
-            f"{where} changes a variable, as batch normalization does in training: derivatives "
-            "are those of a function without effects. Call the layer with training=False."
+            f"{where} changes a variable, as dropout, noise and batch normalization do in "
+            "training: such a function has no derivative. Call the layer with training=False."
         )
     if not any(isinstance(value, Jet) for value in inputs):
         return None
@@ -214,8 +214,10 @@ def _mixes_points(operation, inputs):
         pairs = zip(operation.inputs, inputs, summed(operation), strict=True)
         return any(_has_points(t, value) and 0 in axes for t, value, axes in pairs)
     if not _has_points(operation.inputs[0], inputs[0]):
-        return kind.startswith("FusedBatchNorm") and operation.get_attr("is_training")
-    if kind.startswith(("Segment", "UnsortedSegment")):
+        return False
+    if kind.startswith("FusedBatchNorm"):
+        return operation.get_attr("is_training")
+    if kind.startswith(("Segment", "UnsortedSegment", "L2Loss")):
         return True
     axes = tf.get_static_value(operation.inputs[1]) if kind in _REDUCTIONS else None
     rank = operation.inputs[0].shape.rank
@@ -233,5 +235,6 @@ def _summed_by_matmul(operation):
 
 
 def _summed_by_einsum(operation):
+    """The same, of the first axes only."""
     factors, _, result = operation.get_attr("equation").decode().partition("->")
-    return [{0} - {0 for label in factor[:1] if label in result + "."} for factor in factors.split(",")]
+    return [set() if factor[:1] in result + "." else {0} for factor in factors.split(",")]

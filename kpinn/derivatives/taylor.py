@@ -6,13 +6,12 @@ import tensorflow as tf
 
 from kpinn.derivatives.algebra import algebra, combine, derivative
 from kpinn.derivatives.interpreter import interpret
-from kpinn.derivatives.jets import Jet, channel_of
+from kpinn.derivatives.jets import Jet, channel_of, full
 from kpinn.derivatives.operations import register as register  # the table of rules is complete
+from kpinn.derivatives.point_gradients import wants_channels_per_point
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import partials
+from kpinn.derivatives.requests import SUMS, partials
 from kpinn.derivatives.tracing import trace
-
-SUMMED = ("laplacian", "biharmonic")  # operators that are one symbol
 
 
 def taylor(function, points, requests, directions, space, report):
@@ -75,7 +74,8 @@ class Plan:
         for k in range(1, len(self.algebra)):
             parts = [_scaled(vectors[i], f) for i, f in self.algebra.seeds.get(k, ())]
             channels.append(sum(parts[1:], parts[0]) if parts else None)
-        return Jet(self.algebra, tuple(channels))
+        jet = Jet(self.algebra, tuple(channels))
+        return full(jet) if wants_channels_per_point() else jet
 
     def needed(self, requests, space):
         """The channels of the output that are read."""
@@ -92,15 +92,15 @@ class Plan:
         variables = {axis: i for i, axis in enumerate(self.axes)}
         symbols = _symbols(request, space, variables)
         values = {key: self._column(outputs, key[0], symbol) for key, symbol in symbols.items()}
-        if request.operator in SUMMED:
+        if request.operator in (*SUMS, "combination"):
             return tf.concat(list(values.values()), axis=1)
         return read_out(request, space, values)
 
     def _column(self, outputs, column, symbol):
         """One component of the output under an operator, `(n, 1)`."""
-        value = channel_of(outputs, 0)[:, column : column + 1]
+        value = _of_column(channel_of(outputs, 0), column)
         parts = [
-            _scaled(channel_of(outputs, k)[:, column : column + 1], factor)
+            _scaled(_of_column(channel_of(outputs, k), column), factor)
             for k, factor in self.algebra.read(symbol).items()
             if channel_of(outputs, k) is not None
         ]
@@ -108,6 +108,11 @@ class Plan:
             return tf.zeros_like(value)
         total = sum(parts[1:], parts[0])
         return total if symbol == {(): 1} else tf.broadcast_to(total, tf.shape(value))
+
+
+def _of_column(channel, column):
+    """One column of a channel, which may have a single one that is the same for all."""
+    return channel if channel.shape[1] == 1 else channel[:, column : column + 1]
 
 
 def _scaled(tensor, factor):
@@ -121,9 +126,13 @@ def _axis_order(axis):
 def _symbols(request, space, variables):
     """What a request reads out: dict from `(column, axes)` to symbol, or `(column, operator)`."""
     found = {}
-    for column, axes in partials(request, space):
+    for factor, term in request.terms:
+        for (column, _), symbol in _symbols(term, space, variables).items():
+            known = found.get((column, request.operator), {})
+            found[column, request.operator] = combine([(1, known), (factor, symbol)])
+    for column, axes in () if request.terms else partials(request, space):
         symbol = derivative([variables[axis] for axis in axes])
-        if request.operator in SUMMED:
+        if request.operator in SUMS:
             factor = 2 if request.operator == "biharmonic" and len(set(axes)) == 2 else 1
             known = found.get((column, request.operator), {})
             found[column, request.operator] = combine([(1, known), (factor, symbol)])

@@ -11,11 +11,6 @@ import math
 import tensorflow as tf
 
 
-def _cauchy(a, b, k):
-    """Coefficient `k` of the product of two series."""
-    return sum(a[i] * b[k - i] for i in range(k + 1) if i < len(a) and k - i < len(b))
-
-
 def _integral(first, derivative, order):
     """The series of `y` from its first coefficient and the series of `y'`."""
     return [first, *(derivative[k - 1] / k for k in range(1, order + 1))]
@@ -118,13 +113,23 @@ def reciprocal(x, order):
 
 
 def sqrt(x, order):
-    """The power 1/2."""
-    return _power_series([x, tf.ones_like(x)], 0.5, tf.sqrt(x), order)
+    """The power 1/2, with infinite derivatives at zero."""
+    first = tf.sqrt(x)
+    return [first, *_falling(0.5 * tf.math.reciprocal(first), x, 0.5, order)]
 
 
 def rsqrt(x, order):
     """The power -1/2."""
-    return _power_series([x, tf.ones_like(x)], -0.5, tf.math.rsqrt(x), order)
+    first = tf.math.rsqrt(x)
+    return [first, *_falling(-0.5 * first / x, x, -0.5, order)]
+
+
+def _falling(first, x, exponent, order):
+    """A power series from the coefficient of order one: `k y_k = (r - k + 1) y_(k-1) / x`."""
+    y = [first]
+    for k in range(2, order + 1):
+        y.append(((exponent - k + 1) / k) * y[-1] / x)
+    return y[:order]
 
 
 def square(x, order):
@@ -133,29 +138,31 @@ def square(x, order):
 
 
 def power(exponent):
-    """The tower of `x ** exponent` for a number `exponent`."""
+    """The tower of `x ** exponent` for a number `exponent`: `binomial(r, k) x ** (r - k)`."""
     exponent = float(exponent)
     is_natural = exponent >= 0 and exponent == int(exponent)
 
     def tower(x, order):
-        if not is_natural:
-            return _power_series(
-                [x, tf.ones_like(x)], exponent, tf.pow(x, _like(exponent, x)), order
-            )
-        y = [tf.pow(x, _like(exponent, x))]
-        for k in range(1, order + 1):
-            rest = int(exponent) - k
-            factor = math.comb(int(exponent), k)
-            y.append(None if rest < 0 else factor * _natural_power(x, rest))
+        powers = _few_powers(x, int(exponent)) if is_natural and exponent <= 8 else None
+        y = []
+        for k in range(order + 1):
+            factor = math.prod(exponent - j for j in range(k)) / math.factorial(k)
+            if factor == 0.0:  # also where `x ** (r - k)` is infinite
+                y.append(None)
+            else:
+                rest = powers[int(exponent) - k] if powers else tf.pow(x, _like(exponent - k, x))
+                y.append(rest if factor == 1.0 else factor * rest)
         return y
 
     return tower
 
 
-def _natural_power(x, exponent):
-    if exponent == 0:
-        return tf.ones_like(x)
-    return x if exponent == 1 else tf.pow(x, _like(exponent, x))
+def _few_powers(x, highest):
+    """`[1, x, x x, ...]`, by multiplications: `tf.pow` takes much longer."""
+    found = [tf.ones_like(x), x][: highest + 1]
+    while len(found) <= highest:
+        found.append(found[-1] * x)
+    return found
 
 
 def _like(number, x):
@@ -172,12 +179,12 @@ def tan(x, order):
 
 def asin(x, order):
     """`w = (1 - x x) ** (-1/2)`."""
-    return _arc(tf.asin(x), [1.0 - x * x, -2.0 * x, -tf.ones_like(x)], -0.5, 1.0, order)
+    return _arc(tf.asin(x), [(1.0 - x) * (1.0 + x), -2.0 * x, -tf.ones_like(x)], -0.5, 1.0, order)
 
 
 def acos(x, order):
     """`w = -(1 - x x) ** (-1/2)`."""
-    return _arc(tf.acos(x), [1.0 - x * x, -2.0 * x, -tf.ones_like(x)], -0.5, -1.0, order)
+    return _arc(tf.acos(x), [(1.0 - x) * (1.0 + x), -2.0 * x, -tf.ones_like(x)], -0.5, -1.0, order)
 
 
 def atan(x, order):
@@ -192,12 +199,12 @@ def asinh(x, order):
 
 def acosh(x, order):
     """`w = (x x - 1) ** (-1/2)`."""
-    return _arc(tf.acosh(x), [x * x - 1.0, 2.0 * x, tf.ones_like(x)], -0.5, 1.0, order)
+    return _arc(tf.acosh(x), [(x - 1.0) * (x + 1.0), 2.0 * x, tf.ones_like(x)], -0.5, 1.0, order)
 
 
 def atanh(x, order):
     """`w = 1 / (1 - x x)`."""
-    return _arc(tf.atanh(x), [1.0 - x * x, -2.0 * x, -tf.ones_like(x)], -1.0, 1.0, order)
+    return _arc(tf.atanh(x), [(1.0 - x) * (1.0 + x), -2.0 * x, -tf.ones_like(x)], -1.0, 1.0, order)
 
 
 def _arc(first, base, exponent, sign, order):

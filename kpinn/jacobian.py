@@ -1,0 +1,381 @@
+"""The Jacobian of a PINN's residuals with respect to its parameters.
+
+The residual vector is scaled so that the sum of its squares is the loss: a residual with the sample
+weight `s` in a condition with the loss weight `w` and `m` residuals is `sqrt(w s / m)` times the
+residual minus its target. Its entries are those of the conditions in their order, for each
+condition point after point, for each point its columns. The parameters are those of
+`kpinn.destructure(pinn)`.
+"""
+
+import math
+import typing
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kpinn.data import is_shared
+from kpinn.derivatives import DerivativeFallbackWarning
+from kpinn.derivatives.point_gradients import channels_per_point, point_gradients
+from kpinn.optimizers.flat import join, split
+
+MEMORY = 2**32  # bytes
+
+
+def jacobian(pinn, points, memory=MEMORY):
+    """The Jacobian of the weighted residuals with respect to the parameters, and the residuals.
+
+    The sum of the squares of the residual vector is the loss of the compiled PINN, and half the
+    gradient of that is `matrix.T @ residuals`. Rows are the residuals of the conditions in their
+    order, for each condition point after point, for each point its columns; columns are the
+    parameters in the order of `kpinn.destructure(pinn)`.
+
+    Points do not influence each other, so that one backward pass per column of the residuals gives
+    the gradients of all points. Where that cannot be proved from the graph, as for a residual with
+    a mean over the points, each row takes a backward pass, with a `DerivativeFallbackWarning`.
+
+    Args:
+        pinn: a `kpinn.PINN`. If it is not compiled, losses and weights are the defaults.
+        points: as in `pinn.fit`, a tuple with targets and sample weights too; some conditions may
+            be left out.
+        memory: most bytes for the matrix and what is put together beside it.
+
+    Returns:
+        A pair of numpy arrays: the matrix `(m, p)` and the residuals `(m,)`.
+
+    Raises:
+        ValueError: for a loss that is not a mean square, negative weights, regularization losses,
+            points that do not fit, or a matrix that is larger than `memory`.
+
+    Example:
+
+        matrix, residuals = kpinn.jacobian(pinn, points)
+        step = np.linalg.lstsq(matrix, -residuals)[0]  # of Gauss and Newton
+    """
+    data = _prepare(pinn, points)
+    compute = _compiled(pinn, "factors", _factors)
+    shapes = compute.get_concrete_function(data).structured_outputs
+    spare = _spare(shapes, _parameter_count(pinn), memory)
+    return _in_chunks(pinn, compute(data), spare)
+
+
+def jacobian_vector_product(pinn, points, vector):
+    """The product `J v` of the matrix of `kpinn.jacobian`, which is not built.
+
+    Args:
+        pinn: a `kpinn.PINN`.
+        points: as in `kpinn.jacobian`.
+        vector: array `(p,)`, one number per parameter.
+
+    Returns:
+        A numpy array `(m,)`, one number per residual.
+    """
+    data = _prepare(pinn, points)
+    vector = _vector(pinn, vector, _parameter_count(pinn), "parameters")
+    return _compiled(pinn, "jvp", residual_jvp)(data, vector).numpy()
+
+
+def vector_jacobian_product(pinn, points, vector):
+    """The product `v J` of the matrix of `kpinn.jacobian`, which is not built.
+
+    Args:
+        pinn: a `kpinn.PINN`.
+        points: as in `kpinn.jacobian`.
+        vector: array `(m,)`, one number per residual.
+
+    Returns:
+        A numpy array `(p,)`, one number per parameter.
+    """
+    data = _prepare(pinn, points)
+    residuals = _compiled(pinn, "vector", residual_vector).get_concrete_function(data)
+    vector = _vector(pinn, vector, residuals.structured_outputs.shape[0], "residuals")
+    return _compiled(pinn, "vjp", residual_vjp)(data, vector).numpy()
+
+
+# For compiled steps ------------------------------------------------------------------------
+
+
+def residual_jacobian(pinn, data):
+    """The matrix and the vector of `jacobian` as tensors, for use within a compiled function.
+
+    Args:
+        pinn: the `PINN`.
+        data: a `Data` whose points have static shapes. Its weights are taken as they are: a
+            negative one gives NaN.
+
+    Returns:
+        A pair of tensors `(m, p)` and `(m,)`.
+    """
+    if tf.executing_eagerly():
+        return _compiled(pinn, "matrix", residual_jacobian)(data)
+    parts = _factors(pinn, data)
+    matrices = [_matrix(part, _variables(pinn)) for part in parts]
+    return tf.concat(matrices, axis=0), join([part.residual for part in parts])
+
+
+def residual_vector(pinn, data):
+    """The vector of `jacobian` as a tensor `(m,)`; see `residual_jacobian`."""
+    residuals, _ = _weighted_residuals(pinn, data)
+    return join(list(residuals.values()))
+
+
+def residual_jvp(pinn, data, vector):
+    """The product of the matrix of `jacobian` with a tensor `(p,)`, a tensor `(m,)`."""
+    values = _variables(pinn)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        residuals = residual_vector(pinn, data)
+    weights = tf.zeros_like(residuals)
+    with tf.GradientTape(watch_accessed_variables=False) as outer:
+        outer.watch(weights)
+        gradients = tape.gradient(residuals, values, output_gradients=weights)
+        parts = zip(gradients, split(vector, values), strict=True)
+        terms = [tf.reduce_sum(g * v) for g, v in parts if g is not None]
+        total = tf.add_n(terms) if terms else tf.reduce_sum(0.0 * weights)
+    return outer.gradient(total, weights)
+
+
+def residual_vjp(pinn, data, vector):
+    """The product of a tensor `(m,)` with the matrix of `jacobian`, a tensor `(p,)`."""
+    values = _variables(pinn)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        residuals = residual_vector(pinn, data)
+    gradients = tape.gradient(residuals, values, output_gradients=vector)
+    return join(
+        [
+            tf.zeros(value.shape, value.dtype) if g is None else tf.convert_to_tensor(g)
+            for g, value in zip(gradients, values, strict=True)
+        ]
+    )
+
+
+# The weighted residuals --------------------------------------------------------------------
+
+
+def _weighted_residuals(pinn, data):
+    """Dict from condition to its weighted residual `(n, k)`, and the list of the points."""
+    losses = _losses(pinn)
+    found, points = {}, []
+    for names, arrays in _sets(pinn, data):
+        arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
+        points += arrays.values()
+        for name, residual in pinn.residuals_at(names, arrays).items():
+            target, weight = data.targets.get(name), data.sample_weight.get(name)
+            if target is not None:
+                residual = residual - _like(name, target, residual)
+            found[name] = residual * _row_factors(name, losses, residual, weight)
+    return found, points
+
+
+def _sets(pinn, data):
+    """Pairs of names of conditions and their points."""
+    if is_shared(data.points):
+        return [(tuple(pinn.conditions), data.points)]
+    return [((name,), data.points[name]) for name in pinn.conditions if name in data.points]
+
+
+def _like(name, target, residual):
+    if target.shape != residual.shape:
+        raise ValueError(
+            f"targets of {name!r} have the shape {tuple(target.shape)} for residuals of the shape "
+            f"{tuple(residual.shape)}: one target for each residual."
+        )
+    return tf.cast(target, residual.dtype)
+
+
+def _losses(pinn):
+    """Pairs of the reduction of a loss and its weight, by condition."""
+    if pinn.losses:
+        raise ValueError(
+            "the network has regularization losses, which are no residuals: their part of the "
+            "loss would be missing. Take the regularizers out of the network."
+        )
+    objective = pinn._plain.objective
+    if objective is None:
+        return dict.fromkeys(pinn.conditions, ("sum_over_batch_size", 1.0))
+    return {
+        name: (_reduction(name, loss), tf.convert_to_tensor(objective.weights[name]))
+        for name, loss in objective.losses.items()
+    }
+
+
+def _reduction(name, loss):
+    if loss is keras.losses.mean_squared_error:
+        return "sum_over_batch_size"
+    if type(loss) is keras.losses.MeanSquaredError:
+        return loss.reduction
+    given = getattr(loss, "__name__", type(loss).__name__)
+    raise ValueError(
+        f"the loss of condition {name!r} is {given}: only a mean square is a sum of squares of "
+        "residuals. Compile with the default loss ('mse')."
+    )
+
+
+def _row_factors(name, losses, residual, weight):
+    """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss."""
+    count, size = residual.shape
+    if count is None or size is None:
+        raise ValueError(
+            f"condition {name!r} has a residual of unknown shape {tuple(residual.shape)}: the "
+            "Jacobian needs a known number of points, as arrays have it."
+        )
+    reduction, factor = losses[name]
+    factor = tf.cast(factor, residual.dtype) / size
+    if weight is None:
+        return tf.sqrt(factor if reduction == "sum" else factor / count)
+    weight = tf.reshape(tf.cast(weight, residual.dtype), (count, 1))
+    if reduction == "mean_with_sample_weight":
+        factor = factor / tf.reduce_sum(weight)
+    elif reduction != "sum":
+        factor = factor / count
+    return tf.sqrt(factor * weight)
+
+
+# The matrix --------------------------------------------------------------------------------
+
+
+class _Part(typing.NamedTuple):
+    """One condition.
+
+    Attributes:
+        columns: for each column of the residual a list with `Factors` for each parameter.
+        residual: `(n, k)`, weighted.
+    """
+
+    columns: list
+    residual: tf.Tensor
+
+
+def _factors(pinn, data):
+    """A list of `_Part` in the order of the conditions, in the graph under construction."""
+    variables = _variables(pinn)
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(variables)
+        with channels_per_point():
+            residuals, points = _weighted_residuals(pinn, data)
+    return [
+        _Part(point_gradients(r, variables, points, tape, _reporter(name)), r)
+        for name, r in residuals.items()
+    ]
+
+
+def _reporter(name):
+    def report(reason):
+        message = (
+            f"condition {name!r}: {reason}, so that each row of the Jacobian is computed by a "
+            "backward pass of its own, which is slow."
+        )
+        warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
+
+    return report
+
+
+def _matrix(part, variables):
+    """The rows `(n k, p)` of a `_Part`."""
+    count, size = part.residual.shape
+    columns = []
+    for column in part.columns:
+        blocks = [
+            factors.matrix(count, math.prod(variable.shape), part.residual.dtype)
+            for factors, variable in zip(column, variables, strict=True)
+        ]
+        columns.append(tf.concat(blocks, axis=1))
+    return columns[0] if size == 1 else tf.reshape(tf.stack(columns, 1), (count * size, -1))
+
+
+def _in_chunks(pinn, parts, spare):
+    """The matrix and the residuals as arrays, with `spare` bytes for a chunk of rows."""
+    variables = _variables(pinn)
+    multiply = _compiled(pinn, "matrix of factors", lambda pinn, part: _matrix(part, variables))
+    residuals = np.concatenate([part.residual.numpy().ravel() for part in parts])
+    matrix = np.empty((residuals.size, _parameter_count(pinn)), residuals.dtype)
+    start = 0
+    for part in parts:
+        count, size = part.residual.shape
+        step = min(count, max(1, spare // (2 * size * matrix[0].nbytes)))
+        for first in range(0, count, step):
+            rows = multiply(_taken(part, first, first + step)).numpy()
+            matrix[start : start + len(rows)] = rows
+            start += len(rows)
+    return matrix, residuals
+
+
+def _taken(part, start, stop):
+    return tf.nest.map_structure(lambda t: None if t is None else t[start:stop], part)
+
+
+def _spare(parts, parameters, memory):
+    """The bytes that remain of `memory` for a chunk of rows.
+
+    Raises:
+        ValueError: if the matrix does not fit.
+    """
+    tensors = [tensor for tensor in tf.nest.flatten(parts) if tensor is not None]
+    beside = sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors)
+    rows = sum(part.residual.shape.num_elements() for part in parts)
+    one_row = parameters * parts[0].residual.dtype.size
+    most_columns = max(part.residual.shape[1] for part in parts)
+    spare = memory - rows * one_row - beside
+    if spare < 2 * most_columns * one_row:
+        raise ValueError(
+            f"the Jacobian of {rows} residuals and {parameters} parameters takes "
+            f"{_size(rows * one_row)}, and {_size(beside)} beside it while it is computed, which "
+            f"is more than memory={memory} bytes. Pass fewer points or a larger memory=, or use "
+            "kpinn.jacobian_vector_product and kpinn.vector_jacobian_product, which do not build "
+            "it."
+        )
+    return spare
+
+
+def _size(count):
+    return f"{count / 2**20:.1f} MiB"
+
+
+# Arguments ---------------------------------------------------------------------------------
+
+
+def _variables(pinn):
+    return [variable.value for variable in pinn.trainable_variables]
+
+
+def _parameter_count(pinn):
+    return sum(math.prod(variable.shape) for variable in pinn.trainable_variables)
+
+
+def _prepare(pinn, points):
+    """The points as `Data`; raises `ValueError` for what has no Jacobian."""
+    if not pinn.trainable_variables:
+        raise ValueError(f"{pinn.name!r} has no trainable parameters.")
+    data = pinn._prepare(points)
+    weights = {} if pinn._plain.objective is None else pinn.loss_weights
+    negative = [f"loss weight of {name!r}" for name, w in weights.items() if float(w) < 0]
+    negative += [
+        f"sample weights of {name!r}"
+        for name, weight in data.sample_weight.items()
+        if np.any(weight.numpy() < 0)
+    ]
+    if negative:
+        raise ValueError(f"the {negative[0]} are negative, so that the loss is no sum of squares.")
+    return data
+
+
+def _vector(pinn, vector, count, what):
+    vector = np.asarray(vector)
+    if vector.shape != (count,):
+        raise ValueError(
+            f"the vector has the shape {vector.shape}: expected ({count},), one number for each of "
+            f"the {what}."
+        )
+    return tf.constant(vector, pinn._plain.problem.dtype)
+
+
+def _compiled(pinn, key, function):
+    """`function(pinn, ...)` as a graph, kept by the PINN for its present parameters."""
+    key = ("jacobian", key, tuple(id(variable) for variable in pinn.trainable_variables))
+
+    def call(*arguments):
+        return function(pinn, *arguments)
+
+    return pinn.cached(key, lambda: tf.function(call, autograph=False))

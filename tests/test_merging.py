@@ -1,0 +1,271 @@
+"""Linear combinations of derivatives: asked for, and found in conditions."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import references
+import tensorflow as tf
+from keras import ops
+from problems import Heat
+
+import kpinn
+from kpinn import merging
+from kpinn.derivatives.requests import Space, parse_all
+from kpinn.derivatives.taylor import Plan
+
+VISCOSITY = 0.01 / math.pi
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    kpinn.set_float64()
+
+
+def network(inputs, outputs=1):
+    layers = [keras.layers.Dense(6, "tanh"), keras.layers.Dense(5, "tanh")]
+    return keras.Sequential([keras.Input((inputs,)), *layers, keras.layers.Dense(outputs)])
+
+
+def drawn(names, count=7):
+    rng = np.random.default_rng(0)
+    return {name: rng.uniform(-1, 1, (count, 1)) for name in names.split()}
+
+
+# Asked for -----------------------------------------------------------------------------------
+
+COMBINATIONS = {  # terms, and channels
+    "heat": ({"u_t": 1.0, "u_xx": -VISCOSITY}, 3),
+    "wave": ({"u_tt": 1, "u_xx": -4}, 4),
+    "Korteweg-de Vries": ({"u_t": 1.0, "u_xxx": 1.0}, 4),
+    "Kuramoto-Sivashinsky": ({"u_t": 1.0, "u_xx": 1.0, "u_xxxx": 1.0}, 5),
+    "mixed": ({"u_tx": 0.3, "biharmonic_u": -2.0, "u": 1e-9}, 5),
+    "nothing": ({"u_xx": 0.0}, 1),
+}
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_combinations_are_exact_and_take_few_channels(name):
+    terms, channels = COMBINATIONS[name]
+    model, points = network(2), drawn("t x", 3)
+    columns = np.concatenate(list(points.values()), axis=1)
+    weights = [weight.astype(float) for weight in model.get_weights()]
+    axes = {"biharmonic_u": "xxxx", "u": ""}
+    expected = sum(
+        factor
+        * references.partials(
+            references.mlp(weights),
+            columns,
+            tuple("tx".index(a) for a in axes.get(term, term.partition("_")[2])),
+        )
+        for term, factor in terms.items()
+    )
+    space = Space("t x", "u")
+    assert len(Plan.of(parse_all({name: terms}, space), space).algebra) == channels
+    for method, tolerance in (("taylor", 1e-12), ("reverse", 1e-12)):
+        found = kpinn.derivatives(model, points, {"u": "u", name: terms}, "t x", method=method)
+        assert list(found) == ["u", name]
+        scale = max(np.max(np.abs(expected)), 1e-30)
+        assert np.max(np.abs(found[name] - expected)) <= tolerance * scale
+
+
+@pytest.mark.parametrize(
+    "terms, message",
+    [
+        ({"u_x": 1.0, "v_x": 1.0}, r"'r' adds up terms of \['u', 'v'\]: expected one field"),
+        ({"grad_u": 1.0}, "'r' adds up 'grad_u': only derivatives, laplacian_ and biharmonic_"),
+        ({"u_x": "2"}, "'r' takes 'u_x' times '2': expected a number that is known beforehand"),
+        ({"u_x": math.nan}, "'r' takes 'u_x' times nan"),
+        ({"u_z": 1.0}, "'u_z'"),
+        ({}, r"'r' adds up terms of \[\]"),
+    ],
+)
+def test_misuse(terms, message):
+    with pytest.raises(ValueError, match=message):
+        kpinn.derivatives(network(2, 2), drawn("x y"), {"r": terms}, "x y", "u v")
+
+
+# Found in conditions -------------------------------------------------------------------------
+
+
+def burgers(u, u_t, u_x, u_xx):
+    return u_t + u * u_x - VISCOSITY * u_xx
+
+
+def divided(u_t, u_xx):
+    return -(u_xx / 4.0 - u_t) * 2.0 - 1.0
+
+
+def twice(u_t, u_xx):
+    return u_t - u_xx + 0.5 * u_xx
+
+
+def by_ops(u, u_t, laplacian_u):
+    return ops.subtract(u_t, ops.multiply(0.3, laplacian_u)) + ops.sin(u)
+
+
+def variable_factor(x, u_t, u_xx):
+    return u_t - x * u_xx
+
+
+def nonlinear(u_t, u_xx):
+    return u_t - u_xx**2
+
+
+def also_elsewhere(u_t, u_xx):
+    return u_t - u_xx + ops.exp(u_t)
+
+
+def of_two_columns(u_t, u_xx):
+    return ops.concatenate([u_t - u_xx, u_t], axis=1)
+
+
+def flat(u_t, u_xx):
+    return (u_t - u_xx)[:, 0]
+
+
+def with_an_array(u_t, u_xx, f):
+    return u_t - u_xx - f
+
+
+def along_a_direction(u_t, u_nn):
+    return u_t - 0.5 * u_nn
+
+
+CONDITIONS = [  # the condition, the factors found, channels without and with them
+    (burgers, {"u_t": 1.0, "u_xx": -VISCOSITY}, 4, 3),
+    (divided, {"u_t": 2.0, "u_xx": -0.5}, 4, 3),
+    (twice, {"u_t": 1.0, "u_xx": -0.5}, 4, 3),
+    (by_ops, {"u_t": 1.0, "laplacian_u": -0.3}, 4, 3),
+    (variable_factor, {"u_t": 1.0}, 4, 4),
+    (nonlinear, {"u_t": 1.0}, 4, 4),
+    (also_elsewhere, {"u_xx": -1.0}, 4, 4),
+    (of_two_columns, {}, 4, 4),
+    (flat, {}, 4, 4),
+    (with_an_array, {"u_t": 1.0, "u_xx": -1.0}, 4, 3),
+    (along_a_direction, {"u_t": 1.0, "u_nn": -0.5}, 4, 3),
+]
+
+
+def points_of(condition):
+    extra = {with_an_array: "f", along_a_direction: "n"}.get(condition)
+    points = drawn("t x")
+    if extra:
+        points[extra] = np.random.default_rng(1).uniform(-1, 1, (7, 1))
+    return {name: tf.constant(array) for name, array in points.items()}
+
+
+@pytest.mark.parametrize("condition, factors, before, after", CONDITIONS)
+def test_what_is_found(condition, factors, before, after):
+    pinn = kpinn.PINN(network(2), "t x", "u", conditions=[condition])
+    problem, arrays = pinn._plain.problem, points_of(condition)
+    function = pinn.conditions[condition.__name__]
+    shapes = problem.shapes(function, arrays)
+    names = [name for name in function.arguments if name.startswith(("u_", "laplacian"))]
+    found = merging.linear_terms(function, shapes, names, problem.dtype)
+    assert found == pytest.approx(factors, abs=1e-15)
+    made = merging.merges(problem, [function], arrays)
+    assert merging.count(problem, [function], {}) == before
+    assert merging.count(problem, [function], made) == after
+
+
+@pytest.mark.parametrize("condition", [row[0] for row in CONDITIONS])
+@pytest.mark.parametrize("compiled", ({}, {"jit_compile": True}))
+def test_residuals_and_gradients_are_the_same(condition, compiled):
+    pinn = kpinn.PINN(network(2), "t x", "u", conditions=[condition])
+    arrays, name = points_of(condition), condition.__name__
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            residual = pinn.residuals_at((name,), arrays)[name]
+            loss = tf.reduce_mean(residual**2)
+        weights = [variable.value for variable in pinn.trainable_variables]
+        return residual, tape.gradient(loss, weights, unconnected_gradients="zero")
+
+    eager, graph = gradients(), tf.function(gradients, autograph=False, **compiled)()
+    for a, b in zip(tf.nest.flatten(eager), tf.nest.flatten(graph), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_a_trained_factor_is_not_taken_for_a_number():
+    class Inverse(kpinn.PINN):
+        coordinates = "t x"
+        fields = "u"
+
+        def __init__(self, network):
+            super().__init__(network)
+            self.diffusivity = self.unknown("diffusivity", 0.5)
+
+        @kpinn.condition
+        def heat(self, u_t, u_xx, diffusivity):
+            return u_t - diffusivity * u_xx
+
+        @kpinn.condition
+        def by_attribute(self, u_t, u_xx):
+            return u_t - self.diffusivity * u_xx
+
+    pinn = Inverse(network(2))
+    arrays = points_of(burgers)
+    assert merging.merges(pinn._plain.problem, list(pinn.conditions.values()), arrays) == {}
+
+
+def test_fields_that_share_an_operator():
+    class NavierStokes(kpinn.PINN):
+        coordinates = "t x y"
+        fields = "u v p"
+
+        @kpinn.condition
+        def momentum_x(self, u, v, u_t, u_x, u_y, p_x, laplacian_u):
+            return u_t + u * u_x + v * u_y + p_x - 0.01 * laplacian_u
+
+        @kpinn.condition
+        def momentum_y(self, u, v, v_t, v_x, v_y, p_y, laplacian_v):
+            return v_t + u * v_x + v * v_y + p_y - 0.01 * laplacian_v
+
+        @kpinn.condition
+        def mass(self, u_x, v_y):
+            return u_x + v_y
+
+    pinn = NavierStokes(network(3, 3))
+    functions, arrays = list(pinn.conditions.values()), drawn("t x y")
+    found = merging.merges(pinn._plain.problem, functions, arrays)
+    assert merging.count(pinn._plain.problem, functions, {}) == 5
+    assert merging.count(pinn._plain.problem, functions, found) == 4
+    assert not found["mass"].arguments
+
+
+# What it costs -------------------------------------------------------------------------------
+
+
+def test_describe():
+    lines = []
+    Heat(network(2)).describe(print_fn=lambda text: lines.extend(text.splitlines()))
+    table = {line.split("  ")[0]: line.split()[-3:] for line in lines[1:-2]}
+    assert lines[0].split()[-3:] == ["passes", "differences", "tapes"]
+    assert table["heat"] == ["3", "5", "4"]
+    assert lines[-2] == "heat: +1 u_t -1 u_xx as one operator"
+
+
+@pytest.mark.parametrize(
+    "method, passes", [("taylor", "3"), ("reverse", "4"), ("finite_difference", "5")]
+)
+def test_describe_shows_the_method_of_the_condition(method, passes):
+    lines = []
+    pinn = kpinn.PINN(network(2), "t x", "u", conditions=[burgers], method=method)
+    pinn.describe(print_fn=lambda text: lines.extend(text.splitlines()))
+    assert lines[1].split()[-4:-2] == [method, passes]
+
+
+def test_describe_names_what_has_no_rule():
+    class Determinant(keras.layers.Layer):
+        def call(self, x):
+            return tf.linalg.det(x[:, :, None] * x[:, None, :] + tf.eye(5, dtype=x.dtype))[:, None]
+
+    layers = [keras.layers.Dense(5, "tanh"), Determinant(name="volume")]
+    pinn = kpinn.PINN(
+        keras.Sequential([keras.Input((2,)), *layers]), "t x", "u", conditions=[burgers]
+    )
+    lines = []
+    pinn.describe(print_fn=lines.append)
+    assert "MatrixDeterminant" in lines[0] and "volume" in lines[0]
