@@ -127,7 +127,7 @@ class Problem:
     def __init__(self, network, coordinates, fields, derived, unknowns, scales):
         self.step = int  # replaced by what tells the training step
         self.network_space = Space(coordinates, fields)
-        self.network = inference(network)
+        self.network = inference(network, self.network_space)
         self.dtype = input_dtype(network, {})
         self.epsilon = epsilon(network, self.dtype)
         self.derived = {function.name: function for function in derived}

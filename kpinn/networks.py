@@ -1,9 +1,9 @@
 """Networks for PINNs. Any Keras model from `(n, d)` to `(n, m)` is one, too."""
 
 import keras
-import numpy as np
+import tensorflow as tf
 
-from kpinn.derivatives.api import input_dtype
+from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space
 
@@ -68,7 +68,8 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
     if not network.built and isinstance(network, keras.Sequential):
         network.build((None, space.input_size))
     dtype = input_dtype(network, {})
-    outputs = _try(network, np.full((2, space.input_size), 0.5, dtype.as_numpy_dtype), space)
+    points = tf.fill((2, space.input_size), tf.constant(0.5, dtype))
+    outputs = _try(network, points, space)
     if not allow_mixed_precision:
         _refuse_half_precision(network)
     if tuple(outputs.shape) != (2, space.output_size):
@@ -81,7 +82,7 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
 
 def _try(network, points, space):
     try:
-        return network(points, training=False)
+        return inference(network, space)(points)
     except Exception as error:
         raise ValueError(
             f"network {network.name!r} cannot be called on points of shape "

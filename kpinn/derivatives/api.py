@@ -94,7 +94,7 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
     if not asked:
         raise ValueError("no request: expected names such as 'u, u_x'.")
     context = Context(space, epsilon(function, dtype))
-    return evaluate(inference(function), columns, asked, directions, method, context)
+    return evaluate(inference(function, space), columns, asked, directions, method, context)
 
 
 def evaluate(function, points, requests, directions, method, context):
@@ -160,7 +160,13 @@ def _by_taylor(function, points, requests, directions, method, context):
         reports.append(str(error))
         if method.strict:
             raise ValueError(_advice(reports)) from error
-        values = evaluate(function, points, requests, directions, "reverse", context)
+        try:
+            values = evaluate(function, points, requests, directions, "reverse", context)
+        except LookupError as missing:
+            raise ValueError(
+                f"{_advice(reports)} TensorFlow has no gradient to use in its place ({missing}): "
+                "add a rule, or use method='finite_difference'."
+            ) from missing
         slower = "all derivatives are computed by nested gradient tapes, which is slower"
     if reports and method.strict:
         raise ValueError(_advice(reports))
@@ -180,21 +186,59 @@ def _advice(reports):
 # The function ------------------------------------------------------------------------------
 
 
-def inference(function):
-    """The function as it is to be differentiated: a Keras layer with `training=False`."""
+def inference(function, space=None):
+    """The function as it is to be differentiated, from points `(n, d)` to outputs `(n, m)`.
+
+    A Keras layer is called with `training=False`; a functional model with several inputs gets the
+    coordinates by name; outputs in a dict are put side by side by field, those of a list as they
+    stand.
+    """
     if isinstance(function, keras.layers.Layer):
-        return _Inference(function)
-    return function
+        return _Inference(function, space)
+    return _Joined(function, space)
 
 
-class _Inference:
-    """A Keras layer called with `training=False`."""
+class _Joined:
+    """A function whose outputs are put side by side."""
 
-    def __init__(self, layer):
-        self._kpinn_layer = layer
+    def __init__(self, function, space):
+        self.function, self.space = function, space
 
     def __call__(self, points):
-        return self._kpinn_layer(points, training=False)
+        outputs = self.function(points)
+        if isinstance(outputs, dict) and self.space is not None:
+            if set(outputs) != set(self.space.fields):
+                raise ValueError(
+                    f"the function returned {', '.join(map(repr, outputs))}: expected one output "
+                    f"per field. There are {self.space.describe()}."
+                )
+            outputs = [outputs[name] for name in self.space.fields]
+        if isinstance(outputs, list | tuple):
+            return tf.concat([tf.convert_to_tensor(output) for output in outputs], axis=1)
+        return outputs
+
+
+class _Inference(_Joined):
+    """A Keras layer called with `training=False`."""
+
+    def __init__(self, layer, space):
+        super().__init__(self._call, space)
+        self._kpinn_layer = layer
+        self._kpinn_names = space and (tuple(space.coordinates.items()), tuple(space.fields))
+
+    def _call(self, points):
+        inputs = getattr(self._kpinn_layer, "inputs", None) or ()
+        if len(inputs) < 2 or self.space is None:
+            return self._kpinn_layer(points, training=False)
+        names = [tensor.name for tensor in inputs]
+        if set(names) != set(self.space.coordinates):
+            raise ValueError(
+                f"the model {self._kpinn_layer.name!r} has the inputs {', '.join(names)}: expected "
+                "one input per coordinate, named like it (keras.Input((1,), name='x')). There are "
+                f"{self.space.describe()}."
+            )
+        columns = {name: points[:, part] for name, part in self.space.coordinates.items()}
+        return self._kpinn_layer(columns, training=False)
 
 
 def _checked(function, space):

@@ -33,7 +33,8 @@ def trace(function, size, dtype, count=None):
     if layer is None:  # what a plain function does may change from call to call
         return _trace(function, size, dtype, count)
     parts = tuple((type(part), part.name, part.dtype_policy.name) for part in all_layers(layer))
-    known, key = _traces.setdefault(layer, {}), (size, dtype, count, parts)
+    names = str(getattr(function, "_kpinn_names", None))
+    known, key = _traces.setdefault(layer, {}), (size, dtype, count, parts, names)
     if key not in known:
         with tf.init_scope():  # a trace that outlives the graph that is being built
             known[key] = _trace(function, size, dtype, count)
