@@ -301,12 +301,26 @@ class Problem:
 
     def _requests(self, function):
         """The arguments that are fields and derivatives, also along directions."""
-        for name in function.arguments:
-            if name not in self.space.coordinates and name not in self.unknowns:
-                try:
-                    yield parse(name, self.space)
-                except ValueError:
-                    pass  # an array that comes with the points
+        requests = map(self._request, function.arguments)
+        return [request for request in requests if request is not None]
+
+    def network_request(self, name):
+        """The request of an argument on a field of the network, `None` for anything else."""
+        request = self._request(name)
+        return None if request is None or request.field in self.derived else request
+
+    def derived_field(self, name):
+        """The derived field that an argument is, or is a derivative of; `None` for others."""
+        request = self._request(name)
+        return request.field if request is not None and request.field in self.derived else None
+
+    def _request(self, name):
+        if name in self.space.coordinates or name in self.unknowns:
+            return None
+        try:
+            return parse(name, self.space)
+        except ValueError:  # an array that comes with the points
+            return None
 
     def check_fields(self):
         """Raises `ValueError` for derived fields with unknown names, or that need themselves."""

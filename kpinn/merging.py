@@ -10,7 +10,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.requests import SUMS, combination, parse
+from kpinn.derivatives.requests import SUMS, combination
 from kpinn.derivatives.taylor import Plan
 
 _KEEPS = ("Identity", "IdentityN", "Snapshot")
@@ -81,26 +81,15 @@ def requests(problem, functions, found):
         merge = found.get(function.name, NOTHING)
         asked |= {request.name: request for request in merge.combinations}
         for name in function.arguments:
-            request = None if name in merge.arguments else _request(problem, name)
+            request = None if name in merge.arguments else problem.network_request(name)
             if request is not None:
                 asked[name] = request
     return list(asked.values())
 
 
-def _request(problem, name):
-    """The request of an argument on a field of the network, `None` for anything else."""
-    if name in problem.space.coordinates or name in problem.unknowns:
-        return None
-    try:
-        request = parse(name, problem.space)
-    except ValueError:  # an array that comes with the points
-        return None
-    return None if request.field in problem.derived else request
-
-
 def _merge(problem, function, shapes):
     groups = {}
-    candidates = {name: _request(problem, name) for name in function.arguments}
+    candidates = {name: problem.network_request(name) for name in function.arguments}
     candidates = {n: r for n, r in candidates.items() if r is not None and _is_sum(r)}
     for name, factor in linear_terms(function, shapes, candidates, problem.dtype).items():
         groups.setdefault(candidates[name].field, {})[name] = factor

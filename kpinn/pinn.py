@@ -6,20 +6,15 @@ import types
 import keras
 import tensorflow as tf
 
-from kpinn import checks, data, export, merging, planning, prediction, saving, training
+from kpinn import checks, data, export, planning, prediction, residuals, saving, training
 from kpinn.conditions import Function, Problem, marked, method_of
-from kpinn.derivatives.api import Taylor, as_column, resolve
+from kpinn.derivatives.api import resolve
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.stochastic import Stochastic
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.networks import check_network
 from kpinn.optimizers import ScipyMinimize
 from kpinn.unknowns import UnknownValue, add_unknown
-
-
-def _draws(method):
-    return method.draws if isinstance(method, Stochastic) else 1
 
 
 class _Constructed(type(keras.Model)):
@@ -217,11 +212,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         """
         if data.is_shared(points):
             return self.residuals_at(tuple(self.conditions), points)
-        residuals = {}
-        for name in self.conditions:
-            if name in points:
-                residuals |= self.residuals_at((name,), points[name])
-        return residuals
+        return residuals.on_sets(self, points)
 
     def residuals_at(self, names, arrays):
         """Residuals of the named conditions on one set of points, as tensors.
@@ -235,43 +226,13 @@ class PINN(keras.Model, metaclass=_Constructed):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        problem = self._plain.problem
-        arrays = {name: as_column(name, a, problem.dtype) for name, a in arrays.items()}
-        points = next(iter(arrays.values()))
-        residuals = {}
-        for method, functions in self._by_method(names):
-            found = self._merges(functions, method, arrays)
-            asked, combinations = merging.wanted(functions, found)
-            draws = [method, method.other] if _draws(method) == 2 else [method]
-            values = [problem.values(asked, arrays, each, combinations) for each in draws]
-            for f in functions:
-                merge = found.get(f.name, merging.NOTHING)
-                parts = [
-                    checks.checked_residual(f.name, merge.residual(f, v), points, problem.dtype)
-                    for v in values
-                ]
-                residuals[f.name] = parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
-        return {name: residuals[name] for name in names}
+        return residuals.residuals_at(self, names, arrays)
 
     def _step(self):
         """The number of the training step; a minimizer keeps its objective as it is."""
         if not self.compiled or isinstance(self.optimizer, ScipyMinimize):
             return 0
         return tf.convert_to_tensor(self.optimizer.iterations)
-
-    def _by_method(self, names):
-        """Pairs of a method and the named conditions that use it."""
-        groups = {}
-        for name in names:
-            method = self._plain.methods[name]
-            groups.setdefault(str(method), (method, []))[1].append(self._plain.conditions[name])
-        return list(groups.values())
-
-    def _merges(self, functions, method, arrays):
-        """Derivatives to propagate as one; none in eager mode, where each can be looked at."""
-        if tf.executing_eagerly() or not isinstance(method, Taylor):
-            return {}
-        return merging.merges(self._plain.problem, functions, arrays)
 
     # Training -------------------------------------------------------------------------------
 
@@ -307,7 +268,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         state = self._plain
         dtype = state.problem.dtype.name
         names = list(self.conditions)
-        doubled = [name for name in names if _draws(state.methods[name]) == 2]
+        doubled = [name for name in names if len(residuals.draws(state.methods[name])) == 2]
         state.objective = Objective(names, loss, loss_weights, metrics, dtype, doubled)
         state.loss, state.metrics = loss, metrics
         state.steps_per_execution = steps_per_execution

@@ -269,3 +269,69 @@ def test_describe_names_what_has_no_rule():
     lines = []
     pinn.describe(print_fn=lines.append)
     assert "MatrixDeterminant" in lines[0] and "volume" in lines[0]
+
+
+# Several sets of points ----------------------------------------------------------------------
+
+
+class Sets(kpinn.PINN):
+    coordinates = "t x"
+    fields = "u"
+
+    @kpinn.field
+    def flux(self, x, u_x):
+        return x * u_x
+
+    @kpinn.condition
+    def inside(self, u_t, u_xx):
+        return u_t - u_xx
+
+    @kpinn.condition
+    def start(self, x, u):
+        return u - x
+
+    @kpinn.condition
+    def walls(self, u, f):
+        return u - f
+
+    @kpinn.condition
+    def slope(self, u_x):
+        return u_x
+
+    @kpinn.condition
+    def slopes(self, t, u_x):
+        return u_x - t
+
+    @kpinn.condition
+    def through(self, flux):
+        return flux
+
+    @kpinn.condition(method="reverse")
+    def by_tapes(self, u):
+        return u
+
+
+@pytest.mark.parametrize("compiled", (False, True))
+def test_sets_on_which_the_same_is_asked_go_through_the_network_together(compiled, monkeypatch):
+    asked = []
+    values = kpinn.conditions.Problem.values
+
+    def counted(self, names, arrays, *args):
+        if any(self.network_request(name) or self.derived_field(name) for name in names):
+            asked.append(sorted(names))
+        return values(self, names, arrays, *args)
+
+    monkeypatch.setattr(kpinn.conditions.Problem, "values", counted)
+    pinn = Sets(network(2))
+    points = {name: drawn("t x", 3 + i) for i, name in enumerate(pinn.conditions)}
+    points["walls"]["f"] = np.ones((5, 1))
+    points = {n: {k: tf.constant(a) for k, a in arrays.items()} for n, arrays in points.items()}
+    call = tf.function(pinn.call, autograph=False) if compiled else pinn.call
+    together = call(points)
+    assert list(together) == list(pinn.conditions)
+    inside = ["u_t", "u_xx"] if not compiled else []
+    expected = [inside, ["u"], ["u_x"], ["flux"], ["u"]]
+    assert [names for names in asked if names] == [names for names in expected if names]
+    for name, residual in together.items():
+        alone = pinn.residuals_at((name,), points[name])[name]
+        np.testing.assert_allclose(residual, alone, rtol=1e-12, atol=1e-14)
