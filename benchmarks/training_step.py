@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from timing import alternately, timed
 
 import kpinn
 
@@ -70,15 +71,11 @@ def make(problem, method, jit_compile):
     return pinn, points, time.perf_counter() - start
 
 
-def alternately(functions, rounds):
+def medians(functions, rounds):
     """Median seconds of each function, called in turn."""
-    times = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    measures = {name: timed(function) for name, function in functions.items()}
+    found = alternately(measures, rounds)
+    return {name: statistics.median(times) for name, times in found.items()}
 
 
 def steps(pinn, points, count):
@@ -97,9 +94,7 @@ def methods_table():
                     continue  # XLA compiles it anew in each step
                 pinn, points, first[method, jit] = make(problem, method, jit)
                 made[method, jit] = steps(pinn, points, count)
-        for function in made.values():
-            function()
-        found = alternately(made, 1 if QUICK else 7)
+        found = medians(made, 1 if QUICK else 7)
         for method in METHODS:
             plain, xla = (1e3 * found.get((method, j), np.nan) / count for j in (False, True))
             numbers = [
@@ -133,9 +128,7 @@ def loops_table():
             dataset, steps_per_epoch=count, verbose=0
         ),
     }
-    for function in per_epoch.values():
-        function()
-    found = alternately(per_epoch, 1 if QUICK else 5)
+    found = medians(per_epoch, 1 if QUICK else 5)
     print("\n| the sine problem, full batches given as | ms per step | ratio |\n|---|---|---|")
     for name, seconds in found.items():
         print(f"| {name} | {1e3 * seconds / count:.3f} | {seconds / found['arrays']:.1f} |")

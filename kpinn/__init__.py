@@ -12,6 +12,7 @@ from kpinn.derivatives import (
     Taylor,
     derivatives,
 )
+from kpinn.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.precision import set_float64
@@ -31,10 +32,13 @@ __all__ = [
     "destructure",
     "domains",
     "field",
+    "jacobian",
+    "jacobian_vector_product",
     "layers",
     "losses",
     "networks",
     "optimizers",
     "plotting",
     "set_float64",
+    "vector_jacobian_product",
 ]

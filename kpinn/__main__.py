@@ -43,7 +43,7 @@ def _parser():
     check = commands.add_parser("check", help="check derivatives", description=_DESCRIPTION)
     check.add_argument("model", help="module:object, or the path of a .keras file")
     check.add_argument("--points", type=int, default=64, help="how many points (default 64)")
-    check.add_argument("--requests", help='such as "u_x, u_xx" (default: see the documentation)')
+    check.add_argument("--requests", help='such as "u_x, u_xx", by default all that matter')
     check.add_argument("--coordinates", help='such as "t x", for a model that is no PINN')
     check.add_argument("--fields", help='such as "u v" (default "u")')
     check.add_argument("--method", help="the method that the model is used with")

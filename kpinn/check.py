@@ -17,13 +17,11 @@ from kpinn.derivatives.api import (
     resolve,
     split_points,
 )
-from kpinn.derivatives.check import check
-from kpinn.derivatives.context import EPSILON
-from kpinn.derivatives.diagnosis import Tracer
-from kpinn.derivatives.float64_copy import InFloat64, same_values
-from kpinn.derivatives.report import Report, merged
-from kpinn.derivatives.requests import Space, parse, parse_all
-from kpinn.derivatives.subject import (
+from kpinn.derivatives.checking.check import check
+from kpinn.derivatives.checking.diagnosis import Tracer
+from kpinn.derivatives.checking.float64_copy import InFloat64, least_epsilon, same_values
+from kpinn.derivatives.checking.report import Report, merged
+from kpinn.derivatives.checking.subject import (
     Points,
     Subject,
     by_coordinate,
@@ -33,6 +31,8 @@ from kpinn.derivatives.subject import (
     scales_of,
     variables_of,
 )
+from kpinn.derivatives.context import EPSILON
+from kpinn.derivatives.requests import Space, parse, parse_all
 from kpinn.derivatives.tracing import TraceError
 from kpinn.pinn import PINN
 
@@ -80,13 +80,14 @@ def check_derivatives(
             f"{model!r} cannot be called: expected a kpinn.PINN, a Keras model or a function "
             "from (n, d) to (n, m)."
         )
-    return _check_function(model, points, requests, (coordinates, fields), method, count, seed)
+    names, draw = (coordinates, fields), (count, seed)
+    return _check_function(model, points, requests, names, resolve(method), draw)
 
 
 # Functions and Keras models ----------------------------------------------------------------
 
 
-def _check_function(function, points, requests, names, method, count, seed):
+def _check_function(function, points, requests, names, method, draw):
     coordinates, fields = names
     if coordinates is None and not isinstance(points, dict):
         raise ValueError(
@@ -99,12 +100,12 @@ def _check_function(function, points, requests, names, method, count, seed):
     asked = parse_all(_all_of(space) if requests is None else requests, space, directions)
     if not asked:
         raise ValueError("no request: expected names such as 'u, u_x'.")
-    scales, method = scales_of(columns), resolve(method)
-    columns, directions = chosen(columns, directions, count, seed)
+    scales = scales_of(columns)
+    columns, directions = chosen(columns, directions, *draw)
     own = of_function(function, space, dtype, columns, scales)
     space.check_output(_output_shape(own, columns), columns.shape)
     best = in_float64(function, own, columns, scales) or own
-    where = Points({r.name: r for r in asked}, columns, directions, scales, method, seed)
+    where = Points({r.name: r for r in asked}, columns, directions, scales, method, draw[1])
     findings, errors = check(best, _for_tapes(best, own, columns), own, where)
     return Report(merged(findings), errors, _title(errors, len(columns), best, own))
 
@@ -140,18 +141,21 @@ def _all_of(space):
 
 def _for_tapes(best, own, columns):
     """The subject for tapes: a traced graph that is issued again has no custom gradients left."""
-    if isinstance(best.function, InFloat64):
+    if best.reissued:
         points = tf.constant(columns, own.dtype)
         return own if Tracer(own.function, points).custom_gradients() else best
     return best
 
 
 def _title(errors, count, best, own):
-    where = f"{len(errors)} quantities at {count} points, in {best.dtype.name}"
+    number = "1 derivative" if len(errors) == 1 else f"{len(errors)} derivatives"
+    where = f"{number} at {count} points, in {best.dtype.name}"
     if best is own and own.dtype != tf.float64:
         return f"{where}, because no copy of the model in float64 could be made."
     if best.dtype != own.dtype:
-        return f"{where} on a copy of the model, which computes in {own.dtype.name}."
+        where += f" on a copy of the model, which computes in {own.dtype.name}"
+    if best.epsilon > EPSILON[best.dtype]:
+        where += ", parts of which compute in a shorter dtype still"
     return f"{where}."
 
 
@@ -233,10 +237,7 @@ def _subjects(pinn, columns, scales):
     copy = in_float64(pinn.network, network, columns, scales)
     if copy is None:
         return own, own
-    if copy.layer is not pinn.network:
-        inner = copy.layer
-    else:
-        inner = copy.function
+    inner = copy.function if copy.reissued else copy.layer
     unknowns = {n: tf.Variable(tf.cast(v.value, tf.float64)) for n, v in pinn.unknowns.items()}
     best = _of_problem(pinn, inner, unknowns, tf.float64, columns, scales)
     points = columns.astype(own.dtype.as_numpy_dtype)
@@ -271,6 +272,16 @@ def _of_problem(pinn, network, unknowns, dtype, columns, scales):
 
     points = columns.astype(dtype.as_numpy_dtype)
     variables = variables_of(network, points)
-    variables |= {name: getattr(v, "value", v) for name, v in unknowns.items()}
+    variables |= {n: v.value if isinstance(v, keras.Variable) else v for n, v in unknowns.items()}
     layer = network if isinstance(network, keras.layers.Layer) else pinn.network
-    return Subject(fields, values, space, dtype, least, variables, layer)
+    reissued = isinstance(network, InFloat64)
+    least = max(least, _least_epsilon(fields, points))
+    return Subject(fields, values, space, dtype, least, variables, layer, reissued)
+
+
+def _least_epsilon(fields, points):
+    """Machine epsilon of the least precise dtype in the fields; zero if they cannot be traced."""
+    try:
+        return least_epsilon(fields, points)
+    except TraceError:
+        return 0.0

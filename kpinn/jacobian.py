@@ -15,12 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn import checks
 from kpinn.data import is_shared
 from kpinn.derivatives import DerivativeFallbackWarning
 from kpinn.derivatives.point_gradients import channels_per_point, point_gradients
 from kpinn.optimizers.flat import join, split
 
 MEMORY = 2**32  # bytes
+CHUNK = 2**26  # most bytes for a chunk of rows: more is no faster
 
 
 def jacobian(pinn, points, memory=MEMORY):
@@ -129,11 +131,11 @@ def residual_jvp(pinn, data, vector):
     weights = tf.zeros_like(residuals)
     with tf.GradientTape(watch_accessed_variables=False) as outer:
         outer.watch(weights)
-        gradients = tape.gradient(residuals, values, output_gradients=weights)
-        parts = zip(gradients, split(vector, values), strict=True)
-        terms = [tf.reduce_sum(g * v) for g, v in parts if g is not None]
-        total = tf.add_n(terms) if terms else tf.reduce_sum(0.0 * weights)
-    return outer.gradient(total, weights)
+        products = _gradients(tape, residuals, values, weights)
+        total = tf.reduce_sum(0.0 * weights) + tf.add_n(
+            [tf.reduce_sum(p * v) for p, v in zip(products, split(vector, values), strict=True)]
+        )
+    return outer.gradient(total, weights)  # the product is linear in the weights
 
 
 def residual_vjp(pinn, data, vector):
@@ -142,30 +144,33 @@ def residual_vjp(pinn, data, vector):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         residuals = residual_vector(pinn, data)
+    return join(_gradients(tape, residuals, values, vector))
+
+
+def _gradients(tape, residuals, values, vector):
+    """The products of a vector with the blocks of the matrix."""
     gradients = tape.gradient(residuals, values, output_gradients=vector)
-    return join(
-        [
-            tf.zeros(value.shape, value.dtype) if g is None else tf.convert_to_tensor(g)
-            for g, value in zip(gradients, values, strict=True)
-        ]
-    )
+    return [
+        tf.zeros(value.shape, value.dtype) if gradient is None else tf.convert_to_tensor(gradient)
+        for gradient, value in zip(gradients, values, strict=True)
+    ]
 
 
 # The weighted residuals --------------------------------------------------------------------
 
 
 def _weighted_residuals(pinn, data):
-    """Dict from condition to its weighted residual `(n, k)`, and the list of the points."""
-    losses = _losses(pinn)
-    found, points = {}, []
+    """Dicts from condition to its weighted residual `(n, k)`, and to a list of its points."""
+    _refuse_regularizers(pinn)
+    found, points = {}, {}
     for names, arrays in _sets(pinn, data):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
-        points += arrays.values()
         for name, residual in pinn.residuals_at(names, arrays).items():
             target, weight = data.targets.get(name), data.sample_weight.get(name)
             if target is not None:
                 residual = residual - _like(name, target, residual)
-            found[name] = residual * _row_factors(name, losses, residual, weight)
+            found[name] = residual * _row_factors(pinn, name, residual, weight)
+            points[name] = list(arrays.values())
     return found, points
 
 
@@ -185,20 +190,23 @@ def _like(name, target, residual):
     return tf.cast(target, residual.dtype)
 
 
-def _losses(pinn):
-    """Pairs of the reduction of a loss and its weight, by condition."""
+def _refuse_regularizers(pinn):
     if pinn.losses:
         raise ValueError(
             "the network has regularization losses, which are no residuals: their part of the "
             "loss would be missing. Take the regularizers out of the network."
         )
+
+
+def _loss(pinn, name):
+    """The reduction of the loss of a condition, and its weight."""
     objective = pinn._plain.objective
+    if objective is None and getattr(pinn._plain.methods[name], "draws", 1) > 1:
+        pinn._require_compiled()  # the default loss is no mean square
     if objective is None:
-        return dict.fromkeys(pinn.conditions, ("sum_over_batch_size", 1.0))
-    return {
-        name: (_reduction(name, loss), tf.convert_to_tensor(objective.weights[name]))
-        for name, loss in objective.losses.items()
-    }
+        return "sum_over_batch_size", 1.0
+    weight = tf.convert_to_tensor(objective.weights[name])
+    return _reduction(name, objective.losses[name]), weight
 
 
 def _reduction(name, loss):
@@ -213,7 +221,7 @@ def _reduction(name, loss):
     )
 
 
-def _row_factors(name, losses, residual, weight):
+def _row_factors(pinn, name, residual, weight):
     """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss."""
     count, size = residual.shape
     if count is None or size is None:
@@ -221,7 +229,7 @@ def _row_factors(name, losses, residual, weight):
             f"condition {name!r} has a residual of unknown shape {tuple(residual.shape)}: the "
             "Jacobian needs a known number of points, as arrays have it."
         )
-    reduction, factor = losses[name]
+    reduction, factor = _loss(pinn, name)
     factor = tf.cast(factor, residual.dtype) / size
     if weight is None:
         return tf.sqrt(factor if reduction == "sum" else factor / count)
@@ -251,25 +259,20 @@ class _Part(typing.NamedTuple):
 def _factors(pinn, data):
     """A list of `_Part` in the order of the conditions, in the graph under construction."""
     variables = _variables(pinn)
-    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():
             residuals, points = _weighted_residuals(pinn, data)
-    return [
-        _Part(point_gradients(r, variables, points, tape, _reporter(name)), r)
-        for name, r in residuals.items()
-    ]
+    columns = point_gradients(residuals, variables, points, tape, _report)
+    return [_Part(columns[name], residual) for name, residual in residuals.items()]
 
 
-def _reporter(name):
-    def report(reason):
-        message = (
-            f"condition {name!r}: {reason}, so that each row of the Jacobian is computed by a "
-            "backward pass of its own, which is slow."
-        )
-        warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
-
-    return report
+def _report(name, reason):
+    message = (
+        f"condition {name!r}: {reason}, so that each row of the Jacobian is computed by a "
+        "backward pass of its own, which is slow."
+    )
+    warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
 
 
 def _matrix(part, variables):
@@ -288,13 +291,13 @@ def _matrix(part, variables):
 def _in_chunks(pinn, parts, spare):
     """The matrix and the residuals as arrays, with `spare` bytes for a chunk of rows."""
     variables = _variables(pinn)
-    multiply = _compiled(pinn, "matrix of factors", lambda pinn, part: _matrix(part, variables))
+    multiply = _compiled(pinn, "rows", lambda pinn, part: _matrix(part, variables))
     residuals = np.concatenate([part.residual.numpy().ravel() for part in parts])
     matrix = np.empty((residuals.size, _parameter_count(pinn)), residuals.dtype)
     start = 0
     for part in parts:
         count, size = part.residual.shape
-        step = min(count, max(1, spare // (2 * size * matrix[0].nbytes)))
+        step = max(1, min(spare // 2, CHUNK) // (size * matrix[0].nbytes))
         for first in range(0, count, step):
             rows = multiply(_taken(part, first, first + step)).numpy()
             matrix[start : start + len(rows)] = rows
@@ -317,20 +320,15 @@ def _spare(parts, parameters, memory):
     rows = sum(part.residual.shape.num_elements() for part in parts)
     one_row = parameters * parts[0].residual.dtype.size
     most_columns = max(part.residual.shape[1] for part in parts)
-    spare = memory - rows * one_row - beside
-    if spare < 2 * most_columns * one_row:
+    least = rows * one_row + beside + 2 * most_columns * one_row
+    if memory < least:
         raise ValueError(
             f"the Jacobian of {rows} residuals and {parameters} parameters takes "
-            f"{_size(rows * one_row)}, and {_size(beside)} beside it while it is computed, which "
-            f"is more than memory={memory} bytes. Pass fewer points or a larger memory=, or use "
-            "kpinn.jacobian_vector_product and kpinn.vector_jacobian_product, which do not build "
-            "it."
+            f"{rows * one_row} bytes, with what it is made of {least}, which is more than "
+            f"memory={memory}. Pass fewer points or memory={least}, or use "
+            "kpinn.jacobian_vector_product and kpinn.vector_jacobian_product, which do without it."
         )
-    return spare
-
-
-def _size(count):
-    return f"{count / 2**20:.1f} MiB"
+    return memory - rows * one_row - beside
 
 
 # Arguments ---------------------------------------------------------------------------------
@@ -348,6 +346,9 @@ def _prepare(pinn, points):
     """The points as `Data`; raises `ValueError` for what has no Jacobian."""
     if not pinn.trainable_variables:
         raise ValueError(f"{pinn.name!r} has no trainable parameters.")
+    state = pinn._plain
+    for name, function in pinn.conditions.items():
+        checks.refuse_wrong_derivatives(state.problem, function, state.methods[name], 1)
     data = pinn._prepare(points)
     weights = {} if pinn._plain.objective is None else pinn.loss_weights
     negative = [f"loss weight of {name!r}" for name, w in weights.items() if float(w) < 0]

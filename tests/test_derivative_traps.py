@@ -14,7 +14,8 @@ import kpinn
 from kpinn import FiniteDifference, PrecisionWarning
 from kpinn.derivatives.finite_difference import check_precision, stencil
 
-EXACT = ("reverse", "forward")
+TAPES = ("reverse", "forward")
+EXACT = ("taylor", *TAPES)
 METHODS = (*EXACT, FiniteDifference(accuracy=6))
 LINE = np.linspace(-1.03, 0.97, 9)
 POINTS = np.random.default_rng(5).uniform(-1, 1, (4, 2))
@@ -56,7 +57,7 @@ def loss_and_gradient(model, points, name, method="reverse"):
     [
         lambda x: tf.sin(x[:, :1]),
         lambda x: tf.ones_like(x[:, :1]),
-        lambda x: tf.zeros((len(x), 1), x.dtype),
+        lambda x: tf.zeros((x.shape[0], 1), x.dtype),
         lambda x: tf.stop_gradient(x[:, :1]),
     ],
     ids=["of x only", "ones", "no points", "stopped"],
@@ -123,14 +124,15 @@ def test_softsign_is_differentiable_again_and_again(method):
         assert relative_error(values[name][:, 0], expected) < 1e-14
 
 
+@pytest.mark.parametrize("method", ("taylor", "reverse"))
 @pytest.mark.parametrize("axes", ((0, 0), (0, 1, 1)))
-def test_gradients_with_respect_to_weights_through_softsign(axes):
+def test_gradients_with_respect_to_weights_through_softsign(axes, method):
     weights = drawn_weights((2, 3), 3, (3, 3), 3, (3, 1), 1)
     layers = [keras.layers.Dense(3, "softsign"), keras.layers.Dense(3, "softsign")]
     model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(1)])
     model.set_weights(weights)
     name = "u_" + "".join("xy"[axis] for axis in axes)
-    _, gradient = loss_and_gradient(model, POINTS, name)
+    _, gradient = loss_and_gradient(model, POINTS, name, method)
     build = functools.partial(references.mlp, name="softsign")
     expected = references.loss_gradient(build, weights, POINTS, axes)
     assert gradient[-1] is None  # the last bias
@@ -146,15 +148,16 @@ def with_concatenation(x):
     return keras.layers.Concatenate()([tf.sin(x[:, :1]), x[:, 1:], x[:, :1] * x[:, 1:]])
 
 
+@pytest.mark.parametrize("method", ("taylor", "reverse"))
 @pytest.mark.parametrize("features", (with_slices, with_concatenation))
-def test_slices_and_concatenations_with_a_dynamic_batch_under_xla(features):
+def test_slices_and_concatenations_with_a_dynamic_batch_under_xla(features, method):
     """The gradient of a slice under XLA is `XlaDynamicUpdateSlice`; TensorFlow lacks its own."""
     layers = [keras.layers.Lambda(features), keras.layers.Dense(5, "tanh"), keras.layers.Dense(1)]
     model = keras.Sequential(layers)
     model(POINTS)
 
     def call(points):
-        return loss_and_gradient(model, points, "u_xxy")
+        return loss_and_gradient(model, points, "u_xxy", method)
 
     signature = [tf.TensorSpec((None, 2), tf.float64)]
     xla = tf.function(call, input_signature=signature, autograph=False, jit_compile=True)
@@ -216,7 +219,7 @@ def normalized(request):
 
 
 @pytest.mark.parametrize("name", ("u_xx", "u_xxy", "laplacian_u"))
-@pytest.mark.parametrize("method", EXACT)
+@pytest.mark.parametrize("method", TAPES)
 def test_normalizations_are_refused_from_the_second_order(method, name, normalized):
     model, _ = normalized
     message = (
@@ -228,7 +231,24 @@ def test_normalizations_are_refused_from_the_second_order(method, name, normaliz
         tf.function(kpinn.derivatives)(model, POINTS, name, coordinates="x y", method=method)
 
 
-@pytest.mark.parametrize("method", EXACT)
+@pytest.mark.parametrize("axes", ((0,), (0, 1), (0, 0, 1), (0, 0, 1, 1)))
+def test_normalizations_by_taylor_coefficients(axes, normalized):
+    """Values and gradients, which nested tapes get wrong."""
+    model, build = normalized
+    name = "u_" + "".join("xy"[axis] for axis in axes)
+    points, method = POINTS[:2], kpinn.Taylor(strict=True)
+    value = kpinn.derivatives(model, points, name, coordinates="x y", method=method)[name]
+    expected = references.partials(build(model.get_weights()), points, axes)
+    assert relative_error(value, expected) < 1e-12
+    expected = references.loss_gradient(build, model.get_weights(), points, axes)
+    call = functools.partial(loss_and_gradient, model, points, name, method)
+    for mode in (call, tf.function(call, autograph=False, jit_compile=True)):
+        _, gradient = mode()
+        assert gradient[-1] is None  # the last bias
+        assert relative_error(flat(gradient[:-1]), flat(expected[:-1])) < 1e-11
+
+
+@pytest.mark.parametrize("method", TAPES)
 def test_first_derivatives_of_normalizations_are_right_but_have_no_gradient(method, normalized):
     model, build = normalized
     value = kpinn.derivatives(model, POINTS, "u, u_y", coordinates="x y", method=method)

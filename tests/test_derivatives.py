@@ -14,7 +14,7 @@ import tensorflow as tf
 import kpinn
 from kpinn import FiniteDifference
 
-EXACT = ("reverse", "forward")
+EXACT = ("taylor", "reverse", "forward")
 METHODS = (*EXACT, FiniteDifference(accuracy=6))
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 SMOOTH = ("elu", "exponential", "gelu", "mish", "selu", "sigmoid", "silu", "sin", "softplus")
@@ -126,6 +126,11 @@ def check_values(activation, method, dtype):
 
 
 @pytest.mark.parametrize("activation", SMOOTH)
+def test_taylor(activation, dtype):
+    check_values(activation, kpinn.Taylor(strict=True), dtype)
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
 def test_reverse(activation, dtype):
     check_values(activation, "reverse", dtype)
 
@@ -201,6 +206,9 @@ def largest_error(gradient, expected):
 @pytest.mark.parametrize(
     "method, mode",
     [
+        ("taylor", "eager"),
+        ("taylor", "graph"),
+        ("taylor", "xla"),
         ("reverse", "eager"),
         ("reverse", "graph"),
         ("reverse", "xla"),
@@ -511,7 +519,12 @@ SHAPES = {
 def test_shapes(method, count):
     points = dict.fromkeys("txy", np.ones(count)) | {"n": np.ones((count, 2))}
     values = kpinn.derivatives(
-        lambda x: tf.sin(x), points, SHAPES, coordinates="t x y", fields="v[2] p", method=method
+        lambda x: tf.sin(x),
+        points,
+        list(SHAPES),
+        coordinates="t x y",
+        fields="v[2] p",
+        method=method,
     )
     assert {name: tuple(value.shape) for name, value in values.items()} == {
         name: (count, *shape) for name, shape in SHAPES.items()

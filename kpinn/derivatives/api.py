@@ -291,6 +291,7 @@ def input_dtype(function, points):
     """The dtype to differentiate in: that of the model's variables, else of the points."""
     if isinstance(function, keras.layers.Layer):
         variables = function.trainable_variables or function.variables
+        variables = [v for v in variables if tf.as_dtype(v.dtype).is_floating]  # no seeds
         return tf.as_dtype(variables[0].dtype if variables else function.variable_dtype)
     arrays = list(points.values()) if isinstance(points, dict) else [points]
     kinds = [getattr(array, "dtype", None) for array in arrays]

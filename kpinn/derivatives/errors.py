@@ -9,6 +9,10 @@ class UnsupportedError(Exception):
     """An operation through which derivatives cannot be propagated; another method may do it."""
 
 
+class RefusedError(ValueError):
+    """An operation through which there are no derivatives at a point, by whatever method."""
+
+
 def describe(operation):
     """An operation and where it is: `"Cumprod (custom_layer/Cumprod)"`."""
     return f"{operation.type} ({operation.name})"

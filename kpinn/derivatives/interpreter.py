@@ -12,7 +12,7 @@ import tensorflow as tf
 from kpinn.derivatives.algebra import Algebra
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.emission import emit
-from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.errors import RefusedError, UnsupportedError, describe
 from kpinn.derivatives.generic import generic
 from kpinn.derivatives.jets import Jet, value_of
 from kpinn.derivatives.rules import RULES, refusal
@@ -39,13 +39,13 @@ def interpret(graph, inputs, algebra, report, needed=None):
 
     Raises:
         UnsupportedError: for an operation that cannot be propagated through.
-        ValueError: for one that must not be.
+        RefusedError: for one that must not be.
     """
-    return _Run(algebra, report).start(graph, inputs, needed)
+    return Run(algebra, report).start(graph, inputs, needed)
 
 
 @dataclasses.dataclass
-class _Run:
+class Run:
     """One propagation.
 
     Attributes:
@@ -96,7 +96,7 @@ class _Run:
         """Outputs of one operation."""
         message = refusal(operation, inputs)
         if message:
-            raise ValueError(message)
+            raise RefusedError(message)
         if operation.type == "ReadVariableOp":
             return [self._variable(inputs[0])]
         call = Call(self, operation, needed)
@@ -105,6 +105,8 @@ class _Run:
         inputs = [value.handle if isinstance(value, tf.Variable) else value for value in inputs]
         if not any(isinstance(value, Jet) for value in inputs):
             return call.emit(*inputs)
+        if any(value_of(value).shape.rank is None for value in inputs):
+            raise UnsupportedError(f"{describe(operation)} takes a tensor of unknown rank")
         if operation.type in RULES:
             return RULES[operation.type](call, *inputs)
         self.report(f"{describe(operation)} has no rule")
@@ -126,7 +128,7 @@ class Call:
         needed: the channels of its first output that are used; `None` for all.
     """
 
-    run: _Run
+    run: Run
     operation: tf.Operation
     needed: frozenset | None
 

@@ -92,7 +92,9 @@ def aligned(operands):
 
 def _with_rank(operand, rank):
     missing = rank - value_of(operand).shape.rank
-    if not missing:
+    # A number broadcasts as it is. Widened, TensorFlow's optimizer of graphs would push it into a
+    # BiasAdd before it, as `BiasAdd([[3.0]], bias)`, which fails.
+    if not missing or value_of(operand).shape.rank == 0 and not isinstance(operand, Jet):
         return operand
 
     def widen(tensor):

@@ -11,7 +11,6 @@ the Jacobian is a backward pass of its own.
 
 import contextlib
 import contextvars
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +21,7 @@ from kpinn.derivatives.point_products import (
     Factors,
     Sum,
     Use,
-    is_differentiable_alone,
+    can_be_issued_again,
     pass_on,
 )
 from kpinn.derivatives.tensorflow_private import captured
@@ -48,54 +47,71 @@ def wants_channels_per_point():
     return _per_point.get()
 
 
-def point_gradients(output, variables, points, tape, report):
+def point_gradients(outputs, variables, points, tape, report):
     """The gradients of every point, in the graph under construction.
 
     Args:
-        output: tensor `(n, k)` of that graph, with `n` and `k` known.
+        outputs: dict from name to tensor `(n, k)` of that graph, with `n` and `k` known.
         variables: list of `tf.Variable`.
-        points: list of tensors of that graph, before which nothing is looked at.
-        tape: a persistent `tf.GradientTape` that has recorded `output` and watched the variables.
-        report: called with the reason if points may influence each other.
+        points: dict from the same names to the tensors with points that it is computed from.
+        tape: a `tf.GradientTape` that has recorded the outputs and watched the variables.
+        report: called with a name and a reason if points may influence each other.
 
     Returns:
-        For each of the `k` columns a list with `Factors` for each variable.
+        A dict from name to a list with, for each of the `k` columns, a list with `Factors` for
+        each variable.
     """
-    if output.shape[0] == 1:
-        return _row_by_row(output, variables, tape)
-    graph = _Graph(output, variables, points)
-    if graph.reason:
-        report(graph.reason)
-        return _row_by_row(output, variables, tape)
-    columns = range(output.shape[1])
-    found = [graph.gradients(_ones_in_column(k, output)) for k in columns]
-    return [[column.get(i, Factors()) for i in range(len(variables))] for column in found]
+    found, slow = {}, {}
+    for name, output in outputs.items():
+        if output.shape[0] == 1:
+            found[name] = _of_one_point(output, variables)
+            continue
+        graph = _Graph(output, variables, points[name])
+        reason = graph.reason or graph.missing(variables)
+        if reason:
+            report(name, reason)
+            slow[name] = output
+        else:
+            found[name] = [graph.gradients(column) for column in _columns(output)]
+    return found | (_row_by_row(slow, variables, tape) if slow else {})
 
 
-def _ones_in_column(k, output):
-    column = tf.one_hot(k, output.shape[1], dtype=output.dtype)
-    return tf.broadcast_to(column, output.shape)
+def _columns(output):
+    """Gradients `(n, k)` of the sum over each column."""
+    for column in np.eye(output.shape[1]):
+        yield tf.broadcast_to(tf.constant(column, output.dtype), output.shape)
 
 
-def _row_by_row(output, variables, tape):
-    """A backward pass for each entry of the output, right for any computation."""
-    count, size = output.shape
+def _of_one_point(output, variables):
+    found = []
+    for column in _columns(output):
+        gradients = tf.gradients(output, variables, grad_ys=column)
+        rows = [None if g is None else tf.reshape(g, (1, -1)) for g in gradients]
+        found.append([Factors(rest=row) for row in rows])
+    return found
+
+
+def _row_by_row(outputs, variables, tape):
+    """A backward pass for each entry of the outputs, right for any computation."""
+    sizes = [output.shape.num_elements() for output in outputs.values()]
+    dtype = next(iter(outputs.values())).dtype
 
     def row(i):
-        seed = tf.reshape(tf.one_hot(i, count * size, dtype=output.dtype), output.shape)
-        gradients = tape.gradient(output, variables, output_gradients=seed)
+        parts = tf.split(tf.one_hot(i, sum(sizes), dtype=dtype), sizes)
+        seeds = [tf.reshape(p, o.shape) for p, o in zip(parts, outputs.values(), strict=True)]
+        gradients = tape.gradient(list(outputs.values()), variables, output_gradients=seeds)
         return [
             tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
             for g, v in zip(gradients, variables, strict=True)
         ]
 
     specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
-    found = tf.map_fn(row, tf.range(count * size), fn_output_signature=specs)
-    parts = [
-        tf.reshape(part, (count, size, math.prod(v.shape)))
-        for part, v in zip(found, variables, strict=True)
-    ]
-    return [[Factors(rest=part[:, k]) for part in parts] for k in range(size)]
+    rows = tf.map_fn(row, tf.range(sum(sizes)), fn_output_signature=specs)
+    found, starts = {}, np.cumsum([0, *sizes])
+    for (name, output), start, stop in zip(outputs.items(), starts, starts[1:], strict=False):
+        parts = [tf.reshape(part[start:stop], (*output.shape, -1)) for part in rows]
+        found[name] = [[Factors(rest=p[:, k]) for p in parts] for k in range(output.shape[1])]
+    return found
 
 
 class _Graph:
@@ -104,6 +120,7 @@ class _Graph:
     Attributes:
         output: the output.
         count: number of points.
+        variables: number of variables.
         labels: labels of the tensors with points, by name.
         moving: names of the tensors that depend on variables point by point.
         plain: tensors that depend on variables only, by name.
@@ -114,7 +131,7 @@ class _Graph:
     """
 
     def __init__(self, output, variables, points):
-        self.output, self.count = output, output.shape[0]
+        self.output, self.count, self.variables = output, output.shape[0], len(variables)
         self.labels = {p.name: labels_of_points(self.count, p.shape.rank) for p in points}
         self.moving, self.plain, self.values, self.mixed = set(), {}, {}, {}
         self.uses, self.chain = [], []
@@ -133,6 +150,14 @@ class _Graph:
         if name in self.plain:
             return "the residual depends on parameters, and not on the points"
         return self.mixed.get(name)
+
+    def missing(self, variables):
+        """Whether the output depends on a variable whose reading was not found."""
+        known = set(self.values.values())
+        unread = [v for i, v in enumerate(variables) if i not in known]
+        gradients = tf.gradients(self.output, unread) if unread else []
+        found = [v.name for v, g in zip(unread, gradients, strict=True) if g is not None]
+        return f"{found[0]} is read in an unknown way" if found else None
 
     def _add(self, operation, handles):
         names = [tensor.name for tensor in operation.inputs]
@@ -201,11 +226,11 @@ class _Graph:
             if uses and all(use.is_known(self.count) for use in uses):
                 return self._meet(operation, found, uses)
         outputs = [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
-        if is_differentiable_alone(operation):
+        if can_be_issued_again(operation):
             self.plain |= {tensor.name: tensor for tensor in outputs}
             self.chain.append(operation)
             return None
-        return self._mix(outputs, f"{describe(operation)} has tensors of unknown shape")
+        return self._mix(outputs, f"{describe(operation)} cannot be issued again")
 
     def _labels_of_constants(self, operation, plain):
         """Labels of inputs that do not depend on variables, by position."""
@@ -226,10 +251,10 @@ class _Graph:
             elif i in labels:
                 self.moving.add(tensor.name)
                 self.labels[tensor.name] = labels[i]
-            elif i in plain and is_differentiable_alone(operation):
+            elif i in plain and can_be_issued_again(operation):
                 self.plain[tensor.name] = tensor
             elif i in plain:
-                self._mix([tensor], f"{describe(operation)} has tensors of unknown shape")
+                self._mix([tensor], f"{describe(operation)} cannot be issued again")
         if plain and not custom:
             self.chain.append(operation)
 
@@ -244,7 +269,7 @@ class _Graph:
     # The backward pass ---------------------------------------------------------------------
 
     def gradients(self, upstream):
-        """`Factors` by the position of the variable, for a gradient of the output `(n, k)`."""
+        """A list of `Factors` for each variable, for a gradient of the output `(n, k)`."""
         targets = {use.output.name: use.output for use in self.uses}
         found = tf.gradients(self.output, list(targets.values()), grad_ys=upstream)
         found = dict(zip(targets, found, strict=True))
@@ -256,14 +281,10 @@ class _Graph:
                 sums[use.source.name].add(part)
         for operation in reversed(self.chain):
             pass_on(operation, sums)
-        return self._by_variable(sums)
-
-    def _by_variable(self, sums):
-        """A variable may be read several times."""
         totals = {}
-        for name, which in self.values.items():
+        for name, which in self.values.items():  # a variable may be read several times
             totals.setdefault(which, Sum(self.count, self.plain[name])).add_all(sums[name])
-        return {which: total.factors() for which, total in totals.items()}
+        return [totals[i].factors() if i in totals else Factors() for i in range(self.variables)]
 
 
 def _may_have_points(tensor, count):

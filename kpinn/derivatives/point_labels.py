@@ -41,21 +41,28 @@ def carry(operation, labels):
     if operation.type not in RULES or not all(t.shape.is_fully_defined() for t in tensors):
         raise MixedError(f"{describe(operation)} may mix the points")
     try:
-        return [_compact(found) for found in RULES[operation.type](operation, labels)]
+        found = [_compact(each) for each in RULES[operation.type](operation, labels)]
     except MixedError:
         raise MixedError(f"{describe(operation)} may mix the points") from None
+    return [_same(each, labels.values()) for each in found]
+
+
+def _same(labels, known):
+    """One array for equal labels, since a graph has many tensors."""
+    return next((each for each in known if np.array_equal(each, labels)), labels)
 
 
 def static(tensor):
     """The value of a tensor that is known when the graph is built, else `None`."""
-    if tensor.op.type != "BroadcastGradientArgs":
-        return tf.get_static_value(tensor)
-    shapes = [tf.get_static_value(shape) for shape in tensor.op.inputs]
-    if any(shape is None for shape in shapes):
+    value, operation = tf.get_static_value(tensor), tensor.op
+    if value is not None or operation.type not in _FOLDED:
+        return value
+    inputs = [static(each) for each in operation.inputs]
+    if any(each is None for each in inputs):
         return None
     with tf.init_scope():
-        axes = tf.raw_ops.BroadcastGradientArgs(s0=shapes[0], s1=shapes[1])
-        return axes[tensor.value_index].numpy()
+        outputs = emit(operation, [tf.constant(each) for each in inputs])
+        return outputs[tensor.value_index].numpy()
 
 
 # Arrays of labels --------------------------------------------------------------------------
@@ -71,9 +78,8 @@ def _compact(labels):
 
 def _combine(labels):
     """Entries that are computed from the entries of several tensors at the same place."""
-    shape = np.broadcast_shapes(*(each.shape for each in labels))
-    total = np.zeros(shape, int)
-    for each in labels:
+    total = labels[0]
+    for each in labels[1:]:
         if np.any((total != each) & (total != 0) & (each != 0)):
             raise MixedError
         total = np.maximum(total, each)
@@ -82,7 +88,7 @@ def _combine(labels):
 
 def _join(labels, axes):
     """Entries that are computed from all entries along some axes, which remain with size one."""
-    axes = tuple(axes)
+    axes = tuple(axis for axis in axes if labels.shape[axis] > 1)
     if not axes:
         return labels
     highest = labels.max(axis=axes, keepdims=True)
@@ -111,8 +117,6 @@ def _moved(operation, labels):
             inputs.append(np.broadcast_to(labels[i], tensor.shape).astype(float))
         elif tensor.dtype.is_floating:
             inputs.append(np.zeros(tensor.shape))
-        elif (operation.type, i) in _SHAPES:
-            inputs.append(operation.outputs[0].shape.as_list())
         else:
             inputs.append(static(tensor))
     if any(value is None for value in inputs):
@@ -209,7 +213,11 @@ ELEMENTWISE = frozenset(
     Xdivy Xlog1py Xlogy
     """.split()
 )
-_SHAPES = (("Reshape", 1), ("BroadcastTo", 1), ("StridedSliceGrad", 0))
+# What shapes and axes are computed by, which `tf.get_static_value` knows in part.
+_FOLDED = """
+    AddV2 BroadcastGradientArgs Cast ConcatOffset ConcatV2 DynamicStitch ExpandDims Fill FloorDiv
+    FloorMod GatherV2 Maximum Mul Neg Pack Prod Range Reshape Shape Slice StridedSlice Sub Sum
+    """.split()
 MATRIX_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 CONVOLUTIONS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")
 BACKWARD_CONVOLUTIONS = ("Conv2DBackpropInput", "Conv3DBackpropInputV2")

@@ -19,7 +19,8 @@ from kpinn.derivatives.point_labels import (
 )
 
 _PASSED = ("Identity", "IdentityN", "Reshape", "Squeeze", "ExpandDims", "Cast")
-_COPIED = ELEMENTWISE | {"BroadcastTo"}
+_BROADCAST = ELEMENTWISE - {"AddN", "ClipByValue"}  # which want operands of one shape
+_COPIED = _BROADCAST | {"BroadcastTo"}
 
 
 class Factors(typing.NamedTuple):
@@ -209,6 +210,8 @@ class Use(typing.NamedTuple):
         def one(parts):
             moved = dict(zip(positions, parts[1:], strict=True))
             values = [moved.get(i, tensor) for i, tensor in enumerate(inputs)]
+            if self.operation.type in BACKWARD_CONVOLUTIONS:  # the first is the output's shape
+                values[0] = tf.concat([[parts[0].shape[0]], inputs[0][1:]], axis=0)
             return _by_tape(self.operation, self.position, values, 0, parts[0])
 
         spec = tf.TensorSpec(self.source.shape, self.source.dtype)
@@ -280,7 +283,7 @@ def _through(operation, position, which, gradient):
     if operation.type == "Transpose" and (order := static(operation.inputs[1])) is not None:
         inverse = [order.tolist().index(axis) + 1 for axis in range(len(order))]
         return tf.transpose(gradient, [0, *inverse])
-    if operation.type in ELEMENTWISE:
+    if operation.type in _BROADCAST:
         shape = [1] * (output.shape.rank - source.shape.rank) + list(source.shape)
         copies = tf.broadcast_to(tf.reshape(source, [1, *shape]), [count, *shape])
         return _gradient(operation, position, copies, gradient)
@@ -296,7 +299,11 @@ def _through(operation, position, which, gradient):
     return tf.map_fn(one_point, gradient, fn_output_signature=spec)
 
 
-def is_differentiable_alone(operation):
-    """Whether `pass_on` is right for an operation on parameters: shapes are known, no custom."""
-    tensors = [t for t in (*operation.inputs, *operation.outputs) if t.dtype.is_floating]
-    return all(tensor.shape.is_fully_defined() for tensor in tensors)
+def can_be_issued_again(operation):
+    """Whether `pass_on` is right for an operation: no function inside, all shapes known."""
+    if any(attribute.type in ("func", "list(func)") for attribute in operation.op_def.attr):
+        return False
+    tensors = (*operation.inputs, *operation.outputs)
+    if any(tensor.dtype in (tf.resource, tf.variant) for tensor in tensors):
+        return False
+    return all(t.shape.is_fully_defined() for t in tensors if t.dtype.is_floating)

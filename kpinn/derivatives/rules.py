@@ -40,6 +40,11 @@ def register(*types):
     return add
 
 
+def static_input(call, position):
+    """A constant input, such as an axis; `None` if it is not known before the graph runs."""
+    return tf.get_static_value(call.operation.inputs[position])
+
+
 # Definers ----------------------------------------------------------------------------------
 
 
@@ -162,7 +167,8 @@ _NOT_RANDOM = ("RandomShuffleQueue", "StatelessRandomGet")
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "Scatter")
 _PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
 _REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum", "EuclideanNorm")
-_REDUCTIONS += ("Cumsum", "Cumprod", "CumulativeLogsumexp")
+_SUMS_OF_POINTS = ("Segment", "UnsortedSegment", "L2Loss", "BiasAddGrad")
+_REDUCTIONS += ("Cumsum", "Cumprod", "CumulativeLogsumexp", "ReverseV2", "Roll")
 
 
 def refusal(operation, inputs):
@@ -178,14 +184,19 @@ def refusal(operation, inputs):
             f"{where} changes a variable, as dropout, noise and batch normalization do in "
             "training: such a function has no derivative. Call the layer with training=False."
         )
+    if _quantizes(operation):
+        return (
+            f"{where} rounds to {operation.outputs[0].dtype.name}, as quantized layers do: the "
+            "derivative through it is zero. Use the layer as it was before."
+        )
     if not any(isinstance(value, Jet) for value in inputs):
         return None
     if _makes_integers(operation):
         return (
             f"{where} turns values that depend on the coordinates into "
-            f"{operation.outputs[0].dtype.name}, as embeddings, discretization and quantized "
-            "layers do: the derivative through it is zero. Feed such a layer from something else, "
-            "or cast after tf.stop_gradient."
+            f"{operation.outputs[0].dtype.name}, as embeddings and discretization do: the "
+            "derivative through it is zero. Feed such a layer from something else, or cast after "
+            "tf.stop_gradient."
         )
     if kind in _PYTHON:
         return (
@@ -194,16 +205,25 @@ def refusal(operation, inputs):
         )
     if _mixes_points(operation, inputs):
         return (
-            f"{where} takes a sum, mean or extremum over the points, so that one point's output "
-            "depends on the others (as batch statistics do): there is no pointwise derivative."
+            f"{where} takes a sum, mean, extremum or the like over the points, so that one point's "
+            "output depends on the others (as batch statistics do): there is no pointwise "
+            "derivative."
         )
     return None
+
+
+def _quantizes(operation):
+    """Whether it returns numbers of eight bits; what went into them is rounded before, often."""
+    if operation.type == "Cast":
+        types = operation.inputs[0].dtype, operation.outputs[0].dtype
+        return types[0].is_floating and types[0].size > types[1].size == 1 and not types[1].is_bool
+    return operation.type.startswith(("FakeQuant", "QuantizeAndDequantize", "QuantizeV2"))
 
 
 def _makes_integers(operation):
     if operation.type == "Cast":
         return operation.outputs[0].dtype.is_integer
-    return operation.type in ("Bucketize", "QuantizeV2")
+    return operation.type == "Bucketize"
 
 
 def _mixes_points(operation, inputs):
@@ -217,11 +237,23 @@ def _mixes_points(operation, inputs):
         return False
     if kind.startswith("FusedBatchNorm"):
         return operation.get_attr("is_training")
-    if kind.startswith(("Segment", "UnsortedSegment", "L2Loss")):
+    if kind.startswith(_SUMS_OF_POINTS) or "BackpropFilter" in kind:
         return True
-    axes = tf.get_static_value(operation.inputs[1]) if kind in _REDUCTIONS else None
     rank = operation.inputs[0].shape.rank
+    if kind in _OF_LAST_AXES:
+        return rank <= _OF_LAST_AXES[kind]
+    position = 2 if kind == "Roll" else 1
+    axes = tf.get_static_value(operation.inputs[position]) if kind in _REDUCTIONS else None
     return axes is not None and 0 in {int(axis) % rank for axis in axes.reshape(-1)}
+
+
+# Operations on the last axis, or the last two.
+_OF_LAST_AXES = dict.fromkeys(("Softmax", "LogSoftmax", "TopKV2"), 1)
+_OF_LAST_AXES |= dict.fromkeys(
+    ("Cholesky", "LogMatrixDeterminant", "MatrixDeterminant", "MatrixInverse", "MatrixSolve")
+    + ("MatrixTriangularSolve", "Qr", "SelfAdjointEigV2", "Svd"),
+    2,
+)
 
 
 def _has_points(tensor, value):

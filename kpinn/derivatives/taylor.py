@@ -5,6 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from kpinn.derivatives.algebra import algebra, combine, derivative
+from kpinn.derivatives.errors import RefusedError
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet, channel_of, full
 from kpinn.derivatives.operations import register as register  # the table of rules is complete
@@ -33,9 +34,22 @@ def taylor(function, points, requests, directions, space, report):
         ValueError: for one that must not be.
     """
     plan = Plan.of(requests, space)
-    graph = trace(function, points.shape[1], points.dtype, points.shape[0]).graph
-    inputs = [plan.seeds(points, directions)]
-    (outputs,) = interpret(graph, inputs, plan.algebra, report, plan.needed(requests, space))
+    inputs, needed = [plan.seeds(points, directions)], plan.needed(requests, space)
+
+    def through(**how):
+        size, count = points.shape[1], points.shape[0]
+        graph = trace(function, size, points.dtype, count, **how).graph
+        return interpret(graph, inputs, plan.algebra, report, needed)
+
+    try:
+        (outputs,) = through()
+    except RefusedError:
+        raise
+    except (ValueError, tf.errors.InvalidArgumentError):
+        if points.shape[0] is None:
+            raise
+        # A shape that the function works out from a number of points that it does not know.
+        (outputs,) = through(exactly=True)
     space.check_output(outputs.shape, points.shape)
     return {request.name: plan.read(request, space, outputs) for request in requests}
 

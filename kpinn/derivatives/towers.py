@@ -243,8 +243,17 @@ def lgamma(x, order):
 
 def digamma(x, order):
     """Polygamma functions."""
-    higher = [tf.math.polygamma(_like(k, x), x) / math.factorial(k) for k in range(1, order + 1)]
-    return [tf.math.digamma(x), *higher]
+    return [tf.math.digamma(x), *polygamma(0)(x, order)[1:]]
+
+
+def polygamma(first):
+    """The tower of the polygamma function of order `first`."""
+
+    def tower(x, order):
+        orders = [tf.cast(first + k, x.dtype) for k in range(order + 1)]
+        return [tf.math.polygamma(a, x) / math.factorial(k) for k, a in enumerate(orders)]
+
+    return tower
 
 
 # Functions of pieces -----------------------------------------------------------------------

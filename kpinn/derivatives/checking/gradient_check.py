@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.api import Taylor
-from kpinn.derivatives.witness import FIRST, LEVELS, extrapolate, noise_in
+from kpinn.derivatives.checking.witness import FIRST, LEVELS, extrapolate, noise_in
 
 DIRECTIONS = 2
 
@@ -37,10 +37,6 @@ def _array(tensor):
 def flat(parts):
     """The arrays of a dict as one vector."""
     return np.concatenate([np.ravel(part) for part in parts.values()])
-
-
-def _widths():
-    return FIRST / 2.0 ** np.arange(LEVELS)
 
 
 class Slopes:
@@ -79,16 +75,26 @@ class Slopes:
                 self.subject.variables[name].assign(value)
 
     def _along(self, vector, start):
-        differences, rounding = [], []
-        for width in _widths():
+        differences, sizes = [], []
+        widths = self._first(vector, start) / 2.0 ** np.arange(LEVELS)
+        for width in widths:
             low, high = (self._at(time, vector, start) for time in (-width, width))
             differences.append((high - low) / (2.0 * width))
-            size = np.maximum(np.abs(low), np.abs(high))
-            rounding.append(8.0 * self.subject.epsilon * size / width)
-        differences, scales = np.array(differences), 1.0 / _widths()[:, None]
-        noise = noise_in(differences, scales) * scales
-        limit, error, _ = extrapolate(differences, np.array(rounding) + noise)
+            sizes.append(8.0 * self.subject.epsilon * np.maximum(np.abs(low), np.abs(high)))
+        differences, scales = np.array(differences), 1.0 / widths[:, None]
+        noise = np.array(sizes) + noise_in(differences, scales)
+        limit, error, _ = extrapolate(differences, noise * scales)
         return limit, error
+
+    def _first(self, vector, start):
+        """The longest step, over which no loss changes by much: far points make losses steep."""
+        width, middle = FIRST, self._at(0.0, vector, start)
+        for _ in range(LEVELS):
+            ends = [self._at(time, vector, start) for time in (-width, width)]
+            if all(np.all(np.abs(end - middle) < 0.3 * np.abs(middle) + 1e-300) for end in ends):
+                break
+            width /= 2.0
+        return width
 
     def _at(self, time, vector, start):
         for name, value in start.items():
@@ -122,17 +128,17 @@ def compare_gradients(run):
     generator, failed = np.random.default_rng(run.where.seed), {}
     for _ in range(DIRECTIONS):
         vector = _drawn(variables, generator)
-        for name, error in _errors(run, slopes, names, vector).items():
+        for name, (error, wrong) in _errors(run, slopes, names, vector).items():
             key = "gradient: taylor, differences"
-            run.errors[name][key] = max(run.errors[name].get(key, 0.0), abs(error))
-            if error < 0:
+            run.errors[name][key] = max(run.errors[name].get(key, 0.0), error)
+            if wrong:
                 failed[name] = vector
     for name, vector in failed.items():
         run.add("error", name, _gradient_message(run, slopes, names, name, vector))
 
 
 def _errors(run, slopes, names, vector):
-    """Relative errors by name, negative where the differences contradict the gradient."""
+    """By name the relative error, and whether the differences contradict the gradient."""
     limits, bounds = slopes.along(vector)
     found = {}
     for name, limit, bound in zip(names, limits, bounds, strict=True):
@@ -141,14 +147,13 @@ def _errors(run, slopes, names, vector):
         norms = [np.linalg.norm(flat(part)) for part in (parts, vector)]
         size = max(abs(limit), abs(exact), 1e-3 * norms[0] * norms[1]) or 1.0
         apart = abs(exact - limit)
-        wrong = apart > 10.0 * bound + 1e5 * run.best.epsilon * size
-        found[name] = -apart / size if wrong else apart / size
+        found[name] = float(apart / size), apart > 10.0 * bound + 1e5 * run.best.epsilon * size
     return found
 
 
 def _gradient_message(run, slopes, names, name, vector):
     wrong = [
-        key for key, value in vector.items() if _errors(run, slopes, names, {key: value})[name] < 0
+        key for key, value in vector.items() if _errors(run, slopes, names, {key: value})[name][1]
     ]
     message = (
         "the gradient of its mean square with respect to the parameters is not what differences "
@@ -183,7 +188,7 @@ def compare_gradients_with_tapes(run, tapes):
         exact, found = flat(run.gradients[name]), flat(found)
         size = max(np.linalg.norm(exact), np.linalg.norm(found)) or 1.0
         error = np.linalg.norm(exact - found) / size
-        run.errors[name]["gradient: taylor, reverse"] = error
+        run.errors[name]["gradient: taylor, reverse"] = float(error)
         if not error < tapes.epsilon**0.5:
             message = f"in the gradient of its mean square, {run.tapes_differ(name, tapes, method)}"
             run.add(run.severity_of_tapes(method, name), name, message)

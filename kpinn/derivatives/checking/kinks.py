@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from kpinn.derivatives.checking.judgement import choice
+from kpinn.derivatives.checking.witness import moved
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.finite_difference import FiniteDifference, relative_step, stencil
-from kpinn.derivatives.judgement import choice
-from kpinn.derivatives.witness import moved
 
 KINKED = ("Relu", "Relu6", "LeakyRelu", "Abs", "Maximum", "Minimum", "ClipByValue", "Max", "Min")
 KINKED += ("MaxPool", "TopKV2")
@@ -54,13 +54,21 @@ def _chooses(step):
     return choice(step.operation, step.inputs) is not None
 
 
+def _has_kinks(step):
+    """Whether the step has kinks in the coordinates, and not only behind a stop."""
+    if not step.moves or step.operation.type not in KINKED:
+        return False
+    users = step.operation.outputs[0].consumers()
+    return not users or any(user.type != "StopGradient" for user in users)
+
+
 def look_at_kinks(run):
     """Finds what kinks hide from derivatives of the second order and above, and from differences.
 
     Args:
         run: the `Check`.
     """
-    kinks = [s.operation.name for s in run.steps if s.moves and s.operation.type in KINKED]
+    kinks = [step.operation.name for step in run.steps if _has_kinks(step)]
     high = [name for name in run.requests if run.order(name) > 1]
     zero = [name for name in high if not np.nan_to_num(run.exact[name]).any()]
     for name in zero:

@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.algebra import derivative
+from kpinn.derivatives.checking.witness import FIRST, LEVELS, extrapolate, nodes, noise_in
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.emission import emit
 from kpinn.derivatives.jets import Jet, dense, value_of
-from kpinn.derivatives.witness import FIRST, LEVELS, extrapolate, nodes, noise_in
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

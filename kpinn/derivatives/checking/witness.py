@@ -142,8 +142,9 @@ def noise_in(differences, scales):
     """
     with np.errstate(invalid="ignore", over="ignore"):
         column = _next_column(_next_column(differences, 1), 2)
-        last = np.abs(np.diff(column, axis=0) / scales[1:])[-4:]
-    return 2.0 * np.max(np.where(np.isfinite(last), last, 0.0), axis=0)
+        last = np.abs(np.diff(column, axis=0) / scales[1:])[-5:]
+    # The median: a kink that lies between two of these steps is no noise.
+    return 4.0 * np.median(np.where(np.isfinite(last), last, 0.0), axis=0)
 
 
 def stairs(values):

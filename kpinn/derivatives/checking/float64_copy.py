@@ -6,6 +6,7 @@ operation with float64 in the place of each shorter dtype.
 """
 
 import contextlib
+import random
 
 import keras
 import numpy as np
@@ -15,29 +16,30 @@ from kpinn.derivatives.api import inference
 from kpinn.derivatives.context import EPSILON
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.emission import emit
-from kpinn.derivatives.interpreter import Call, _Run
+from kpinn.derivatives.interpreter import Call, Run
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tracing import trace
 
 SHORTER = (tf.float32, tf.float16, tf.bfloat16)
 
 
-def float64_layer(layer, points):
+def float64_layer(layer, points, space):
     """A copy of a Keras layer in float64 with the same weights; `None` where there is none.
 
     Args:
         layer: built Keras layer.
         points: array `(n, d)`, at which the copy must give the values of the layer.
+        space: the `Space` of its coordinates and fields.
     """
     try:
         with _float64_settings():
             copy = _made_again(layer)
-            copy(points.astype(np.float64), training=False)  # subclasses are built here
+            called = inference(copy, space)
+            called(tf.constant(points, tf.float64))  # subclasses are built here
             copy.set_weights(layer.get_weights())
-            copy.trainable = layer.trainable
     except Exception:  # noqa: BLE001  whatever a constructor of the user's raises
         return None
-    return copy if same_values(inference(layer), inference(copy), points) else None
+    return copy if same_values(inference(layer, space), called, points) else None
 
 
 def _made_again(layer):
@@ -63,6 +65,7 @@ def _in_float64(config):
 @contextlib.contextmanager
 def _float64_settings():
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    state = random.getstate()  # initializers draw their seeds: the user's come as without a check
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
@@ -70,6 +73,7 @@ def _float64_settings():
     finally:
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
+        random.setstate(state)
 
 
 def same_values(function, copy, points, tolerance=None):
@@ -127,7 +131,7 @@ class InFloat64:
         return _Promotion(self.variables).begin(self.traced.graph, points)
 
 
-class _Promotion(_Run):
+class _Promotion(Run):
     """A run without jets that issues every operation in float64."""
 
     def __init__(self, copies):

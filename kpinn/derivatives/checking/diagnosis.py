@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.algebra import algebra, derivative
+from kpinn.derivatives.checking.judgement import Step, along_curve, choice, finite_at, rule_error
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.emission import emit
-from kpinn.derivatives.interpreter import _Run
-from kpinn.derivatives.judgement import Step, along_curve, choice, finite_at, rule_error
+from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.rules import RULES
 from kpinn.derivatives.taylor import Plan
@@ -22,7 +22,7 @@ from kpinn.derivatives.tracing import trace
 WRITES = ("Assign", "ResourceApply", "ResourceScatter")
 
 
-class _Recorded(_Run):
+class _Recorded(Run):
     """A propagation that keeps what each operation got and returned."""
 
     def __init__(self, carried, passed=()):
@@ -38,7 +38,7 @@ class _Recorded(_Run):
         return outputs
 
 
-class _Values(_Run):
+class _Values(Run):
     """The values alone: nothing is refused, and no variable is written."""
 
     def __init__(self):

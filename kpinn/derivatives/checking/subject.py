@@ -7,8 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.api import epsilon, evaluate, inference
+from kpinn.derivatives.checking.float64_copy import (
+    InFloat64,
+    float64_layer,
+    least_epsilon,
+    same_values,
+)
 from kpinn.derivatives.context import EPSILON, Context, half_range
-from kpinn.derivatives.float64_copy import InFloat64, float64_layer, least_epsilon, same_values
 from kpinn.derivatives.tracing import TraceError, trace
 
 
@@ -24,6 +29,7 @@ class Subject:
         epsilon: machine epsilon of the least precise dtype that it computes in.
         variables: dict from name to the `tf.Variable`s that are trained.
         layer: the Keras layer whose parts are to be named, or `None`.
+        reissued: whether it is a traced graph that is issued again, without custom gradients.
     """
 
     function: object
@@ -33,6 +39,7 @@ class Subject:
     epsilon: float
     variables: dict
     layer: object = None
+    reissued: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +123,7 @@ def of_function(function, space, dtype, points, scales):
         scales: array `(d,)`, the scales of the columns.
     """
     layer = function if isinstance(function, keras.layers.Layer) else None
-    called, points = inference(function), points.astype(dtype.as_numpy_dtype)
+    called, points = inference(function, space), points.astype(dtype.as_numpy_dtype)
     try:
         least = max(least_epsilon(called, points), epsilon(function, dtype))
         variables = variables_of(function, points)
@@ -135,15 +142,17 @@ def in_float64(function, own, points, scales):
         scales: array `(d,)`.
     """
     points = points.astype(own.dtype.as_numpy_dtype)
-    copy = float64_layer(own.layer, points) if own.layer is not None else None
+    copy = float64_layer(own.layer, points, own.space) if own.layer is not None else None
     if copy is None:
         copy = _promoted(own.function, points)
     if copy is None:
         return None
     precision = (tf.float64, EPSILON[tf.float64], scales)
-    layer = copy if isinstance(copy, keras.layers.Layer) else own.layer
     variables = variables_of(copy, points)
-    return _subject(inference(copy), own.space, precision, variables, layer)
+    if isinstance(copy, InFloat64):
+        found = _subject(copy, own.space, precision, variables, own.layer)
+        return dataclasses.replace(found, reissued=True)
+    return _subject(inference(copy, own.space), own.space, precision, variables, copy)
 
 
 def _promoted(function, points):

@@ -86,6 +86,8 @@ def _verdict(report):
 def _table(errors):
     """One row per derivative; columns in which nothing was measured are left out."""
     used = [key for key in COLUMNS if any(key in row for row in errors.values())]
+    if not used:
+        return ""
     rows = [["", *(COLUMNS[key] for key in used)]]
     for name, row in errors.items():
         rows.append([name, *(f"{row[key]:.0e}" if key in row else "-" for key in used)])

@@ -1,0 +1,1 @@
+"""The parts of `kpinn.check_derivatives` that need nothing but the engine."""

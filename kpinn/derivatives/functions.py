@@ -1,0 +1,123 @@
+"""Rules of functions of each element, and of operations that are made of others."""
+
+import tensorflow as tf
+
+from kpinn.derivatives import towers
+from kpinn.derivatives.generic import generic
+from kpinn.derivatives.jets import Jet, add, compose, compose_with_variables, full, multiply
+from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.rules import composite, elementwise, register
+
+# Functions of each element -----------------------------------------------------------------
+
+for _name, _tower in {
+    "Abs": towers.absolute,
+    "Acos": towers.acos,
+    "Acosh": towers.acosh,
+    "Asin": towers.asin,
+    "Asinh": towers.asinh,
+    "Atan": towers.atan,
+    "Atanh": towers.atanh,
+    "Cos": towers.cos,
+    "Cosh": towers.cosh,
+    "Digamma": towers.digamma,
+    "Elu": towers.elu,
+    "Erf": towers.erf,
+    "Erfc": towers.erfc,
+    "Exp": towers.exp,
+    "Expm1": towers.expm1,
+    "Inv": towers.reciprocal,
+    "Lgamma": towers.lgamma,
+    "Log": towers.log,
+    "Log1p": towers.log1p,
+    "Reciprocal": towers.reciprocal,
+    "Relu": towers.relu,
+    "Relu6": towers.relu6,
+    "Rsqrt": towers.rsqrt,
+    "Selu": towers.selu,
+    "Sigmoid": towers.sigmoid,
+    "Sin": towers.sin,
+    "Sinh": towers.sinh,
+    "Softplus": towers.softplus,
+    "Softsign": towers.softsign,
+    "Sqrt": towers.sqrt,
+    "Square": towers.square,
+    "Tan": towers.tan,
+    "Tanh": towers.tanh,
+}.items():
+    register(_name)(elementwise(_tower))
+
+
+@register("LeakyRelu")
+def _leaky_relu(call, x):
+    return [compose(x, towers.leaky_relu(call.attribute("alpha")))]
+
+
+@register("Polygamma")
+def _polygamma(call, order, x):
+    if isinstance(order, Jet):  # TensorFlow has no derivative with respect to it, and says so
+        return generic(call, order, x)
+    return [compose_with_variables(x, towers.polygamma(order))]
+
+
+# Made of others ----------------------------------------------------------------------------
+
+
+def _exponentials(x):
+    """`exp(x - shift)` and its sum over the last axis, on jets.
+
+    Any shift will do. It is the mean of `x`, derivatives included, with the softmax as weights but
+    for the largest value in place of its own mean: derivatives of the sum are then small, and
+    little is lost by the quotient.
+    """
+    x = full(x)
+    weights = tf.nn.softmax(x.value)
+
+    def mean(channel):
+        return tf.stop_gradient(tf.reduce_sum(weights * channel, axis=-1, keepdims=True))
+
+    largest = tf.stop_gradient(tf.reduce_max(x.value, axis=-1, keepdims=True))
+    shift = each_channel(mean, x).with_value(largest)
+    powers = compose(add(x, shift, tf.subtract), towers.exp)
+    return shift, powers, each_channel(lambda c: tf.reduce_sum(c, axis=-1, keepdims=True), powers)
+
+
+@register("Softmax")
+def _softmax(call, x):
+    _, powers, total = _exponentials(x)
+    return [multiply(powers, compose(total, towers.reciprocal)).with_value(call.emit(x.value)[0])]
+
+
+@register("LogSoftmax")
+def _log_softmax(call, x):
+    shift, _, total = _exponentials(x)
+    logarithm = add(add(x, shift, tf.subtract), compose(total, towers.log), tf.subtract)
+    return [logarithm.with_value(call.emit(x.value)[0])]
+
+
+@register("Atan2")
+def _angle(call, y, x):
+    """The arc tangent of the smaller side over the larger one; the rest is constant."""
+    (angle,) = call.run.through(_angle_but_for_a_constant, [y, x])
+    return [angle.with_value(call.emit_values(y, x)[0])]
+
+
+def _angle_but_for_a_constant(y, x):
+    steep = tf.abs(y) > tf.abs(x)
+    return tf.atan(tf.where(steep, -x, y) / tf.where(steep, y, x))
+
+
+def _where_both_are_zero(function):
+    """`x * function(y)`, and zero where both are: its derivatives there do not exist."""
+
+    def product(x, y):
+        value = function(y)
+        return x * tf.where(tf.equal(x, 0) & tf.math.is_inf(value), tf.zeros_like(value), value)
+
+    return product
+
+
+register("Xdivy")(composite(_where_both_are_zero(tf.math.reciprocal)))
+register("Xlogy")(composite(_where_both_are_zero(tf.math.log)))
+register("Xlog1py")(composite(_where_both_are_zero(tf.math.log1p)))
+register("L2Loss")(composite(lambda x: tf.reduce_sum(x * x) / 2.0))

@@ -1,0 +1,120 @@
+"""Rules of products, quotients and powers."""
+
+import tensorflow as tf
+
+from kpinn.derivatives import towers
+from kpinn.derivatives.choices import choose
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.jets import (
+    Jet,
+    add,
+    aligned,
+    compose,
+    compose_with_variables,
+    full,
+    multiply,
+    shared_axes,
+    value_of,
+)
+from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.rules import bilinear, linear, register, static_input
+
+
+@register("Mul")
+def _multiply(call, a, b):
+    return [multiply(*aligned((a, b)))]
+
+
+register("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul")(bilinear())
+register("Conv2D", "Conv3D", "DepthwiseConv2dNative")(bilinear())
+register("Conv2DBackpropInput", "Conv3DBackpropInputV2")(bilinear(1, 2))
+register("DepthwiseConv2dNativeBackpropInput")(bilinear(1, 2))
+register("Cross", "MulNoNan")(bilinear())
+register("SparseTensorDenseMatMul")(bilinear(1, 3))
+
+
+@register("MatMul")
+def _matrix_product(call, a, b):
+    """One channel after the other; the rows of a channel that is the same for all points stay."""
+    if isinstance(b, Jet) or call.attribute("transpose_a"):
+        return bilinear()(call, a, b)
+    if any(c is not None and 1 in shared_axes(c, a.value) for c in a.channels):
+        a = full(a)
+    return [each_channel(lambda channel: call.emit(channel, b)[0], a)]
+
+
+@register("Einsum")
+def _einsum(call, *inputs):
+    if len(inputs) > 2:
+        raise UnsupportedError(f"{describe(call.operation)} has {len(inputs)} factors")
+    return (linear() if len(inputs) == 1 else bilinear())(call, *inputs)
+
+
+@register("RealDiv", "Div")
+def _divide(call, a, b):
+    if not isinstance(b, Jet):
+        a, b = aligned((a, b))
+        return [each_channel(lambda channel: channel / b, a)]
+    quotient = multiply(*aligned((a, compose(b, towers.reciprocal))))
+    return [quotient.with_value(call.emit_values(a, b)[0])]
+
+
+@register("DivNoNan")
+def _divide_or_zero(call, a, b):
+    zero, one = tf.equal(value_of(b), 0), tf.ones_like(value_of(b))
+    safe = choose(zero, one, b) if isinstance(b, Jet) else tf.where(zero, one, b)
+    quotient = multiply(*aligned((a, _reciprocal(safe))))
+    return [choose(zero, tf.zeros_like(quotient.value), quotient)]
+
+
+def _reciprocal(b):
+    return compose(b, towers.reciprocal) if isinstance(b, Jet) else tf.math.reciprocal(b)
+
+
+@register("FloorMod", "TruncateMod", "Mod")
+def _modulo(call, a, b):
+    """`a - q b` with `q = a / b` rounded, which has no derivative."""
+    (value,), divisor = call.emit_values(a, b), value_of(b)
+    count = tf.round((value_of(a) - value) / divisor)
+    whole = multiply(*aligned((count, b))) if isinstance(b, Jet) else count * b
+    return [add(a, whole, tf.subtract).with_value(value)]
+
+
+@register("SquaredDifference")
+def _squared_difference(call, a, b):
+    return [compose(add(a, b, tf.subtract), towers.square)]
+
+
+@register("Pow")
+def _power(call, a, b):
+    exponent = static_input(call, 1)  # not the value of `b`, which may be that of a variable
+    if exponent is not None and exponent.size == 1:
+        number = float(exponent.reshape(()))
+        return [compose(_broadcast(a, b), towers.power(number))]
+    if not isinstance(b, Jet):
+        return [compose_with_variables(_broadcast(a, b), _powers_of(b))]
+    logarithm = compose(a, towers.log) if isinstance(a, Jet) else tf.math.log(a)
+    power = compose(multiply(*aligned((b, logarithm))), towers.exp)
+    return [power.with_value(call.emit_values(a, b)[0])]
+
+
+def _broadcast(jet, other):
+    """The jet in a shape that holds the other operand too."""
+    rank = other.shape.rank
+    if rank in (None, 0) or other.shape == jet.shape:
+        return jet
+    return add(jet, tf.zeros_like(other))
+
+
+def _powers_of(exponents):
+    """The tower of `x ** r` for a tensor `r`: binomial coefficients times powers."""
+
+    def tower(x, order):
+        y, factor = [tf.pow(x, exponents)], tf.ones_like(exponents)
+        for k in range(1, order + 1):
+            factor = factor * (exponents - (k - 1)) / k
+            gone = tf.equal(factor, 0) & tf.equal(x, 0)  # 0 * inf would be no number
+            y.append(factor * tf.pow(tf.where(gone, tf.ones_like(x), x), exponents - k))
+        return y
+
+    return tower
