@@ -3,8 +3,6 @@
 Arrays have the shapes of Keras without the axis of samples; kernels are as Keras stores them.
 """
 
-import itertools
-
 import numpy as np
 import references
 from mpmath import mp
@@ -212,12 +210,3 @@ def upsample(x, sizes):
 def pad(x, *widths):
     zero = references.exact(0).item()
     return np.pad(x, [*widths, *[(0, 0)] * (x.ndim - len(widths))], constant_values=zero)
-
-
-def batches(function, points):
-    """A function of one point for each of an array of points."""
-    return np.array([function(point) for point in points])
-
-
-def product_of_all(parts):
-    return list(itertools.accumulate(parts, np.multiply))[-1]

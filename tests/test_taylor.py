@@ -784,6 +784,10 @@ GENERIC = {  # operations without a rule, by the gradients that TensorFlow has f
         lambda x: tf.math.betainc(*(v * tf.ones_like(x) for v in (2.0, 3.0)), x**2),
         exact.each(lambda x: mp.betainc(2, 3, 0, x**2, regularized=True)),
     ),
+    "DynamicStitch": (  # its gradients are slices
+        lambda x: tf.transpose(tf.dynamic_stitch([[1], [0]], tf.split(tf.transpose(x**3), 2))),
+        lambda p: p[::-1] ** 3,
+    ),
     "MatrixSolve": (
         lambda x: tf.linalg.solve(matrices(x), features(x)[:, :, :1])[..., 0],
         lambda p: inverse(exact_spectral(exact_features(p))) @ exact_features(p)[:, 0],

@@ -799,6 +799,26 @@ def test_tensorflow_in_layers(name):
     check(raw(name), lambda weights, point: reference(point, *weights))
 
 
+def test_attributes_of_layers_that_change():
+    """Nothing is kept from one call to the next."""
+
+    class Scaled(layers.Layer):
+        scale = 2.0
+
+        def call(self, x):
+            return tf.sin(self.scale * x)
+
+    scaled, last = Scaled(), layers.Dense(1, "tanh")
+    model = keras.Sequential([keras.Input((1,)), scaled, last])
+    for scaled.scale, last.activation in ((2.0, ops.tanh), (3.0, ops.tanh), (3.0, ops.exp)):
+        for mode in (lambda f: f, lambda f: tf.function(f, autograph=False)):
+            value = mode(
+                lambda: kpinn.derivatives(model, {"x": [0.25]}, "u_xx", method=STRICT)["u_xx"]
+            )()
+            expected = kpinn.derivatives(model, {"x": [0.25]}, "u_xx", method="reverse")["u_xx"]
+            assert error(value, expected) < 1e-13
+
+
 # Eagerly, in graphs, by XLA --------------------------------------------------------------------
 
 

@@ -223,22 +223,21 @@ class _Inference(_Joined):
 
     def __init__(self, layer, space):
         super().__init__(self._call, space)
-        self._kpinn_layer = layer
-        self._kpinn_names = space and (tuple(space.coordinates.items()), tuple(space.fields))
+        self._layer = layer
 
     def _call(self, points):
-        inputs = getattr(self._kpinn_layer, "inputs", None) or ()
+        inputs = getattr(self._layer, "inputs", None) or ()
         if len(inputs) < 2 or self.space is None:
-            return self._kpinn_layer(points, training=False)
+            return self._layer(points, training=False)
         names = [tensor.name for tensor in inputs]
         if set(names) != set(self.space.coordinates):
             raise ValueError(
-                f"the model {self._kpinn_layer.name!r} has the inputs {', '.join(names)}: expected "
+                f"the model {self._layer.name!r} has the inputs {', '.join(names)}: expected "
                 "one input per coordinate, named like it (keras.Input((1,), name='x')). There are "
                 f"{self.space.describe()}."
             )
         columns = {name: points[:, part] for name, part in self.space.coordinates.items()}
-        return self._kpinn_layer(columns, training=False)
+        return self._layer(columns, training=False)
 
 
 def _checked(function, space):

@@ -141,12 +141,13 @@ def _derivative(function, direction):
             outer.watch(weights)
             gradients = inner.gradient(outputs, point, output_gradients=weights)
             pairs = [(g, d) for g, d in zip(gradients, direction, strict=True) if g is not None]
-            total = tf.add_n([tf.reduce_sum(g * d) for g, d in pairs]) if pairs else None
+            products = [tf.reduce_sum(tf.convert_to_tensor(g) * d) for g, d in pairs]
+            total = tf.add_n(products) if products else None
         if total is None:
             return [tf.zeros_like(output) for output in outputs]
         found = outer.gradient(total, weights)
         return [
-            tf.zeros_like(output) if value is None else value
+            tf.zeros_like(output) if value is None else tf.convert_to_tensor(value)
             for output, value in zip(outputs, found, strict=True)
         ]
 
