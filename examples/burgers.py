@@ -48,7 +48,7 @@ class Burgers(kpinn.PINN):
 
 box = kpinn.domains.Box(t=(0, 1), x=(-1, 1))
 points = {
-    "momentum": box.sample(5_000, method="latin_hypercube"),
+    "momentum": box.sample(10_000, method="latin_hypercube"),
     "start": box.face(t=0).sample(200),
     "walls": box.boundary("x").sample(200),
 }

@@ -155,32 +155,37 @@ def _by_taylor(function, points, requests, directions, method, context):
     reports = []
     try:
         values = taylor(function, points, requests, directions, context.space, reports.append)
-        slower = "its derivatives are computed by TensorFlow's gradients of it, which is slower"
     except (UnsupportedError, TraceError) as error:
         reports.append(str(error))
+        advice = _advice(reports, isinstance(error, TraceError))
         if method.strict:
-            raise ValueError(_advice(reports)) from error
+            raise ValueError(advice) from error
         try:
             values = evaluate(function, points, requests, directions, "reverse", context)
         except LookupError as missing:
             raise ValueError(
-                f"{_advice(reports)} TensorFlow has no gradient to use in its place ({missing}): "
-                "add a rule, or use method='finite_difference'."
+                f"{advice} TensorFlow has no gradient to use in its place ({missing}): add a rule, "
+                "or use method='finite_difference'."
             ) from missing
-        slower = "all derivatives are computed by nested gradient tapes, which is slower"
+        message = (
+            f"{advice} All derivatives are computed by nested gradient tapes, which is slower."
+        )
+        warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
+        return values
     if reports and method.strict:
         raise ValueError(_advice(reports))
     if reports:
-        message = f"{_advice(reports)} Until then {slower}."
+        message = (
+            f"{_advice(reports)} Until then its derivatives are computed by TensorFlow's gradients "
+            "of it, which is slower."
+        )
         warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
     return {name: tf.cast(value, points.dtype) for name, value in values.items()}
 
 
-def _advice(reports):
-    return (
-        f"Taylor coefficients cannot be propagated: {'; '.join(dict.fromkeys(reports))}. "
-        "kpinn.derivatives.register adds a rule for an operation."
-    )
+def _advice(reports, is_trace=False):
+    what = f"Taylor coefficients cannot be propagated: {'; '.join(dict.fromkeys(reports))}."
+    return what if is_trace else f"{what} kpinn.derivatives.register adds a rule for an operation."
 
 
 # The function ------------------------------------------------------------------------------
