@@ -35,6 +35,7 @@ import functools
 import itertools
 import json
 import multiprocessing
+import os
 import pathlib
 import platform
 import statistics
@@ -54,6 +55,7 @@ PEERS = {
     "torch.compile": ("steps_torch", "compiled_steps", "compiled_sine"),
     "DeepXDE": ("steps_deepxde", "steps", "sine"),
 }
+os.environ.setdefault("DDE_BACKEND", "pytorch")  # DeepXDE reads it when it is imported
 RATE = 1e-3
 MANY = 10  # coordinates: with more of them tracing the method "forward" takes a minute
 QUICK = ("u_xx", "burgers_merged", "laplacian_3", "biharmonic", SINE)

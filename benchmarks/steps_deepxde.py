@@ -1,13 +1,13 @@
-"""The operators and the sine problem in DeepXDE on PyTorch. Not needed by anything else."""
+"""The operators and the sine problem in DeepXDE on PyTorch. Not needed by anything else.
+
+Whoever imports it sets the environment variable DDE_BACKEND=pytorch before.
+"""
 
 import functools
-import os
 
-os.environ.setdefault("DDE_BACKEND", "pytorch")
-
-import deepxde as dde  # noqa: E402
-import torch  # noqa: E402
-from operators import OPERATORS, assemble, partials  # noqa: E402
+import deepxde as dde
+import torch
+from operators import OPERATORS, assemble, partials
 
 
 def arrays(result):

@@ -10,11 +10,11 @@ from kpinn import data
 from kpinn.conditions import Problem
 from kpinn.derivatives.api import (
     Taylor,
-    coordinate_names,
     directions_of,
     input_dtype,
     join_points,
     resolve,
+    space_of,
     split_points,
 )
 from kpinn.derivatives.checking.check import check
@@ -32,7 +32,7 @@ from kpinn.derivatives.checking.subject import (
     variables_of,
 )
 from kpinn.derivatives.context import EPSILON
-from kpinn.derivatives.requests import Space, parse, parse_all
+from kpinn.derivatives.requests import parse, parse_all
 from kpinn.derivatives.tracing import TraceError
 from kpinn.pinn import PINN
 
@@ -88,18 +88,10 @@ def check_derivatives(
 
 
 def _check_function(function, points, requests, names, method, draw):
-    coordinates, fields = names
-    if coordinates is None and not isinstance(points, dict):
-        raise ValueError(
-            "points are an array, so that its columns have no names: pass coordinates='t x', or "
-            "a dict of arrays such as {'t': t, 'x': x}."
-        )
-    space = Space(coordinate_names(points) if coordinates is None else coordinates, fields)
+    space = space_of(points, *names)
     dtype = input_dtype(function, points)
     columns, directions = (_arrays(part) for part in split_points(points, space, dtype))
     asked = parse_all(_all_of(space) if requests is None else requests, space, directions)
-    if not asked:
-        raise ValueError("no request: expected names such as 'u, u_x'.")
     scales = scales_of(columns)
     columns, directions = chosen(columns, directions, *draw)
     own = of_function(function, space, dtype, columns, scales)
@@ -218,7 +210,7 @@ def _asked(problem, requests, arrays):
     if isinstance(requests, tuple | list):
         requests = [name for name in requests if name not in known]
     found = {}
-    waiting = parse_all(requests, problem.space, vectors)
+    waiting = parse_all(requests, problem.space, vectors) if requests else []
     while waiting:
         request = waiting.pop(0)
         found[request.name] = request
@@ -243,7 +235,7 @@ def _subjects(pinn, columns, scales):
     points = columns.astype(own.dtype.as_numpy_dtype)
     try:
         return own, best if same_values(own.function, best.function, points) else own
-    except Exception:  # noqa: BLE001  fields of the user's that compute in one dtype only
+    except Exception:  # fields of the user's that compute in one dtype only
         return own, own
 
 

@@ -56,7 +56,7 @@ def jacobian(pinn, points, memory=MEMORY):
         step = np.linalg.lstsq(matrix, -residuals)[0]  # of Gauss and Newton
     """
     data = _prepare(pinn, points)
-    compute = _compiled(pinn, "factors", _factors)
+    compute = _compiled(pinn, "factors", factors_of)
     shapes = compute.get_concrete_function(data).structured_outputs
     spare = _spare(shapes, _parameter_count(pinn), memory)
     return _in_chunks(pinn, compute(data), spare)
@@ -72,6 +72,13 @@ def jacobian_vector_product(pinn, points, vector):
 
     Returns:
         A numpy array `(m,)`, one number per residual.
+
+    Raises:
+        ValueError: as `kpinn.jacobian`, and for a vector of another length.
+
+    Example:
+
+        change = kpinn.jacobian_vector_product(pinn, points, step)  # of the residuals
     """
     data = _prepare(pinn, points)
     vector = _vector(pinn, vector, _parameter_count(pinn), "parameters")
@@ -88,6 +95,13 @@ def vector_jacobian_product(pinn, points, vector):
 
     Returns:
         A numpy array `(p,)`, one number per parameter.
+
+    Raises:
+        ValueError: as `kpinn.jacobian`, and for a vector of another length.
+
+    Example:
+
+        gradient = 2 * kpinn.vector_jacobian_product(pinn, points, residuals)  # of the loss
     """
     data = _prepare(pinn, points)
     residuals = _compiled(pinn, "vector", residual_vector).get_concrete_function(data)
@@ -111,14 +125,14 @@ def residual_jacobian(pinn, data):
     """
     if tf.executing_eagerly():
         return _compiled(pinn, "matrix", residual_jacobian)(data)
-    parts = _factors(pinn, data)
-    matrices = [_matrix(part, _variables(pinn)) for part in parts]
+    parts = factors_of(pinn, data)
+    matrices = [matrix_of(part, _variables(pinn)) for part in parts]
     return tf.concat(matrices, axis=0), join([part.residual for part in parts])
 
 
 def residual_vector(pinn, data):
     """The vector of `jacobian` as a tensor `(m,)`; see `residual_jacobian`."""
-    residuals, _ = _weighted_residuals(pinn, data)
+    _, residuals, _ = weighted_residuals(pinn, data)
     return join(list(residuals.values()))
 
 
@@ -159,19 +173,20 @@ def _gradients(tape, residuals, values, vector):
 # The weighted residuals --------------------------------------------------------------------
 
 
-def _weighted_residuals(pinn, data):
-    """Dicts from condition to its weighted residual `(n, k)`, and to a list of its points."""
+def weighted_residuals(pinn, data):
+    """Dicts by condition: residual minus target `(n, k)`, the same weighted, its points."""
     _refuse_regularizers(pinn)
-    found, points = {}, {}
+    differences, weighted, points = {}, {}, {}
     for names, arrays in _sets(pinn, data):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
         for name, residual in pinn.residuals_at(names, arrays).items():
             target, weight = data.targets.get(name), data.sample_weight.get(name)
             if target is not None:
                 residual = residual - _like(name, target, residual)
-            found[name] = residual * _row_factors(pinn, name, residual, weight)
+            differences[name] = residual
+            weighted[name] = residual * _row_factors(pinn, name, residual, weight)
             points[name] = list(arrays.values())
-    return found, points
+    return differences, weighted, points
 
 
 def _sets(pinn, data):
@@ -256,13 +271,13 @@ class _Part(typing.NamedTuple):
     residual: tf.Tensor
 
 
-def _factors(pinn, data):
+def factors_of(pinn, data):
     """A list of `_Part` in the order of the conditions, in the graph under construction."""
     variables = _variables(pinn)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():
-            residuals, points = _weighted_residuals(pinn, data)
+            _, residuals, points = weighted_residuals(pinn, data)
     columns = point_gradients(residuals, variables, points, tape, _report)
     return [_Part(columns[name], residual) for name, residual in residuals.items()]
 
@@ -275,7 +290,7 @@ def _report(name, reason):
     warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
 
 
-def _matrix(part, variables):
+def matrix_of(part, variables):
     """The rows `(n k, p)` of a `_Part`."""
     count, size = part.residual.shape
     columns = []
@@ -291,7 +306,7 @@ def _matrix(part, variables):
 def _in_chunks(pinn, parts, spare):
     """The matrix and the residuals as arrays, with `spare` bytes for a chunk of rows."""
     variables = _variables(pinn)
-    multiply = _compiled(pinn, "rows", lambda pinn, part: _matrix(part, variables))
+    multiply = _compiled(pinn, "rows", lambda pinn, part: matrix_of(part, variables))
     residuals = np.concatenate([part.residual.numpy().ravel() for part in parts])
     matrix = np.empty((residuals.size, _parameter_count(pinn)), residuals.dtype)
     start = 0
@@ -299,13 +314,13 @@ def _in_chunks(pinn, parts, spare):
         count, size = part.residual.shape
         step = max(1, min(spare // 2, CHUNK) // (size * matrix[0].nbytes))
         for first in range(0, count, step):
-            rows = multiply(_taken(part, first, first + step)).numpy()
+            rows = multiply(rows_of(part, first, first + step)).numpy()
             matrix[start : start + len(rows)] = rows
             start += len(rows)
     return matrix, residuals
 
 
-def _taken(part, start, stop):
+def rows_of(part, start, stop):
     return tf.nest.map_structure(lambda t: None if t is None else t[start:stop], part)
 
 

@@ -34,6 +34,11 @@ class Product(keras.losses.Loss):
 
     The loss of a condition with `kpinn.Stochastic(draws=2)`: its expectation is the square of the
     exact residual. It may be negative.
+
+    Example:
+
+        pinn = Poisson(network, method=kpinn.Stochastic(directions=16, draws=2))
+        pinn.compile("adam", loss={"equation": kpinn.losses.Product()})  # as by default
     """
 
     def __init__(self, reduction="sum_over_batch_size", name="product", dtype=None):

@@ -129,7 +129,7 @@ def linear_terms(function, shapes, names, dtype):
 
     try:
         graph = tf.function(call, autograph=False).get_concrete_function(*specs).graph
-    except Exception:  # noqa: BLE001  an error of the user's comes again when the condition is called
+    except Exception:  # an error of the user's comes again when the condition is called
         return {}
     inputs = dict(zip(arguments, graph.inputs, strict=False))
     forms, mixed = {inputs[name].name: {name: 1.0} for name in names}, set()

@@ -493,6 +493,13 @@ class PINN(keras.Model, metaclass=_Constructed):
 
         Args:
             print_fn: what is called with the text.
+
+        Raises:
+            ValueError: if the network has an operation without a derivative at a point.
+
+        Example:
+
+            pinn.describe()
         """
         print_fn(planning.describe(self))
 

@@ -210,3 +210,11 @@ def upsample(x, sizes):
 def pad(x, *widths):
     zero = references.exact(0).item()
     return np.pad(x, [*widths, *[(0, 0)] * (x.ndim - len(widths))], constant_values=zero)
+
+
+def error(value, expected):
+    """The largest error relative to the largest reference; absolute where that is zero."""
+    value, expected = np.asarray(value), np.asarray(expected)
+    assert value.shape == expected.shape
+    largest = np.max(np.abs(expected), initial=0.0)
+    return np.max(np.abs(value - expected), initial=0.0) / (largest if largest > 1e-30 else 1.0)

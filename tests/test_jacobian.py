@@ -1,5 +1,6 @@
 """The Jacobian of the residuals: against TensorFlow row by row, differences and mpmath."""
 
+import functools
 import re
 import warnings
 
@@ -103,7 +104,10 @@ class Looped(layers.Layer):
 
     def call(self, x):
         kernel = self.kernel.value
-        step = lambda i, h: (i + 1, tf.tanh(h @ kernel))  # noqa: E731
+
+        def step(i, h):
+            return i + 1, tf.tanh(h @ kernel)
+
         return tf.while_loop(lambda i, h: i < 3, step, [0, x])[1]
 
 
@@ -454,7 +458,7 @@ def test_within_compiled_functions(form, name, method):
     pinn = make(NETWORKS[name](), [value, burgers], method)
     points = BOX.sample(5, seed=0)
     data = pinn._prepare(points)
-    function = lambda data: residual_jacobian(pinn, data)  # noqa: E731
+    function = functools.partial(residual_jacobian, pinn)
     if form != "eager":
         function = tf.function(function, autograph=False, jit_compile=form == "XLA")
     expected = kpinn.jacobian(pinn, points)

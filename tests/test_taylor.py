@@ -13,26 +13,20 @@ import numpy as np
 import pytest
 import references
 import tensorflow as tf
+from exact_layers import error
 from mpmath import mp
 from tensorflow.python.framework import op_def_registry
 
 import kpinn
-from kpinn.derivatives import rules
+from kpinn.derivatives import emission, rules
 from kpinn.derivatives.emission import emit, signature
+from kpinn.derivatives.errors import UnsupportedError
 from kpinn.derivatives.tensorflow_private import function_graph
 
 STRICT = kpinn.Taylor(strict=True)
 TOLERANCE = {"float64": 1e-11, "float32": 1e-5}
 POINTS = np.array([[0.375, -0.625], [-0.8125, 0.4375]])
 MIXED = ("", "x", "y", "xy", "xxy", "yyy", "xxyy")
-
-
-def error(value, expected):
-    """The largest error relative to the largest reference; absolute where that is zero."""
-    value, expected = np.asarray(value), np.asarray(expected)
-    assert value.shape == expected.shape
-    largest = np.max(np.abs(expected), initial=0.0)
-    return np.max(np.abs(value - expected), initial=0.0) / (largest if largest > 1e-30 else 1.0)
 
 
 def names_of(derivatives):
@@ -1044,12 +1038,23 @@ def test_signatures_of_all_operations():
 
 
 def test_an_operation_outside_of_raw_ops_is_refused():
-    operation = types.SimpleNamespace(
-        type="NotThere", op_def=types.SimpleNamespace(name="NotThere")
-    )
+    """An operation of a library, which `emit` does not find: nested tapes take over."""
+    operation = types.SimpleNamespace(type="NotThere", name="layer/NotThere")
+    operation.op_def = types.SimpleNamespace(name="NotThere")
     assert signature(operation) is None
-    with pytest.raises(NotImplementedError, match="operation NotThere is not in tf.raw_ops"):
+    with pytest.raises(UnsupportedError, match=r"NotThere \(layer/NotThere\) is not in tf.raw_ops"):
         emit(operation, [])
+
+
+def test_an_operation_outside_of_raw_ops_falls_back(monkeypatch):
+    monkeypatch.setitem(emission._signatures, "Expm1", None)
+
+    def function(x):
+        return tf.sin(x) * tf.math.expm1(tf.constant(1.0, x.dtype))
+
+    with pytest.warns(kpinn.DerivativeFallbackWarning, match="Expm1 .*is not in tf.raw_ops"):
+        found = kpinn.derivatives(function, {"x": POINTS[:, :1]}, "u_xx")
+    assert error(found["u_xx"], -np.sin(POINTS[:, :1]) * np.expm1(1.0)) < 1e-14
 
 
 def reissued(x):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import references
 import tensorflow as tf
+from exact_layers import error
 from keras import layers, ops
 from mpmath import mp
 
@@ -26,14 +27,6 @@ TRAINED = ("x", "xyy", "xxyy")  # derivatives in the loss
 @pytest.fixture(autouse=True)
 def float64():
     kpinn.set_float64()
-
-
-def error(value, expected):
-    """The largest error relative to the largest reference; absolute where that is zero."""
-    value, expected = np.asarray(value), np.asarray(expected)
-    assert value.shape == expected.shape
-    largest = np.max(np.abs(expected), initial=0.0)
-    return np.max(np.abs(value - expected), initial=0.0) / (largest if largest > 1e-30 else 1.0)
 
 
 def axes_of(name):

@@ -1,6 +1,5 @@
 """`kpinn.derivatives`: the one place where a method is chosen and run."""
 
-import dataclasses
 import warnings
 
 import keras
@@ -17,32 +16,10 @@ from kpinn.derivatives.requests import Space, parse_all, partials
 from kpinn.derivatives.reverse import reverse
 from kpinn.derivatives.stochastic import Stochastic, draw, randomized
 from kpinn.derivatives.stop_gradient import stopped_moments
-from kpinn.derivatives.taylor import taylor
+from kpinn.derivatives.taylor import Taylor, taylor
 from kpinn.derivatives.tracing import TraceError
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
-
-
-@keras.saving.register_keras_serializable(package="kpinn")
-@dataclasses.dataclass(frozen=True)
-class Taylor:
-    """Exact derivatives by one propagation of Taylor coefficients; `"taylor"`, the default.
-
-    Args:
-        strict: whether to raise an error where an operation of the network has no rule, in place
-            of a `kpinn.DerivativeFallbackWarning` and a slower exact method.
-    """
-
-    strict: bool = False
-
-    def get_config(self):
-        """The arguments."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return cls(**config)
 
 
 def derivatives(function, points, requests, coordinates=None, fields="u", method="auto"):
@@ -82,17 +59,10 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         values = kpinn.derivatives(tf.sin, {"x": x}, "u, u_x, u_xx")
     """
     method = resolve(method)
-    if coordinates is None and not isinstance(points, dict):
-        raise ValueError(
-            "points are an array, so that its columns have no names: pass "
-            "coordinates='t x', or a dict of arrays such as {'t': t, 'x': x}."
-        )
-    space = Space(coordinate_names(points) if coordinates is None else coordinates, fields)
+    space = space_of(points, coordinates, fields)
     dtype = input_dtype(function, points)
     columns, directions = split_points(points, space, dtype)
     asked = parse_all(requests, space, directions)
-    if not asked:
-        raise ValueError("no request: expected names such as 'u, u_x'.")
     context = Context(space, epsilon(function, dtype))
     return evaluate(inference(function, space), columns, asked, directions, method, context)
 
@@ -118,7 +88,7 @@ def evaluate(function, points, requests, directions, method, context):
         method = Taylor()
     if isinstance(method, Taylor):
         return _by_taylor(function, points, requests, directions, method, context)
-    function = _checked(function, space)
+    function = _Checked(function, space)
     wanted = {key for request in requests for key in partials(request, space)}
     order = max(len(axes) for _, axes in wanted)
     if isinstance(method, FiniteDifference):
@@ -245,12 +215,9 @@ class _Inference(_Joined):
         return self._layer(columns, training=False)
 
 
-def _checked(function, space):
-    """The function with its output checked against the fields."""
-    return _Checked(function, space)
-
-
 class _Checked:
+    """A function with its output checked against the fields."""
+
     def __init__(self, function, space):
         self.function, self.space = function, space
 
@@ -319,7 +286,21 @@ def epsilon(function, dtype):
 # The points --------------------------------------------------------------------------------
 
 
-def coordinate_names(points):
+def space_of(points, coordinates, fields):
+    """The `Space` of points and fields; `coordinates` may be `None` for a dict of arrays.
+
+    Raises:
+        ValueError: for an array without names of its columns, or names without meaning.
+    """
+    if coordinates is None and not isinstance(points, dict):
+        raise ValueError(
+            "points are an array, so that its columns have no names: pass coordinates='t x', or "
+            "a dict of arrays such as {'t': t, 'x': x}."
+        )
+    return Space(_coordinate_names(points) if coordinates is None else coordinates, fields)
+
+
+def _coordinate_names(points):
     """Names of the coordinates of a dict of arrays, `x[3]` for an array `(n, 3)`."""
     names = []
     for name, values in points.items():

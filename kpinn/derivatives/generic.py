@@ -37,7 +37,7 @@ def generic(call, *inputs):
     try:
         missing = _without_gradient(function, point)
         channels = _channels(call.algebra, function, point, [inputs[i] for i in moving])
-    except (LookupError, NotImplementedError, ValueError, tf.errors.OpError) as error:
+    except (LookupError, ValueError, tf.errors.OpError) as error:
         raise UnsupportedError(f"{describe(call.operation)}: {error}") from error
     for i in missing:
         raise RefusedError(

@@ -15,7 +15,8 @@ from kpinn.derivatives.emission import emit
 from kpinn.derivatives.errors import RefusedError, UnsupportedError, describe
 from kpinn.derivatives.generic import generic
 from kpinn.derivatives.jets import Jet, value_of
-from kpinn.derivatives.rules import RULES, refusal
+from kpinn.derivatives.operations import RULES
+from kpinn.derivatives.rules import refusal
 from kpinn.derivatives.tensorflow_private import function_graph
 
 # Types of operations of which an output channel needs the same channel of the first input (of all

@@ -6,6 +6,8 @@ is the same row for all points, and so are those of the first dense layer.
 """
 
 import dataclasses
+import functools
+import operator
 
 import tensorflow as tf
 
@@ -141,30 +143,37 @@ def multiply(a, b, product=tf.multiply):
         return linear(lambda channel: product(a, channel), b)
     if not isinstance(b, Jet):
         return linear(lambda channel: product(channel, b), a)
-    channels = [product(a.value, b.value)]
-    for k, pairs in enumerate(a.algebra.products[1:], start=1):
-        terms = [_times(a, 0, b, k, 1, product), _times(a, k, b, 0, 1, product)]
-        for i, j, constant in pairs:
-            terms.append(_times(a, i, b, j, constant, product))
-            if i != j:
-                terms.append(_times(a, j, b, i, constant, product))
-        channels.append(_sum(terms))
-    return Jet(a.algebra, tuple(channels))
+    every = range(len(a.algebra))
+    parts = a.channels, b.channels, product
+    return Jet(a.algebra, tuple(_product(_pairs(a.algebra, k), *parts) for k in every))
 
 
-def _times(a, i, b, j, constant, product):
-    if a.channels[i] is None or b.channels[j] is None:
-        return None
-    term = product(a.channels[i], b.channels[j])
+def _pairs(algebra, k):
+    """The product rule of channel `k`: all `(i, j, constant)`, in both orders."""
+    if k == 0:
+        return [(0, 0, 1)]
+    both = [(0, k, 1), (k, 0, 1)]
+    for i, j, constant in algebra.products[k]:
+        both += [(i, j, constant)] if i == j else [(i, j, constant), (j, i, constant)]
+    return both
+
+
+def _product(pairs, a, b, product=tf.multiply):
+    """The sum of `constant * a_i b_j`, `None` if it is zero."""
+    return _sum(
+        _scaled(constant, product(a[i], b[j]))
+        for i, j, constant in pairs
+        if a[i] is not None and b[j] is not None
+    )
+
+
+def _scaled(constant, term):
     return term if constant == 1 else float(constant) * term
 
 
 def _sum(terms):
     terms = [term for term in terms if term is not None]
-    total = terms[0] if terms else None
-    for term in terms[1:]:
-        total = total + term
-    return total
+    return functools.reduce(operator.add, terms) if terms else None
 
 
 def compose(jet, tower, needed=None):
@@ -235,13 +244,9 @@ def _transposed_product(algebra, factor, upstream):
     """For the product of a jet with `factor`, the gradient with respect to each channel."""
     terms = [[] for _ in factor]
     for k, gradient in upstream.items():
-        pairs = [(0, k, 1)] if k == 0 else [(0, k, 1), (k, 0, 1)]
-        for i, j, constant in algebra.products[k]:
-            pairs += [(i, j, constant)] if i == j else [(i, j, constant), (j, i, constant)]
-        for i, j, constant in pairs:
+        for i, j, constant in _pairs(algebra, k):
             if factor[i] is not None:
-                term = factor[i] * gradient
-                terms[j].append(term if constant == 1 else float(constant) * term)
+                terms[j].append(_scaled(constant, factor[i] * gradient))
     return [_sum(parts) for parts in terms]
 
 
@@ -255,23 +260,15 @@ def _reduced(gradient, tensor):
 
 def powers(jet, highest):
     """The powers `n, n^2, ..., n^highest` of the nilpotent part: lists of channels."""
-    first = [None, *jet.channels[1:]]
+    algebra, first = jet.algebra, [None, *jet.channels[1:]]
     found = [first]
     while len(found) < highest:
-        found.append(_nilpotent_product(jet.algebra, first, found[-1], len(found) == 1))
+        rule = _square_pairs if len(found) == 1 else _pairs
+        every = range(1, len(algebra))
+        found.append([None, *(_product(rule(algebra, k), first, found[-1]) for k in every)])
     return found[:highest]
 
 
-def _nilpotent_product(algebra, a, b, same):
-    channels = [None]
-    for pairs in algebra.products[1:]:
-        terms = []
-        for i, j, constant in pairs:
-            factor = float(constant) * (2.0 if same and i != j else 1.0)
-            orders = [(i, j)] if same or i == j else [(i, j), (j, i)]
-            for left, right in orders:
-                if a[left] is not None and b[right] is not None:
-                    term = a[left] * b[right]
-                    terms.append(term if factor == 1.0 else factor * term)
-        channels.append(_sum(terms))
-    return channels
+def _square_pairs(algebra, k):
+    """The product rule for a nilpotent jet and itself, each product once."""
+    return [(i, j, c if i == j else 2 * c) for i, j, c in algebra.products[k]]

@@ -53,7 +53,6 @@ def _expands_behind(call, axes):
 
 
 register("Identity", "Neg", "Snapshot", "PlaceholderWithDefault")(linear(keeps=_always))
-register("Transpose")(linear(keeps=lambda call, axes: False))
 register("Sum", "Mean")(linear(keeps=_other_axes(1)))
 register("StridedSlice")(linear(keeps=_whole_first_axes))
 register("ExpandDims")(linear(keeps=_expands_behind))
@@ -63,11 +62,11 @@ register("Split")(linear(slice(1, 2), _other_axes(0, 1)))
 register(
     *("Reshape", "Squeeze", "Tile", "BroadcastTo", "Slice", "Unpack", "SplitV", "Reverse"),
     *("ReverseV2", "ReverseSequence", "Roll", "Cumsum", "Pad", "MirrorPad", "GatherV2", "GatherNd"),
-    *("Gather", "MatrixDiag", "MatrixDiagPart", "MatrixBandPart", "Diag"),
+    *("Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "MatrixBandPart", "Diag"),
     *("DiagPart", "DepthToSpace", "SpaceToDepth", "SpaceToBatchND", "BatchToSpaceND", "SegmentSum"),
     *("SegmentMean", "UnsortedSegmentSum", "AvgPool", "AvgPool3D", "ResizeBilinear"),
     *("ResizeNearestNeighbor", "ResizeBicubic", "ExtractImagePatches", "ScaleAndTranslate"),
-    *("EnsureShape", "InvertPermutation", "DeepCopy", "CopyHost"),
+    *("EnsureShape", "DeepCopy", "CopyHost"),
 )(linear())
 register("ScatterNd")(linear(slice(1, 2)))
 register("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")(linear(slice(0, 2)))

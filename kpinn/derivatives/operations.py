@@ -1,10 +1,13 @@
-"""The table of rules is complete when this is imported."""
+"""The table of rules, complete when this is imported."""
 
-from kpinn.derivatives import (  # noqa: F401  they register rules
-    choices,
-    functions,
-    gradient_operations,
-    linear_operations,
-    products,
-)
-from kpinn.derivatives.rules import register as register
+from kpinn.derivatives import choices, functions, gradient_operations, linear_operations, products
+from kpinn.derivatives.rules import RULES
+
+__all__ = [
+    "RULES",
+    "choices",
+    "functions",
+    "gradient_operations",
+    "linear_operations",
+    "products",
+]

@@ -214,7 +214,7 @@ def parse(name, space, directions=None):
     for field in sorted(space.fields, key=len, reverse=True):
         if name.startswith(field + "_"):
             axes = _parse_axes(name, name[len(field) + 1 :], space, directions)
-            return Request(name, field, axes=tuple(sorted(axes, key=_axis_order)))
+            return Request(name, field, axes=tuple(sorted(axes, key=axis_order)))
     raise ValueError(
         f"{name!r} is neither a field nor a derivative of one. There are {space.describe()}; "
         f"derivatives are named like {_example(space)}, operators are "
@@ -238,7 +238,9 @@ def parse_all(requests, space, directions=None):
         ValueError: for a name without meaning, or terms that cannot be added.
     """
     if not isinstance(requests, dict):
-        return [parse(name, space, directions) for name in split_names(requests)]
+        requests = {name: name for name in split_names(requests)}
+    if not requests:
+        raise ValueError("no request: expected names such as 'u, u_x'.")
     found = []
     for name, what in requests.items():
         if isinstance(what, dict):
@@ -280,7 +282,8 @@ def _example(space):
     return f"'{field}_{coordinate}' or '{field}_{coordinate}{joint}{coordinate}'"
 
 
-def _axis_order(axis):
+def axis_order(axis):
+    """The key by which axes are sorted: columns first, then directions."""
     return (isinstance(axis, str), axis)
 
 

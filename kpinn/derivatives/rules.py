@@ -13,7 +13,7 @@ RULES = {}
 
 
 def register(*types):
-    """Adds a rule for types of operations; see `docs/derivatives.md`.
+    """Adds a rule for types of operations; see the page on rules.
 
     Args:
         *types: names such as `"Erfinv"`, as `tf.Operation.type` gives them.
@@ -49,7 +49,12 @@ def static_input(call, position):
 
 
 def constant():
-    """The rule of operations whose outputs have no derivatives, such as comparisons."""
+    """The rule of operations whose outputs have no derivatives, such as comparisons.
+
+    Example:
+
+        kpinn.derivatives.register("MyMask")(kpinn.derivatives.constant())
+    """
 
     def rule(call, *inputs):
         return call.emit_values(*inputs)
@@ -64,6 +69,10 @@ def linear(positions=slice(0, 1), keeps=None):
         positions: a slice of the inputs.
         keeps: `(call, axes) -> bool`: whether the operation may be applied to channels of size 1
             along `axes`, in place of repeating them; by default never.
+
+    Example:
+
+        kpinn.derivatives.register("MyShift")(kpinn.derivatives.linear())
     """
 
     def rule(call, *inputs):
@@ -114,7 +123,16 @@ def _channel(call, inputs, moving, k):
 
 
 def bilinear(first=0, second=1):
-    """The rule of operations that are linear in each of two inputs: products."""
+    """The rule of operations that are linear in each of two inputs: products.
+
+    Args:
+        first: position of one factor among the inputs.
+        second: position of the other.
+
+    Example:
+
+        kpinn.derivatives.register("MyProduct")(kpinn.derivatives.bilinear())
+    """
 
     def rule(call, *inputs):
         inputs = [full(value) for value in inputs]
@@ -136,7 +154,11 @@ def elementwise(tower):
     Args:
         tower: `(x, order) -> [f(x), f'(x), f''(x) / 2!, ..., f^(order)(x) / order!]`; an entry
             may be `None` where the derivative is zero everywhere. It may not depend on variables:
-            their gradients would be lost. Use `composite` for that.
+            their gradients would be lost. Use `composite` for that. Entries have the shape of `x`.
+
+    Example:
+
+        kpinn.derivatives.register("Erfinv")(kpinn.derivatives.elementwise(erfinv_tower))
     """
 
     def rule(call, x):
@@ -151,6 +173,10 @@ def composite(function):
     Args:
         function: from the inputs of the operation, as tensors, to its output (or a list of
             them), in TensorFlow. It is traced, and propagated through in place of the operation.
+
+    Example:
+
+        kpinn.derivatives.register("Xdivy")(kpinn.derivatives.composite(tf.math.divide_no_nan))
     """
 
     def rule(call, *inputs):
@@ -166,9 +192,16 @@ _RANDOM += ("TruncatedNormal", "ParameterizedTruncated", "Multinomial", "Statele
 _NOT_RANDOM = ("RandomShuffleQueue", "StatelessRandomGet")
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "Scatter")
 _PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
-_REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum", "EuclideanNorm")
 _SUMS_OF_POINTS = ("Segment", "UnsortedSegment", "L2Loss", "BiasAddGrad")
+_REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum", "EuclideanNorm")
 _REDUCTIONS += ("Cumsum", "Cumprod", "CumulativeLogsumexp", "ReverseV2", "Roll")
+# Operations on the last axis, or the last two.
+_OF_LAST_AXES = dict.fromkeys(("Softmax", "LogSoftmax", "TopKV2"), 1)
+_OF_LAST_AXES |= dict.fromkeys(
+    ("Cholesky", "LogMatrixDeterminant", "MatrixDeterminant", "MatrixInverse", "MatrixSolve")
+    + ("MatrixTriangularSolve", "Qr", "SelfAdjointEigV2", "Svd"),
+    2,
+)
 
 
 def refusal(operation, inputs):
@@ -245,15 +278,6 @@ def _mixes_points(operation, inputs):
     position = 2 if kind == "Roll" else 1
     axes = tf.get_static_value(operation.inputs[position]) if kind in _REDUCTIONS else None
     return axes is not None and 0 in {int(axis) % rank for axis in axes.reshape(-1)}
-
-
-# Operations on the last axis, or the last two.
-_OF_LAST_AXES = dict.fromkeys(("Softmax", "LogSoftmax", "TopKV2"), 1)
-_OF_LAST_AXES |= dict.fromkeys(
-    ("Cholesky", "LogMatrixDeterminant", "MatrixDeterminant", "MatrixInverse", "MatrixSolve")
-    + ("MatrixTriangularSolve", "Qr", "SelfAdjointEigV2", "Svd"),
-    2,
-)
 
 
 def _has_points(tensor, value):

@@ -2,17 +2,43 @@
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import algebra, combine, derivative
+from kpinn.derivatives.algebra import Algebra, algebra, combine, derivative
 from kpinn.derivatives.errors import RefusedError
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet, channel_of, full
-from kpinn.derivatives.operations import register as register  # the table of rules is complete
 from kpinn.derivatives.point_gradients import wants_channels_per_point
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import SUMS, partials
+from kpinn.derivatives.requests import SUMS, axis_order, partials
 from kpinn.derivatives.tracing import trace
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+@dataclasses.dataclass(frozen=True)
+class Taylor:
+    """Exact derivatives by one propagation of Taylor coefficients; `"taylor"`, the default.
+
+    Args:
+        strict: whether to raise an error where an operation of the network has no rule, in place
+            of a `kpinn.DerivativeFallbackWarning` and a slower exact method.
+
+    Example:
+
+        values = kpinn.derivatives(network, points, "u_xx", method=kpinn.Taylor(strict=True))
+    """
+
+    strict: bool = False
+
+    def get_config(self):
+        """The arguments."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return cls(**config)
 
 
 def taylor(function, points, requests, directions, space, report):
@@ -34,12 +60,12 @@ def taylor(function, points, requests, directions, space, report):
         ValueError: for one that must not be.
     """
     plan = Plan.of(requests, space)
-    inputs, needed = [plan.seeds(points, directions)], plan.needed(requests, space)
+    inputs = [plan.seeds(points, directions)]
 
     def through(**how):
         size, count = points.shape[1], points.shape[0]
         graph = trace(function, size, points.dtype, count, **how).graph
-        return interpret(graph, inputs, plan.algebra, report, needed)
+        return interpret(graph, inputs, plan.algebra, report, plan.needed)
 
     try:
         (outputs,) = through()
@@ -61,19 +87,23 @@ class Plan:
     Attributes:
         algebra: the `Algebra` of all requests.
         axes: tuple of axes (columns and names of directions), the variables of the algebra.
+        symbols: for each request by name what it reads out, see `_symbols`.
     """
 
-    algebra: object
+    algebra: Algebra
     axes: tuple
+    symbols: dict
 
     @classmethod
     def of(cls, requests, space):
         """The plan for a list of `Request`."""
         keys = [axes for request in requests for _, axes in partials(request, space)]
-        used = sorted({axis for axes in keys for axis in axes}, key=_axis_order)
+        used = sorted({axis for axes in keys for axis in axes}, key=axis_order)
         variables = {axis: i for i, axis in enumerate(used)}
-        symbols = [s for request in requests for s in _symbols(request, space, variables).values()]
-        return cls(algebra(frozenset(frozenset(s.items()) for s in symbols)), tuple(used))
+        symbols = {request.name: _symbols(request, space, variables) for request in requests}
+        every = [symbol for parts in symbols.values() for symbol in parts.values()]
+        carrier = algebra(frozenset(frozenset(symbol.items()) for symbol in every))
+        return cls(carrier, tuple(used), symbols)
 
     def seeds(self, points, directions):
         """The coordinates as a jet `(n, d)`."""
@@ -91,21 +121,16 @@ class Plan:
         jet = Jet(self.algebra, tuple(channels))
         return full(jet) if wants_channels_per_point() else jet
 
-    def needed(self, requests, space):
+    @property
+    def needed(self):
         """The channels of the output that are read."""
-        variables = {axis: i for i, axis in enumerate(self.axes)}
-        return frozenset(
-            k
-            for request in requests
-            for symbol in _symbols(request, space, variables).values()
-            for k in self.algebra.read(symbol)
-        )
+        every = [symbol for parts in self.symbols.values() for symbol in parts.values()]
+        return frozenset(k for symbol in every for k in self.algebra.read(symbol))
 
     def read(self, request, space, outputs):
         """The value of a request from the function's output."""
-        variables = {axis: i for i, axis in enumerate(self.axes)}
-        symbols = _symbols(request, space, variables)
-        values = {key: self._column(outputs, key[0], symbol) for key, symbol in symbols.items()}
+        symbols = self.symbols[request.name].items()
+        values = {key: self._column(outputs, key[0], symbol) for key, symbol in symbols}
         if request.operator in (*SUMS, "combination"):
             return tf.concat(list(values.values()), axis=1)
         return read_out(request, space, values)
@@ -131,10 +156,6 @@ def _of_column(channel, column):
 
 def _scaled(tensor, factor):
     return tensor if factor == 1 else float(factor) * tensor
-
-
-def _axis_order(axis):
-    return (isinstance(axis, str), axis)
 
 
 def _symbols(request, space, variables):

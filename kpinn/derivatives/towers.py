@@ -32,7 +32,7 @@ def tanh(x, order):
     """`w = 1 - y y`."""
     y = [tf.tanh(x)]
     for k in range(order):
-        y.append(((1.0 if k == 0 else 0.0) - _square(y, k)) / (k + 1) if k else 1.0 - y[0] * y[0])
+        y.append(-_square(y, k) / (k + 1) if k else 1.0 - y[0] * y[0])
     return y
 
 

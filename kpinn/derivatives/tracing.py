@@ -34,7 +34,7 @@ def trace(function, size, dtype, count=None, exactly=False):
     for number in counts:
         try:
             return traced.get_concrete_function(tf.TensorSpec((number, size), dtype))
-        except Exception as error:  # noqa: BLE001  the user's comes again when it is called
+        except Exception as error:  # the user's comes again when it is called
             if number == counts[-1]:
                 raise _error(error) from error
     return None

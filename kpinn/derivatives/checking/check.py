@@ -10,7 +10,6 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.api import Taylor
 from kpinn.derivatives.checking.diagnosis import Tracer, differs
 from kpinn.derivatives.checking.gradient_check import (
     compare_gradients,
@@ -24,6 +23,7 @@ from kpinn.derivatives.finite_difference import FiniteDifference, PrecisionWarni
 from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import SUMS, partials
 from kpinn.derivatives.stochastic import Stochastic
+from kpinn.derivatives.taylor import Taylor
 from kpinn.derivatives.tracing import TraceError
 
 EXACT = Taylor | Stochastic  # methods that go by Taylor coefficients

@@ -128,7 +128,7 @@ class Tracer:
         """
         carried = algebra(frozenset({frozenset(derivative([0] * order).items())}))
         run = _Recorded(carried, passed)
-        seeds = Plan(carried, ("s",)).seeds(self.points, {"s": vectors})
+        seeds = Plan(carried, ("s",), {}).seeds(self.points, {"s": vectors})
         outputs = run.start(self.traced.graph, [seeds])
         return run.steps, outputs[0]
 

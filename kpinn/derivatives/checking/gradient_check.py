@@ -6,8 +6,8 @@ One is nested tapes, the other the change of the loss when the parameters move a
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.api import Taylor
 from kpinn.derivatives.checking.witness import FIRST, LEVELS, extrapolate, noise_in
+from kpinn.derivatives.taylor import Taylor
 
 DIRECTIONS = 2
 

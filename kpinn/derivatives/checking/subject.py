@@ -161,7 +161,7 @@ def _promoted(function, points):
         copy = InFloat64(function, points)
         # It is the same function; far other values are what the shorter dtype makes of it.
         return copy if same_values(function, copy, points, tolerance=0.5) else None
-    except Exception:  # noqa: BLE001  operations that exist in one dtype only, and what they raise
+    except Exception:  # operations that exist in one dtype only, and what they raise
         return None
 
 
