@@ -1,4 +1,9 @@
-"""Keras layers that return derivatives of a network."""
+"""Keras layers: derivatives of a network, functions of coordinates, hard conditions."""
 
 from kpinn.layers.derivatives import Derivatives as Derivatives
 from kpinn.layers.derivatives import FiniteDifference as FiniteDifference
+from kpinn.layers.embeddings import FourierFeatures as FourierFeatures
+from kpinn.layers.embeddings import PeriodicEmbedding as PeriodicEmbedding
+from kpinn.layers.embeddings import Rescale as Rescale
+from kpinn.layers.factorized import FactorizedDense as FactorizedDense
+from kpinn.layers.hard import HardCondition as HardCondition

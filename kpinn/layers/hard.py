@@ -1,0 +1,206 @@
+"""Conditions that hold by the form of the network."""
+
+import inspect
+import numbers
+
+import keras
+from keras import ops
+
+from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.requests import Space, split_names
+
+
+@keras.saving.register_keras_serializable(package="kpinn.layers")
+class HardCondition(keras.layers.Layer):
+    """A network with values that hold exactly: `value + distance * network`.
+
+    Where `distance` is zero, the field is `value`, whatever the weights are, so that no condition
+    needs to say so. `value` and `distance` are functions whose arguments are named like
+    coordinates, as those of conditions are. `distance` should be smooth, zero on the boundary and
+    of the size of one within; a square of the time as a factor holds the first derivative, too.
+
+    Args:
+        network: Keras model or layer `(n, d) -> (n, m)`; its weights are this layer's weights.
+        coordinates: names of the columns of the input, `"t x"`.
+        value: function from columns `(n, 1)` to `(n, 1)` or `(n, m)`, or a number; by default 0.
+        distance: the same; by default 1.
+        fields: names of the columns of the output, `"u v p"`, if `value` or `distance` is a dict
+            from fields to functions or numbers; a field that is not in it has the default.
+        **kwargs: of `keras.layers.Layer`; `dtype` is by default that of the network.
+
+    Input shape: `(n, d)`.
+
+    Output shape: `(n, m)`.
+
+    Raises:
+        ValueError: for names without meaning, or functions with values of another shape. On
+            saving, for a function that is not registered with Keras.
+
+    Example:
+
+        network = kpinn.layers.HardCondition(
+            kpinn.networks.MLP(units=20, depth=4),
+            coordinates="t x",
+            value=lambda x: -ops.sin(math.pi * x),  # at t = 0, and at x = -1 and x = 1
+            distance=lambda t, x: t * (1 - x**2),
+        )
+
+    References:
+        Lagaris, Likas & Fotiadis, "Artificial neural networks for solving ordinary and partial
+        differential equations" (1998).
+    """
+
+    def __init__(self, network, coordinates, value=None, distance=None, fields=None, **kwargs):
+        if not isinstance(network, keras.layers.Layer):
+            raise ValueError(
+                f"network is {type(network).__name__}: expected a Keras model or layer from "
+                "(n, d) to (n, m)."
+            )
+        kwargs.setdefault("dtype", _policy(network))
+        super().__init__(**kwargs)
+        self.network = network
+        self.coordinates = " ".join(split_names(coordinates))
+        self.fields = None if fields is None else " ".join(split_names(fields))
+        self.value, self.distance = value, distance
+        if value is None and distance is None:
+            raise ValueError("value and distance are missing: the network would be unchanged.")
+        space = self._space()
+        for what, given in (("value", value), ("distance", distance)):
+            self._check_names(what, given, space)
+
+    def _space(self):
+        return Space(self.coordinates, self.fields or "u")
+
+    def _check_names(self, what, given, space):
+        if not isinstance(given, dict):
+            return _check_arguments(what, given, space)
+        unknown = [name for name in given if self.fields is None or name not in space.fields]
+        if unknown:
+            raise ValueError(
+                f"{what} has {unknown[0]!r}, which is no field: expected the names of fields, "
+                f"which the argument fields says. It is {self.fields!r}."
+            )
+        for name, one in given.items():
+            _check_arguments(f"{what} of {name!r}", one, space)
+
+    def build(self, input_shape):
+        """Builds the network."""
+        size = self._space().input_size
+        if len(input_shape) != 2 or input_shape[-1] != size:
+            raise ValueError(
+                f"points have the shape {tuple(input_shape)}: expected (n, {size}), one column per "
+                f"component of the coordinates {self.coordinates!r}."
+            )
+        if not self.network.built:
+            self.network.build(input_shape)
+
+    def call(self, inputs):
+        """The fields `(n, m)`."""
+        outputs, space = self.network(inputs), self._space()
+        columns = {name: inputs[:, part] for name, part in space.coordinates.items()}
+        if not isinstance(self.value, dict) and not isinstance(self.distance, dict):
+            return _combine(self.value, self.distance, columns, outputs)
+        space.check_output(outputs.shape, inputs.shape)
+        parts = []
+        for name, part in space.fields.items():
+            value, distance = (_of_field(given, name) for given in (self.value, self.distance))
+            parts.append(_combine(value, distance, columns, outputs[:, part]))
+        return ops.concatenate(parts, axis=1)
+
+    def get_config(self):
+        """The arguments; raises `ValueError` for a function that is not registered."""
+        return super().get_config() | {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "coordinates": self.coordinates,
+            "value": _serialized("value", self.value),
+            "distance": _serialized("distance", self.distance),
+            "fields": self.fields,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        config = dict(config)
+        for name in ("network", "value", "distance"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _policy(network):
+    """The dtype policy of the first layer that computes."""
+    idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
+    computing = [layer for layer in all_layers(network) if not isinstance(layer, idle)]
+    return (computing or [network])[0].dtype_policy
+
+
+def _check_arguments(what, function, space):
+    if function is None or isinstance(function, numbers.Real):
+        return
+    if not callable(function):
+        raise ValueError(f"{what} is {function!r}: expected a function or a number.")
+    for name in _arguments(what, function):
+        if name not in space.coordinates:
+            raise ValueError(
+                f"{what} takes {name!r}, which is no coordinate: expected a function of "
+                f"{', '.join(space.coordinates)}, or of some of them."
+            )
+
+
+def _arguments(what, function):
+    """Names of the arguments without defaults."""
+    names = []
+    for each in inspect.signature(function).parameters.values():
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY):
+            raise ValueError(
+                f"{what} takes {each}, which has no name to pass a coordinate by: name each "
+                "argument, such as (t, x)."
+            )
+        if each.default is each.empty:
+            names.append(each.name)
+    return names
+
+
+def _of_field(given, name):
+    return given.get(name) if isinstance(given, dict) else given
+
+
+def _combine(value, distance, columns, outputs):
+    if distance is not None:
+        outputs = _evaluate("distance", distance, columns, outputs) * outputs
+    if value is not None:
+        outputs = _evaluate("value", value, columns, outputs) + outputs
+    return outputs
+
+
+def _evaluate(what, function, columns, outputs):
+    """A number or a tensor `(n, 1)` or `(n, m)`."""
+    found = function
+    if callable(function):
+        found = function(**{name: columns[name] for name in _arguments(what, function)})
+    found = ops.convert_to_tensor(found, outputs.dtype)
+    shape = tuple(found.shape)
+    if shape and (len(shape) != 2 or shape[1] not in (1, outputs.shape[1])):
+        raise ValueError(
+            f"{what} returned the shape {shape} for points of the shape "
+            f"(n, {sum(column.shape[1] for column in columns.values())}): expected (n, 1), or "
+            f"(n, {outputs.shape[1]}) as the network."
+        )
+    return found
+
+
+# Saving ------------------------------------------------------------------------------------
+
+
+def _serialized(what, given):
+    if isinstance(given, dict):
+        return {name: _serialized(f"{what} of {name!r}", one) for name, one in given.items()}
+    if given is None or isinstance(given, numbers.Real):
+        return given if given is None else float(given)
+    name = getattr(given, "__name__", None)
+    if name is not None and keras.saving.get_registered_name(given) == name:
+        raise ValueError(
+            f"{what} is a function that cannot be saved by value: define it with def and decorate "
+            "it with @keras.saving.register_keras_serializable()."
+        )
+    return keras.saving.serialize_keras_object(given)
