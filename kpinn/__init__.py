@@ -1,7 +1,7 @@
 """Physics-informed neural networks as Keras models."""
 
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
-from kpinn import domains, layers, losses, networks, optimizers, plotting
+from kpinn import callbacks, domains, layers, losses, networks, optimizers, plotting
 from kpinn.check import check_derivatives
 from kpinn.conditions import condition, field
 from kpinn.derivatives import (
@@ -26,6 +26,7 @@ __all__ = [
     "Stochastic",
     "Taylor",
     "__version__",
+    "callbacks",
     "check_derivatives",
     "condition",
     "derivatives",

@@ -122,6 +122,22 @@ def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
     )
 
 
+def replaced(old, new):
+    """The `Data` old with the sets of points of new, their targets and sample weights.
+
+    Raises:
+        ValueError: if one has a set for all conditions and the other a set for each.
+    """
+    if is_shared(new.points) != is_shared(old.points):
+        shared, each = "one set of points for all conditions", "a set of points for each condition"
+        before, now = (shared, each) if is_shared(old.points) else (each, shared)
+        raise ValueError(f"fit began with {before}, and the new points are {now}.")
+    if is_shared(new.points):
+        return new
+    kept = [{n: v for n, v in part.items() if n not in new.points} for part in old]
+    return Data(*(before | after for before, after in zip(kept, new, strict=True)))
+
+
 def one_set(where, arrays, problem, functions=None):
     """The arrays of one set of points as tensors, those that the functions need.
 

@@ -112,20 +112,21 @@ def vector_jacobian_product(pinn, points, vector):
 # For compiled steps ------------------------------------------------------------------------
 
 
-def residual_jacobian(pinn, data):
+def residual_jacobian(pinn, data, weighted=True):
     """The matrix and the vector of `jacobian` as tensors, for use within a compiled function.
 
     Args:
         pinn: the `PINN`.
         data: a `Data` whose points have static shapes. Its weights are taken as they are: a
             negative one gives NaN.
+        weighted: whether the residuals have the weights of the loss; without, it may be any.
 
     Returns:
         A pair of tensors `(m, p)` and `(m,)`.
     """
     if tf.executing_eagerly():
-        return _compiled(pinn, "matrix", residual_jacobian)(data)
-    parts = factors_of(pinn, data)
+        return _compiled(pinn, "matrix", residual_jacobian)(data, weighted)
+    parts = factors_of(pinn, data, weighted)
     matrices = [matrix_of(part, _variables(pinn)) for part in parts]
     return tf.concat(matrices, axis=0), join([part.residual for part in parts])
 
@@ -173,10 +174,11 @@ def _gradients(tape, residuals, values, vector):
 # The weighted residuals --------------------------------------------------------------------
 
 
-def weighted_residuals(pinn, data):
+def weighted_residuals(pinn, data, weighted=True):
     """Dicts by condition: residual minus target `(n, k)`, the same weighted, its points."""
-    _refuse_regularizers(pinn)
-    differences, weighted, points = {}, {}, {}
+    if weighted:
+        _refuse_regularizers(pinn)
+    differences, products, points = {}, {}, {}
     for names, arrays in _sets(pinn, data):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
         for name, residual in pinn.residuals_at(names, arrays).items():
@@ -184,9 +186,10 @@ def weighted_residuals(pinn, data):
             if target is not None:
                 residual = residual - _like(name, target, residual)
             differences[name] = residual
-            weighted[name] = residual * _row_factors(pinn, name, residual, weight)
+            factor = _row_factors(pinn, name, residual, weight) if weighted else 1.0
+            products[name] = residual * factor
             points[name] = list(arrays.values())
-    return differences, weighted, points
+    return differences, products, points
 
 
 def _sets(pinn, data):
@@ -271,13 +274,13 @@ class _Part(typing.NamedTuple):
     residual: tf.Tensor
 
 
-def factors_of(pinn, data):
+def factors_of(pinn, data, weighted=True):
     """A list of `_Part` in the order of the conditions, in the graph under construction."""
     variables = _variables(pinn)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():
-            _, residuals, points = weighted_residuals(pinn, data)
+            _, residuals, points = weighted_residuals(pinn, data, weighted)
     columns = point_gradients(residuals, variables, points, tape, _report)
     return [_Part(columns[name], residual) for name, residual in residuals.items()]
 

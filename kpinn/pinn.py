@@ -6,14 +6,26 @@ import types
 import keras
 import tensorflow as tf
 
-from kpinn import checks, data, export, planning, prediction, residuals, saving, training
+from kpinn import (
+    checks,
+    data,
+    export,
+    objective,
+    planning,
+    prediction,
+    residuals,
+    saving,
+    training,
+)
 from kpinn.conditions import Function, Problem, marked, method_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.networks import check_network
-from kpinn.optimizers import ScipyMinimize
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
+from kpinn.optimizers.sequence import Sequence, current
 from kpinn.unknowns import UnknownValue, add_unknown
 
 
@@ -101,7 +113,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         # A plain namespace, because Keras would track what is in it as state of the model.
         state = types.SimpleNamespace(unknowns={}, functions={}, scales={}, sizes={})
         state.objective = state.metrics = state.loss = None
-        state.constructed = False
+        state.constructed, state.training_data, state.jit_compile = False, None, False
         self._plain = state
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
@@ -230,9 +242,19 @@ class PINN(keras.Model, metaclass=_Constructed):
 
     def _step(self):
         """The number of the training step; a minimizer keeps its objective as it is."""
-        if not self.compiled or isinstance(self.optimizer, ScipyMinimize):
+        if not self.compiled or isinstance(self._at_work, ScipyOptimizer | FlatOptimizer):
             return 0
-        return tf.convert_to_tensor(self.optimizer.iterations)
+        return tf.convert_to_tensor(self._at_work.iterations)
+
+    @property
+    def _at_work(self):
+        """The optimizer of the present stage."""
+        return current(self.optimizer)
+
+    def _use(self, optimizer):
+        """Begins a stage of a `Sequence`."""
+        if isinstance(self.optimizer, Sequence):
+            self.optimizer.current = optimizer
 
     # Training -------------------------------------------------------------------------------
 
@@ -250,7 +272,7 @@ class PINN(keras.Model, metaclass=_Constructed):
         """Configures the training, as in Keras.
 
         Args:
-            optimizer: a Keras optimizer or `kpinn.optimizers.ScipyMinimize`.
+            optimizer: a Keras optimizer, or one of `kpinn.optimizers`.
             loss: a Keras loss for all conditions, or a dict by condition; by default the mean
                 square of the residual (minus the target, where there is one).
             loss_weights: dict from condition to number; by default one. They become variables,
@@ -274,9 +296,11 @@ class PINN(keras.Model, metaclass=_Constructed):
         state.steps_per_execution = steps_per_execution
         if jit_compile == "auto":
             jit_compile = not run_eagerly and self._may_jit()
+        state.jit_compile = jit_compile
+        optimizer = keras.optimizers.get(optimizer)
         super().compile(
             optimizer=optimizer,
-            jit_compile=jit_compile,
+            jit_compile=jit_compile and not isinstance(optimizer, FlatOptimizer),
             steps_per_execution=1 if steps_per_execution == "auto" else steps_per_execution,
             run_eagerly=run_eagerly,
             **kwargs,
@@ -293,9 +317,9 @@ class PINN(keras.Model, metaclass=_Constructed):
         """Keras's metrics, the loss of each condition and the value of each unknown."""
         metrics = super().metrics
         if self._plain.objective is not None:
-            objective = self._plain.objective
-            metrics = metrics + list(objective.trackers.values())
-            metrics += [metric for part in objective.metrics.values() for metric in part]
+            losses = self._plain.objective
+            metrics = metrics + list(losses.trackers.values())
+            metrics += [metric for part in losses.metrics.values() for metric in part]
             metrics += [UnknownValue(name, v) for name, v in self._plain.unknowns.items()]
         return metrics
 
@@ -320,14 +344,17 @@ class PINN(keras.Model, metaclass=_Constructed):
 
     def train_step(self, batch):
         """One step of the optimizer on a batch, as in Keras; open to be overridden."""
+        optimizer = self._at_work
+        if isinstance(optimizer, FlatOptimizer):
+            return objective.train_step(self, data.as_data(batch), stale=tf.constant(True))
         x, y, sample_weight = data.as_data(batch)
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            scaled = self.optimizer.scale_loss(loss)
+            scaled = optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        gradients = training.gradients_or_zeros(tape, scaled, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = objective.gradients_or_zeros(tape, scaled, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._step_logs(loss, x, y, y_pred, sample_weight)
 
     def test_step(self, batch):
@@ -351,9 +378,9 @@ class PINN(keras.Model, metaclass=_Constructed):
             y_pred: residuals by condition.
             sample_weight: not used by metrics.
         """
-        objective = self._objective
-        objective.update_metrics(y_pred, y or {})
-        absent = objective.names_in_logs([name for name in self.conditions if name not in y_pred])
+        self._objective.update_metrics(y_pred, y or {})
+        missing = [name for name in self.conditions if name not in y_pred]
+        absent = self._objective.names_in_logs(missing)
         logs = self.get_metrics_result()
         return {name: value for name, value in logs.items() if name not in absent}
 
@@ -383,7 +410,7 @@ class PINN(keras.Model, metaclass=_Constructed):
                 sample_weight)`, or a dataset or generator of those.
             y: targets by condition; the residual minus the target is trained towards zero.
             batch_size: points of each condition in a step; by default all of them.
-            epochs: number of epochs; with `ScipyMinimize` an epoch is an iteration.
+            epochs: number of epochs; with an optimizer of scipy's an epoch is an iteration.
             verbose: as in Keras.
             callbacks: Keras callbacks.
             validation_split: refused, it has no meaning for sets of points.
@@ -426,6 +453,67 @@ class PINN(keras.Model, metaclass=_Constructed):
             common["shuffle"] = False
         return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
 
+    @property
+    def training_points(self):
+        """The points that `fit` trains on now, as it took them; for callbacks."""
+        return self._training_data.points
+
+    @property
+    def _training_data(self):
+        if self._plain.training_data is None:
+            raise ValueError("there are no points yet: call fit with arrays first.")
+        return self._plain.training_data
+
+    def replace_points(self, x, y=None, sample_weight=None):
+        """Trains on other points from the next epoch on; for callbacks.
+
+        Args:
+            x: points as in `fit`. Conditions that are left out keep theirs.
+            y: targets by condition; conditions with new points have no others.
+            sample_weight: sample weights by condition; likewise.
+
+        Raises:
+            ValueError: as in `fit`, and if the optimizer needs the same points in each step.
+
+        Example:
+
+            def draw(epoch, logs):
+                pinn.replace_points({"heat": box.sample(1_000, seed=epoch)})
+
+            pinn.fit(points, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=draw)])
+        """
+        new = self._prepare(x, y, sample_weight)
+        self._train_on(data.replaced(self._training_data, new))
+
+    def replace_weights(self, sample_weight):
+        """Trains with other sample weights from the next epoch on; for callbacks.
+
+        Args:
+            sample_weight: arrays `(n,)` by condition. Conditions that are left out keep theirs.
+
+        Raises:
+            ValueError: as in `fit`, and if the optimizer needs the same weights in each step.
+
+        Example:
+
+            weights = {"heat": np.exp(-t)}
+            pinn.replace_weights(weights)
+        """
+        old = self._training_data
+        new = self._prepare(old.points, None, sample_weight).sample_weight
+        self._train_on(old._replace(sample_weight=old.sample_weight | new))
+
+    def _train_on(self, arrays):
+        if isinstance(self._at_work, ScipyOptimizer):
+            raise ValueError(
+                f"{type(self._at_work).__name__} needs the same points and weights in each "
+                "iteration: replace them between two calls of fit, or use an optimizer that works "
+                "in steps, such as kpinn.optimizers.SSBroyden."
+            )
+        self._plain.training_data = arrays
+        if isinstance(self._at_work, FlatOptimizer):
+            self._at_work.stale.assign(True)
+
     def _prepare(self, x, y=None, sample_weight=None, every=False):
         return data.prepare(self._plain.problem, self.conditions, x, y, sample_weight, every)
 
@@ -443,9 +531,9 @@ class PINN(keras.Model, metaclass=_Constructed):
 
     def _check_stream(self, stream):
         """Checks the first element of a dataset; what cannot be read twice is left alone."""
-        if isinstance(self.optimizer, ScipyMinimize):
+        if isinstance(self.optimizer, ScipyOptimizer | Sequence):
             raise ValueError(
-                "ScipyMinimize needs the same points in each iteration: pass arrays, not "
+                f"{type(self.optimizer).__name__} needs points in memory: pass arrays, not "
                 f"{type(stream).__name__}."
             )
         element = data.first_element(stream)

@@ -5,6 +5,7 @@ full batch per epoch. Here one call runs all steps of an epoch, and many epochs 
 wants to act between them.
 """
 
+import contextlib
 import time
 
 import keras
@@ -13,13 +14,12 @@ import tensorflow as tf
 
 from kpinn.data import batch, sizes
 from kpinn.keras_private import made_under_strategy, restored_epoch
-from kpinn.optimizers.flat import join, split
-from kpinn.optimizers.scipy_minimize import (
-    BOUNDED_METHODS,
-    Evaluations,
-    ScipyMinimize,
-    minimize,
-)
+from kpinn.minimizing import fit_minimizer
+from kpinn.objective import train_step
+from kpinn.optimizers.flat import split
+from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
+from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
+from kpinn.optimizers.sequence import Sequence, stages
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # longest call with several epochs in it
@@ -77,21 +77,29 @@ def compile_epochs(pinn, schedule, first_step_resets):
 
     Returns:
         `run(data, seed, epoch, epochs, first_step, steps)`, which returns a tensor
-        `(BLOCK, number of logs)` of which the first `epochs` rows count.
+        `(BLOCK, number of logs)` and how many epochs it did, of which the rows are the first.
     """
     names = list(pinn.get_metrics_result())
+    optimizer = pinn._at_work
+    flat = isinstance(optimizer, FlatOptimizer)
+
+    def goes_on():
+        return optimizer.status.value == RUNNING if flat else True
 
     def run(data, seed, epoch, epochs, first_step, steps):
         def one_step(step, orders):
             chosen = data if not orders else batch(data, schedule.rows(orders, step))
-            pinn.train_step(chosen)
+            if flat and not orders:
+                train_step(pinn, data, stale=tf.constant(False))
+            else:
+                pinn.train_step(chosen)
 
         def one_epoch(index, rows):
             if first_step_resets:
                 pinn.reset_metrics()
             orders = schedule.orders(seed, epoch + index)
             tf.while_loop(
-                lambda step: step < first_step + steps,
+                lambda step: (step < first_step + steps) & goes_on(),
                 lambda step: (one_step(step, orders), step + 1)[1:],
                 [first_step],
             )
@@ -99,12 +107,15 @@ def compile_epochs(pinn, schedule, first_step_resets):
             rows = tf.tensor_scatter_nd_update(rows, [[index]], [tf.stack(row)])
             return index + 1, rows
 
+        def more(index, _):
+            return (index < epochs) & ((index == 0) | goes_on())
+
         rows = tf.zeros((BLOCK, len(names)), tf.float64)
-        return tf.while_loop(lambda index, _: index < epochs, one_epoch, [0, rows])[1]
+        return tf.while_loop(more, one_epoch, [0, rows])
 
     run = tf.autograph.experimental.do_not_convert(run)
     if not pinn.run_eagerly:
-        run = tf.function(run, jit_compile=pinn.jit_compile)
+        run = tf.function(run, jit_compile=pinn._plain.jit_compile and not flat)
     return run, names
 
 
@@ -149,7 +160,7 @@ def runs_on_arrays(pinn, base):
     distribution strategies.
     """
     own_step = type(pinn).train_step is base.train_step and not made_under_strategy(pinn)
-    return isinstance(pinn.optimizer, ScipyMinimize) or own_step
+    return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or own_step
 
 
 def fit(
@@ -178,27 +189,59 @@ def fit(
         validation_freq: epochs from one validation to the next.
         validation_steps: batches of a validation; by default all.
     """
-    minimizes = isinstance(pinn.optimizer, ScipyMinimize)
-    if minimizes and (schedule.steps, schedule.batch_size) != (1, None):
-        raise ValueError(
-            "ScipyMinimize takes all points in the one step of an epoch: leave out batch_size and "
-            "steps_per_epoch."
-        )
+    _check_schedule(pinn, schedule)
     validate = _validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
+    pinn._plain.training_data = data
     callbacks.list.on_train_begin()
-    initial_epoch = restored_epoch(pinn) or initial_epoch
-    logs = {}
-    if minimizes and epochs > initial_epoch:
-        logs = fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
-    elif not minimizes:
-        logs = fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
-        pinn.optimizer.finalize_variable_values(pinn.trainable_variables)
+    epoch, logs = restored_epoch(pinn) or initial_epoch, {}
+    for optimizer, last in stages(pinn.optimizer, epochs):
+        if epoch < last and not pinn.stop_training:
+            pinn._use(optimizer)
+            logs = _fit_stage(pinn, schedule, callbacks, last, epoch, validate)
+            epoch = last
     callbacks.list.on_train_end(logs)
-    ran = minimizes and epochs > initial_epoch
-    if ran and verbose and pinn.optimizer.result.code != "iteration_limit":
-        print(pinn.optimizer.result.message)
+    result = getattr(pinn.optimizer, "result", None)
+    if verbose and result is not None and result.code != "iteration_limit":
+        print(result.message)
+
+
+def _check_schedule(pinn, schedule):
+    for optimizer, _ in stages(pinn.optimizer, 0):
+        scipy = isinstance(optimizer, ScipyOptimizer)
+        if scipy and (schedule.steps, schedule.batch_size) != (1, None):
+            raise ValueError(
+                f"{type(optimizer).__name__} takes all points in the one step of an epoch: leave "
+                "out batch_size and steps_per_epoch."
+            )
+
+
+def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
+    optimizer = pinn._at_work
+    if isinstance(optimizer, ScipyOptimizer):
+        data = pinn._plain.training_data
+        return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
+    if isinstance(optimizer, FlatOptimizer):
+        with finished(pinn):
+            return fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)
+    logs = fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)
+    optimizer.finalize_variable_values(pinn.trainable_variables)
+    return logs
+
+
+@contextlib.contextmanager
+def finished(pinn):
+    """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
+    optimizer = pinn._at_work
+    optimizer.begin()
+    try:
+        yield
+    finally:  # after Ctrl-C too, which may come between two trial values
+        values = split(optimizer.last_theta, pinn.trainable_variables)
+        for variable, value in zip(pinn.trainable_variables, values, strict=True):
+            variable.assign(value)
+        optimizer.end(pinn.stop_training)
 
 
 def _validation(pinn, dataset, frequency, steps):
@@ -215,12 +258,11 @@ def _validation(pinn, dataset, frequency, steps):
     return validate
 
 
-def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate):
-    """Trains by the Keras optimizer.
+def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
+    """Trains by an optimizer that makes steps.
 
     Args:
-        pinn: the `PINN`, compiled and built.
-        data: a `Data` of tensors.
+        pinn: the `PINN`, compiled and built, which has the points.
         schedule: a `Schedule`.
         callbacks: a `Callbacks`.
         epochs: number of the last epoch.
@@ -231,7 +273,8 @@ def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
     per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
     run, names = pinn.cached(
-        ("epochs", schedule.key, whole), lambda: compile_epochs(pinn, schedule, whole)
+        ("epochs", schedule.key, whole, id(pinn._at_work)),
+        lambda: compile_epochs(pinn, schedule, whole),
     )
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
     seed, epoch, logs = _seed(), initial_epoch, {}
@@ -245,7 +288,10 @@ def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
                 pinn.reset_metrics()
             callbacks.list.on_train_batch_begin(first)
             arguments = (seed, epoch, count, first, steps)
-            rows = run(data, *(tf.constant(a, tf.int32) for a in arguments)).numpy()
+            done, rows = run(
+                pinn._plain.training_data, *(tf.constant(a, tf.int32) for a in arguments)
+            )
+            count, rows = int(done), rows.numpy()
             logs = dict(zip(names, rows[count - 1].tolist(), strict=True))
             if count == 1:
                 callbacks.list.on_train_batch_end(first + steps - 1, logs)
@@ -258,6 +304,8 @@ def fit_epochs(pinn, data, schedule, callbacks, epochs, initial_epoch, validate)
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count
+        if isinstance(pinn._at_work, FlatOptimizer) and pinn._at_work.has_ended():
+            break
     return logs
 
 
@@ -274,107 +322,3 @@ def _replay(callbacks, epoch, rows, names):
 def _seed():
     """From the generator that `keras.utils.set_random_seed` seeds."""
     return int(np.random.randint(2**31 - 1))
-
-
-# The minimizer -----------------------------------------------------------------------------
-
-
-def compile_objective(pinn):
-    """`(theta, data) -> [loss, terms, gradient]`, one float64 vector per evaluation."""
-    variables = list(pinn.trainable_variables)
-
-    def objective(theta, data):
-        for variable, value in zip(variables, split(theta, variables), strict=True):
-            variable.assign(value)
-        with tf.GradientTape() as tape:
-            terms = pinn._objective.terms(pinn(data.points), data.targets, data.sample_weight)
-            loss = pinn._objective.total(terms, pinn.losses)
-        gradients = gradients_or_zeros(tape, loss, variables)
-        return join([loss, *terms.values(), *gradients], tf.float64)
-
-    objective = tf.autograph.experimental.do_not_convert(objective)
-    if not pinn.run_eagerly:
-        objective = tf.function(objective, jit_compile=pinn.jit_compile)
-    return objective
-
-
-def gradients_or_zeros(tape, loss, variables):
-    """Gradients; zeros for variables that the loss does not depend on, such as the last bias."""
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    return [
-        tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
-        for gradient, variable in zip(gradients, variables, strict=True)
-    ]
-
-
-def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
-    """Trains by a `ScipyMinimize`; see `fit_epochs` for the arguments."""
-    objective = pinn.cached("objective", lambda: compile_objective(pinn))
-    variables = list(pinn.trainable_variables)
-    names = ["loss", *pinn.conditions]
-    recent = {}
-
-    def evaluate(theta):
-        values = objective(tf.constant(theta), data).numpy()
-        recent[theta.tobytes()] = values[: len(names)]
-        while len(recent) > 50:
-            recent.pop(next(iter(recent)))
-        return values[0], values[len(names) :]
-
-    def assign(theta):
-        for variable, value in zip(variables, split(tf.constant(theta), variables), strict=True):
-            variable.assign(value)
-
-    logs, epoch = {}, initial_epoch
-
-    def accepted(theta):
-        nonlocal logs, epoch
-        if theta.tobytes() not in recent:
-            evaluate(theta)
-        terms = dict(zip(names, recent[theta.tobytes()].tolist(), strict=True))
-        assign(theta)
-        pinn.optimizer.iterations.assign_add(1)
-        callbacks.begin(epoch)
-        callbacks.list.on_train_batch_begin(0)
-        logs = _logs_at_point(pinn, data, terms)
-        callbacks.list.on_train_batch_end(0, logs)
-        logs = callbacks.end(epoch, logs, validate)
-        epoch += 1
-        if pinn.stop_training:
-            raise StopIteration
-
-    start = join([v.value for v in variables], tf.float64).numpy()
-    evaluations = Evaluations(evaluate, tf.as_dtype(variables[0].dtype).as_numpy_dtype)
-    bounds, iterations = _bounds(pinn), epochs - initial_epoch
-    try:
-        result = minimize(evaluations, start, pinn.optimizer, iterations, accepted, bounds)
-    finally:  # after Ctrl-C too
-        assign(start if evaluations.theta is None else evaluations.theta)
-    pinn.optimizer.result = result
-    return logs
-
-
-def _logs_at_point(pinn, data, terms):
-    """Logs for weights whose losses are known already."""
-    logs = terms | {name: float(v.numpy()) for name, v in pinn.unknowns.items()}
-    if pinn._plain.metrics is not None:
-        pinn.reset_metrics()
-        pinn.cached("test", lambda: tf.function(pinn.test_step, autograph=False))(data)
-        logs = {name: float(v) for name, v in pinn.get_metrics_result().items()} | logs
-    return logs
-
-
-def _bounds(pinn):
-    """Bounds of the flat parameters, if an unknown is positive."""
-    bounds = []
-    for variable in pinn.trainable_variables:
-        minimum = getattr(variable.constraint, "minimum", None)
-        bounds += [(minimum, None)] * int(np.prod(variable.shape, dtype=int))
-    if all(lower is None for lower, _ in bounds):
-        return None
-    if pinn.optimizer.method not in BOUNDED_METHODS:
-        raise ValueError(
-            f"a positive unknown needs bounds, which {pinn.optimizer.method} does not have: use "
-            f"one of {', '.join(BOUNDED_METHODS)}."
-        )
-    return bounds

@@ -20,9 +20,11 @@ LEVELS = [  # ground floor to top
     {"conditions", "layers"},
     {"checks", "data", "merging", "plotting", "saving"},
     {"jacobian"},
+    {"objective"},
+    {"minimizing"},
     {"export", "planning", "prediction", "residuals", "training"},
     {"pinn"},
-    {"check"},
+    {"callbacks", "check"},
     {"__main__"},
 ]
 

@@ -1,5 +1,8 @@
 """`ScipyMinimize` and the flat parameters."""
 
+import re
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +12,9 @@ from keras import ops
 from problems import BOX, Formula, heat_points, small_heat
 
 import kpinn
-from kpinn.optimizers import ScipyMinimize
-from kpinn.optimizers.scipy_minimize import GRADIENT_METHODS, Evaluations, minimize
+from kpinn.optimizers import ResultCode, ScipyMinimize
+from kpinn.optimizers.scipy_minimize import METHODS, Evaluations, minimize, reading
+from kpinn.optimizers.scipy_optimizer import Record
 
 START = np.array([-1.2, 1.0, 0.5])
 
@@ -21,10 +25,11 @@ def rosenbrock(theta):
 
 def run(function=rosenbrock, method="L-BFGS-B", iterations=500, callback=lambda x: None, **options):
     optimizer = ScipyMinimize(method, **options)
-    return minimize(Evaluations(function), START, optimizer, iterations, callback)
+    evaluate = Evaluations(function, hessian_product=scipy.optimize.rosen_hess_prod)
+    return minimize(evaluate, START, optimizer, iterations, callback)
 
 
-@pytest.mark.parametrize("method", GRADIENT_METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_finds_the_minimum(method):
     result = run(method=method)
     assert result.code in ("converged", "no_progress", "iteration_limit")
@@ -74,9 +79,18 @@ def fails_after(count, value):
     ("code", "arguments"),
     [
         ("iteration_limit", {"iterations": 2}),
+        ("iteration_limit", {"maxiter": 2}),
+        ("iteration_limit", {"maxiter": 2, "method": "BFGS"}),
+        ("iteration_limit", {"maxiter": 2, "method": "Newton-CG"}),
+        ("iteration_limit", {"maxiter": 2, "method": "trust-ncg"}),
+        ("iteration_limit", {"maxiter": 2, "method": "SLSQP"}),
+        ("iteration_limit", {"maxiter": 2, "method": "trust-constr"}),
         ("converged", {"gtol": 1e-3}),
+        ("converged", {"gtol": 1e-3, "method": "trust-krylov"}),
         ("no_progress", {"function": fails_after(12, None)}),
+        ("no_progress", {"function": fails_after(12, None), "method": "BFGS"}),
         ("evaluation_limit", {"maxfun": 9}),
+        ("evaluation_limit", {"maxfun": 9, "method": "TNC"}),
         ("stopped", {"callback": stop_at_third()}),
         ("nonfinite", {"function": fails_after(12, np.nan)}),
         ("nonfinite", {"function": fails_after(12, np.inf)}),
@@ -85,11 +99,67 @@ def fails_after(count, value):
 def test_result_codes(code, arguments):
     result = run(**arguments)
     assert result.code == code, result.message
-    assert result.message.startswith(f"L-BFGS-B ended after {result.iterations} of ")
+    assert isinstance(result.code, ResultCode)
+    method = arguments.get("method", "L-BFGS-B")
+    assert result.message.startswith(f"{method} ended after {result.iterations} of ")
     assert np.isfinite(result.loss) and np.isfinite(result.theta).all()
 
 
-@pytest.mark.parametrize("method", GRADIENT_METHODS)
+def test_a_code_is_its_text():
+    assert f"{ResultCode.NO_PROGRESS}" == str(ResultCode.NO_PROGRESS) == "no_progress"
+    with pytest.raises(ValueError, match="'done' is not a valid ResultCode"):
+        ResultCode("done")
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "text"),
+    [
+        ({"success": True, "status": 77, "message": "fine."}, "converged", r"\(fine\)$"),
+        ({"success": False, "status": 77, "message": "odd"}, "no_progress", r"\(odd\)"),
+        ({"status": -5, "message": b"bytes"}, "no_progress", "bytes"),
+        ({}, "no_progress", "no message"),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_scipy_has_never_said_has_a_code_too(method, found, code, text):
+    read, message = reading(scipy.optimize.OptimizeResult(found), method, {})
+    assert read == code
+    assert re.search(text, message)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ctrl_c_goes_on_but_leaves_a_result(method):
+    evaluate = Evaluations(rosenbrock, hessian_product=scipy.optimize.rosen_hess_prod)
+    losses = []
+
+    def callback(theta):
+        losses.append(rosenbrock(theta)[0])
+        if len(losses) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        minimize(evaluate, START, ScipyMinimize(method), 50, callback)
+    result = evaluate.record.result
+    assert (result.code, result.iterations) == ("interrupted", 3)
+    assert "KeyboardInterrupt ended it" in result.message
+    assert result.loss <= min(losses)
+    assert rosenbrock(result.theta)[0] == result.loss
+
+
+def test_a_point_beyond_the_bounds_is_never_the_best():
+    """Also where a difference that checks the gradient goes beyond them."""
+    bounds = np.array([-2.0, 0.5, -2.0]), np.array([0.3, 2.0, 2.0])
+    record = Record(bounds=bounds)
+    result = minimize(Evaluations(rosenbrock, record), START, ScipyMinimize(), 200, lambda x: None)
+    expected = scipy.optimize.minimize(
+        rosenbrock, START, jac=True, bounds=np.transpose(bounds), options={"ftol": 0, "gtol": 1e-9}
+    )
+    np.testing.assert_allclose(result.theta, expected.x, atol=1e-6)
+    record.add(np.array([0.4, 1.0, 1.0]), -1.0)
+    assert record.loss == result.loss
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_a_callback_stops_every_method(method):
     assert run(method=method, callback=stop_at_third()).code == "stopped"
 
@@ -109,7 +179,7 @@ def test_gradients_that_scipy_would_accept(function, message):
         run(function)
 
 
-@pytest.mark.parametrize("method", ["Nelder-Mead", "trust-ncg", "Adam", None])
+@pytest.mark.parametrize("method", ["Nelder-Mead", "dogleg", "Adam", None])
 def test_methods_that_do_not_fit(method):
     with pytest.raises(ValueError, match="is not one of L-BFGS-B"):
         ScipyMinimize(method)
@@ -200,6 +270,9 @@ def test_an_exception_leaves_the_best_weights():
         pinn.fit(points, epochs=20, verbose=0, callbacks=[interrupt])
     loss = pinn.evaluate(points, return_dict=True, verbose=0)["loss"]
     assert loss == pytest.approx(interrupt.best, rel=1e-5)
+    result = pinn.optimizer.result
+    assert (result.code, result.iterations) == ("interrupted", 4)
+    assert result.loss == pytest.approx(loss, rel=1e-5)
 
 
 def test_metrics_are_in_the_logs():
@@ -223,7 +296,7 @@ def test_settings_that_do_not_fit(arguments, message):
 
 def test_datasets_are_refused():
     dataset = tf.data.Dataset.from_tensors(heat_points())
-    with pytest.raises(ValueError, match="needs the same points in each iteration"):
+    with pytest.raises(ValueError, match="needs points in memory"):
         small_heat(ScipyMinimize()).fit(dataset, verbose=0)
 
 
@@ -242,6 +315,7 @@ def test_the_options_are_scipys():
     assert optimizer.method == "BFGS"
     again = ScipyMinimize.from_config(optimizer.get_config())
     assert (again.method, again.options) == ("BFGS", {"gtol": 1e-3})
+    assert again.constraints == ()
 
 
 # Flat parameters --------------------------------------------------------------------------

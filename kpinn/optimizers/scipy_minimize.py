@@ -1,54 +1,67 @@
 """`scipy.optimize.minimize` as an optimizer for `PINN.compile`."""
 
-import dataclasses
+import contextlib
+import typing
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import scipy.optimize
-import threadpoolctl
+import scipy.sparse.linalg
 
-GRADIENT_METHODS = ("L-BFGS-B", "BFGS", "CG", "Newton-CG", "TNC", "SLSQP", "trust-constr")
+from kpinn.optimizers.result import ResultCode
+from kpinn.optimizers.scipy_optimizer import (
+    Record,
+    ScipyOptimizer,
+    StopError,
+    check_gradient,
+    check_hessian,
+    counted,
+    finite,
+    finite_step,
+    run,
+)
+
+METHODS = (
+    "L-BFGS-B",
+    "BFGS",
+    "CG",
+    "Newton-CG",
+    "trust-ncg",
+    "trust-krylov",
+    "trust-constr",
+    "TNC",
+    "SLSQP",
+)
+HESSIAN_METHODS = ("Newton-CG", "trust-ncg", "trust-krylov", "trust-constr")
 BOUNDED_METHODS = ("L-BFGS-B", "TNC", "SLSQP", "trust-constr")
-
-
-@dataclasses.dataclass(frozen=True)
-class MinimizeResult:
-    """How a minimisation ended.
-
-    Attributes:
-        code: `"iteration_limit"` (all epochs done), `"converged"` (scipy's tolerances are met),
-            `"stopped"` (by a callback), `"no_progress"` (the line search found no lower loss:
-            usually the rounding floor of the dtype), `"evaluation_limit"` or `"nonfinite"`.
-        message: the same in a sentence, with scipy's message.
-        loss: the lowest loss, that of the weights which the model has now.
-        iterations: accepted iterations.
-        evaluations: evaluations of loss and gradient.
-        theta: the flat parameters with the lowest loss, float64 `(p,)`.
-    """
-
-    code: str
-    message: str
-    loss: float
-    iterations: int
-    evaluations: int
-    theta: np.ndarray
+CONSTRAINED_METHODS = ("SLSQP", "trust-constr")
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class ScipyMinimize(keras.optimizers.Optimizer):
+class ScipyMinimize(ScipyOptimizer):
     """Full-batch minimisation by `scipy.optimize.minimize`, driven by `PINN.fit`.
 
     One epoch is one iteration of the minimizer. The parameters are one float64 vector on scipy's
     side, whatever dtype the network computes in. After `fit`, `result` tells how it ended and the
-    model has the weights of the lowest loss.
+    model has the best weights that were found.
+
+    `"Newton-CG"`, `"trust-ncg"`, `"trust-krylov"` and `"trust-constr"` get exact products of the
+    Hessian with vectors, which cost two to three gradients each.
+
+    `"SLSQP"` and `"trust-constr"` take conditions as equality constraints: their residuals (minus
+    the targets) are to be zero, and are no part of the loss. There may be at most as many of them
+    as parameters, and they should not depend on each other, as at points that are given twice.
 
     Args:
-        method: a method of `scipy.optimize.minimize` that takes a gradient and no Hessian:
-            `"L-BFGS-B"`, `"BFGS"`, `"CG"`, `"Newton-CG"`, `"TNC"`, `"SLSQP"`, `"trust-constr"`.
+        method: a method of `scipy.optimize.minimize` that uses derivatives: `"L-BFGS-B"`,
+            `"BFGS"`, `"CG"`, `"Newton-CG"`, `"trust-ncg"`, `"trust-krylov"`, `"trust-constr"`,
+            `"TNC"` or `"SLSQP"`.
+        constraints: name of a condition, or a list of names.
         **options: the method's options in scipy's words, such as `maxcor=100` or `gtol=1e-9`.
 
     Raises:
-        ValueError: for any other method.
+        ValueError: for any other method, or constraints for a method that takes none.
 
     Example:
 
@@ -61,28 +74,109 @@ class ScipyMinimize(keras.optimizers.Optimizer):
         optimization, SIAM Journal on Scientific Computing 16 (1995), 1190-1208.
     """
 
-    def __init__(self, method="L-BFGS-B", name="scipy_minimize", **options):
-        super().__init__(learning_rate=0.0, name=name)
-        known = {known.lower(): known for known in GRADIENT_METHODS}
-        if str(method).lower() not in known:
+    def __init__(self, method="L-BFGS-B", constraints=None, name="scipy_minimize", **options):
+        super().__init__(method, METHODS, options, name)
+        self.constraints = _names(constraints)
+        if self.constraints and self.method not in CONSTRAINED_METHODS:
             raise ValueError(
-                f"method {method!r} is not one of {', '.join(GRADIENT_METHODS)}: it must use a "
-                "gradient, and no Hessian."
+                f"{self.method} takes no constraints: use one of {', '.join(CONSTRAINED_METHODS)}."
             )
-        self.method = known[method.lower()]
-        self.options = dict(options)
-        self.result = None
 
     def get_config(self):
         """The arguments."""
-        return {"method": self.method, "name": self.name, **self.options}
+        return super().get_config() | {"constraints": list(self.constraints) or None}
 
-    def update_step(self, gradient, variable, learning_rate):
-        """There is no update per batch."""
+
+def _names(constraints):
+    """A tuple of names from `None`, a name or a list of names."""
+    names = () if constraints is None else constraints
+    names = [names] if isinstance(names, str) else names
+    known = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not known or len(set(names)) < len(names):
         raise ValueError(
-            "ScipyMinimize needs the whole loss at once: use it with kpinn.PINN.fit and points "
-            "given as arrays."
+            f"constraints is {constraints!r}: expected the name of a condition, or a list of "
+            "different names."
         )
+    return tuple(names)
+
+
+class Constraints(typing.NamedTuple):
+    """Residuals that are to be zero, as functions of the parameters.
+
+    Attributes:
+        residuals: `theta -> (q,)`.
+        jacobian: `theta -> (q, p)`.
+        hessian_product: `(theta, multipliers, vector) -> (p,)`, the Hessian of the sum of
+            multipliers times residuals, times the vector.
+    """
+
+    residuals: Callable
+    jacobian: Callable
+    hessian_product: Callable
+
+
+class Evaluations:
+    """The loss for scipy, with the checks that it does not make; see `Record`.
+
+    Args:
+        value_and_gradient: `theta -> (loss, gradient)`, a float and an array `(p,)`.
+        record: a `Record`.
+        hessian_product: `(theta, vector) -> (p,)`, for the methods that need it.
+        constraints: `None` or `Constraints`.
+    """
+
+    def __init__(self, value_and_gradient, record=None, hessian_product=None, constraints=None):
+        self.value_and_gradient = value_and_gradient
+        self.record = Record() if record is None else record
+        self.hessian_product, self.constraints = hessian_product, constraints
+
+    def __call__(self, theta):
+        value, gradient = self.checked(theta)
+        self.record.add(theta, value, self.violation(theta))
+        return value, gradient
+
+    def violation(self, theta):
+        """The largest absolute value of a constrained residual."""
+        if self.constraints is None:
+            return 0.0
+        return float(np.max(np.abs(self.residuals(theta)), initial=0.0))
+
+    def checked(self, theta):
+        """Loss and gradient, of a point that is not a candidate for the best."""
+        value, gradient = self.value_and_gradient(finite_step(theta))
+        self.record.evaluations += 1
+        value = float(finite("loss", value, self.record))
+        gradient = finite("gradient", gradient, self.record)
+        if gradient.shape != theta.shape:
+            raise ValueError(
+                f"the gradient has the shape {gradient.shape}: expected {theta.shape}, one entry "
+                "per parameter."
+            )
+        return value, gradient
+
+    def product(self, theta, vector):
+        """The product of the Hessian with a vector."""
+        vector = np.reshape(finite_step(vector), theta.shape)
+        return finite("Hessian", self.hessian_product(theta, vector), self.record)
+
+    def residuals(self, theta):
+        """The constrained residuals."""
+        return finite("constrained residual", self.constraints.residuals(theta), self.record)
+
+    def jacobian(self, theta):
+        """The Jacobian of the constrained residuals."""
+        found = self.constraints.jacobian(theta)
+        return finite("Jacobian of the constraints", found, self.record)
+
+    def constraint_hessian(self, theta, multipliers):
+        """The Hessian of the sum of multipliers times residuals, as a linear operator."""
+
+        def product(vector):
+            vector = np.reshape(vector, theta.shape)
+            return self.constraints.hessian_product(theta, multipliers, vector)
+
+        shape = (theta.size, theta.size)
+        return scipy.sparse.linalg.LinearOperator(shape, matvec=product, dtype=np.float64)
 
 
 def default_options(method, epsilon):
@@ -93,141 +187,157 @@ def default_options(method, epsilon):
         "BFGS": {"gtol": epsilon},
         "CG": {"gtol": epsilon},
         "Newton-CG": {"xtol": epsilon},
+        "trust-ncg": {"gtol": epsilon},
+        "trust-krylov": {"gtol": epsilon},
         "SLSQP": {"ftol": epsilon**2},
         "trust-constr": {"gtol": epsilon, "xtol": epsilon},
     }[method]
 
 
-class _StopError(Exception):
-    """Leaves scipy from inside a callback or an evaluation; it has no other way out of TNC."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-
-
-class Evaluations:
-    """Counts and checks evaluations, and keeps the best point.
-
-    Args:
-        value_and_gradient: `theta -> (loss, gradient)`, a float and an array `(p,)`.
-        dtype: dtype that the loss is computed in.
-    """
-
-    def __init__(self, value_and_gradient, dtype=np.float64):
-        self.value_and_gradient, self.epsilon = value_and_gradient, float(np.finfo(dtype).eps)
-        self.count, self.loss, self.theta = 0, np.inf, None
-
-    def __call__(self, theta):
-        value, gradient = self.value_and_gradient(theta)
-        value, gradient = float(value), np.asarray(gradient, dtype=np.float64)
-        self.count += 1
-        if gradient.shape != theta.shape:
-            raise ValueError(
-                f"the gradient has the shape {gradient.shape}: expected {theta.shape}, one entry "
-                "per parameter."
-            )
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            what = "loss" if not np.isfinite(value) else "gradient"
-            raise _StopError("nonfinite", f"the {what} is not finite at evaluation {self.count}")
-        if value < self.loss:
-            self.loss, self.theta = value, np.array(theta)
-        return value, gradient
-
-
-def minimize(evaluate, theta, optimizer, iterations, callback, bounds=None):
+def minimize(evaluate, theta, optimizer, iterations, callback):
     """Runs scipy with the checks that it does not make.
 
     Args:
-        evaluate: an `Evaluations`, which has the best point even if an exception ends the run.
+        evaluate: an `Evaluations`, whose record has the best point and the result even if an
+            exception ends the run.
         theta: start, float64 `(p,)`.
         optimizer: a `ScipyMinimize`.
         iterations: the most iterations.
         callback: called with `theta` after each accepted iteration; may raise `StopIteration`.
-        bounds: `None` or a list of `(lower, upper)`.
 
     Returns:
         A `MinimizeResult`.
 
     Raises:
-        ValueError: if loss or gradient are not finite at the start, or the gradient does not have
-            the right length or is not that of the loss.
+        ValueError: if loss or gradient are not finite at the start, the gradient does not have the
+            right length or is not that of the loss, the Hessian is not that of the loss, or there
+            are more constraints than parameters.
     """
-    check_gradient(evaluate, theta)
-    done = 0
-
-    def accepted(point, *_):
-        nonlocal done
-        done += 1
-        try:
-            callback(point)
-        except StopIteration:
-            raise _StopError("stopped", "a callback stopped it") from None
-        if done >= iterations:
-            raise _StopError("iteration_limit", f"all {iterations} iterations are done")
-
-    options = default_options(optimizer.method, evaluate.epsilon) | optimizer.options
-    if optimizer.method != "TNC":
+    check_start(evaluate, theta, optimizer.method)
+    record, method = evaluate.record, optimizer.method
+    options = default_options(method, record.epsilon) | optimizer.options
+    if method != "TNC":
         options.setdefault("maxiter", iterations + 1)
-    try:
-        # Vectors of a few thousand numbers: threads of BLAS, which also fight TensorFlow's for the
-        # cores, would make scipy's part of an iteration many times slower.
-        with threadpoolctl.threadpool_limits(1, "blas"):
-            found = scipy.optimize.minimize(
-                evaluate,
-                theta,
-                jac=True,
-                method=optimizer.method,
-                callback=accepted,
-                bounds=bounds,
-                options=options,
-            )
-        code, message = _reading(found, options)
-    except _StopError as stop:
-        code, message = stop.code, str(stop)
-    words = f"{optimizer.method} ended after {done} of {iterations} iterations: {message}."
-    return MinimizeResult(code, words, evaluate.loss, done, evaluate.count, evaluate.theta)
+
+    @np.errstate(invalid="ignore")  # trlib, at the rounding floor
+    def solve():
+        found = scipy.optimize.minimize(
+            evaluate,
+            theta,
+            jac=True,
+            hessp=evaluate.product if method in HESSIAN_METHODS else None,
+            method=method,
+            callback=counted(record, iterations, callback),
+            bounds=None if record.bounds is None else scipy.optimize.Bounds(*record.bounds),
+            constraints=_constraints_of_scipy(evaluate, method),
+            options=options,
+        )
+        return reading(found, method, options)
+
+    return run(solve, record, method, iterations, lambda: correct(evaluate))
 
 
-def _reading(found, options):
-    """Our code and message for scipy's result, whose `success` is not evidence of success."""
-    text = str(found.message).strip().rstrip(".:") or "no message"
-    stalled = options.get("ftol") == 0.0 and "REDUCTION OF F" in text
-    if found.success and not stalled:
-        return "converged", f"converged by scipy's tolerances ({text})"
-    if found.status == 1:
-        return "evaluation_limit", f"a limit of scipy's options was reached ({text})"
-    return "no_progress", (
+def _constraints_of_scipy(evaluate, method):
+    if evaluate.constraints is None:
+        return ()
+    if method == "SLSQP":
+        return [{"type": "eq", "fun": evaluate.residuals, "jac": evaluate.jacobian}]
+    return scipy.optimize.NonlinearConstraint(
+        evaluate.residuals, 0.0, 0.0, jac=evaluate.jacobian, hess=evaluate.constraint_hessian
+    )
+
+
+def correct(evaluate):
+    """Moves the best point to one nearby where the constraints are zero up to rounding.
+
+    The iterates meet them only up to the square of a step. The last one is moved too: without that
+    a start that happens to meet them would be the best point for long.
+
+    Args:
+        evaluate: an `Evaluations`.
+    """
+    record = evaluate.record
+    if evaluate.constraints is None:
+        return
+    with contextlib.suppress(StopError, np.linalg.LinAlgError):
+        if record.last is not None:
+            for point in _corrections(evaluate, record.last):
+                record.add(*point)
+        for point in _corrections(evaluate, record.theta):
+            record.replace(*point)
+
+
+def _corrections(evaluate, theta):
+    """Steps of Newton with the least length, which halve the violation at least.
+
+    They are the normal steps of Nocedal & Wright, section 18.5.
+
+    Yields:
+        The point, its loss and its violation.
+    """
+    violation = evaluate.violation(theta)
+    while violation > 0.0:
+        matrix, residuals = evaluate.jacobian(theta), evaluate.residuals(theta)
+        theta, before = theta - np.linalg.lstsq(matrix, residuals, rcond=None)[0], violation
+        value, _ = evaluate.checked(theta)
+        violation = evaluate.violation(theta)
+        if violation > before / 2:
+            return
+        yield theta, value, violation
+
+
+def reading(found, method, options):
+    """Our code and message for scipy's result, whose `success` is not evidence of success.
+
+    Args:
+        found: a `scipy.optimize.OptimizeResult`.
+        method: name of the method.
+        options: the options that it had.
+    """
+    text = str(found.get("message", "")).strip().rstrip(".:") or "no message"
+    stalled = options.get("ftol") == 0.0 and "REDUCTION" in text
+    if found.get("success") and not stalled:
+        return ResultCode.CONVERGED, f"converged by scipy's tolerances ({text})"
+    if found.get("status") == {"TNC": 3, "SLSQP": 9, "trust-constr": 0}.get(method, 1):
+        iterations = found.get("nit", 0) >= options.get("maxiter", np.inf)
+        code = ResultCode.ITERATION_LIMIT if iterations else ResultCode.EVALUATION_LIMIT
+        return code, f"a limit of scipy's options was reached ({text})"
+    return ResultCode.NO_PROGRESS, (
         f"no step lowers the loss any more ({text}); in float32 that is usually the rounding "
         "floor, which kpinn.set_float64() lowers"
     )
 
 
-def check_gradient(evaluate, theta):
-    """Raises `ValueError` unless the gradient at the start is finite and that of the loss.
-
-    The slope along the gradient is compared with a central difference; the check is loose
-    because a difference is.
-    """
+def check_start(evaluate, theta, method):
+    """Raises `ValueError` for what cannot work; see `minimize`."""
     try:
         value, gradient = evaluate(theta)
-    except _StopError as stop:
+        if method in HESSIAN_METHODS:
+            evaluate.product(theta, gradient)
+    except StopError as stop:
         raise ValueError(f"cannot start: {stop}; look at the points and the weights.") from None
-    norm, epsilon = np.linalg.norm(gradient), evaluate.epsilon
-    if norm == 0.0:
-        return
-    direction = gradient / norm
-    scale = max(1.0, np.linalg.norm(theta) / np.sqrt(theta.size))
-    for step in scale * epsilon ** np.array([1 / 3, 1 / 4, 1 / 5]):
-        try:
-            upper, lower = (evaluate(theta + s * direction)[0] for s in (step, -step))
-        except _StopError:
-            continue
-        slope, noise = (upper - lower) / (2 * step), 20 * epsilon * abs(value) / step
-        if abs(slope - norm) <= 0.5 * norm + noise:
-            return
-    raise ValueError(
-        f"the gradient is not that of the loss: along it the loss changes by {slope:.6g} per "
-        f"unit, but its norm is {norm:.6g}. A custom gradient, a stop_gradient in a condition, "
-        "or a finite difference that rounding has spoilt can do that."
-    )
+    if evaluate.constraints is not None and evaluate.residuals(theta).size > theta.size:
+        raise ValueError(
+            f"there are {evaluate.residuals(theta).size} constrained residuals for {theta.size} "
+            "parameters: more equations than parameters cannot be met. Give the constraints fewer "
+            "points, or the network more parameters."
+        )
+    epsilon = evaluate.record.epsilon
+
+    def loss(point):
+        return _or_nan(lambda: evaluate.checked(point)[0])
+
+    def slope(point):
+        return _or_nan(lambda: evaluate.checked(point)[1])
+
+    check_gradient(loss, theta, value, gradient, epsilon)
+    if method in HESSIAN_METHODS:
+        check_hessian(evaluate.product, slope, theta, epsilon)
+
+
+def _or_nan(function):
+    """NaN instead of a `StopError`: a point near the start where the loss has no value."""
+    try:
+        return function()
+    except StopError:
+        return np.nan

@@ -1,0 +1,234 @@
+"""The ladder of accuracy problems: errors that optimizers reach in a given time on this machine.
+
+Every problem of `accuracy_problems.py` is trained through `compile` and `fit`, in float64, by every
+optimizer and from every seed. The error is the relative L2 error on points that were not trained
+on (for the inverse problems the largest relative error of an unknown). It is recorded while the
+training goes on, outside its time, and the training does not see it: it ends when the time is up
+or when the optimizer ends. The time includes tracing and compiling.
+
+Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
+    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--short]
+"""
+
+import argparse
+import functools
+import json
+import math
+import pathlib
+import statistics
+import time
+
+import keras
+import numpy as np
+from accuracy_problems import PROBLEMS
+
+import kpinn
+from kpinn import optimizers
+
+MANY = 10**7  # epochs, which the time limit cuts
+SHORT_SECONDS = 0.0  # stops after the first epoch of each stage
+STEPS = 50  # of Adam in an epoch, between which nothing is recorded
+HEAD = "problem", "parameters", "optimizer", "iterations", "seconds", "error", "target", "met"
+
+
+class Clock:
+    """Seconds of training, without those of measuring the error."""
+
+    def __init__(self):
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self):
+        return time.perf_counter() - self._start
+
+    def leave_out(self, function):
+        """The value of `function()`, whose time does not count."""
+        start = time.perf_counter()
+        value = function()
+        self._start += time.perf_counter() - start
+        return value
+
+
+class Recorder(keras.callbacks.Callback):
+    """Records the error at about 20 times, which lie ever further apart.
+
+    Args:
+        problem: the `Problem`.
+        clock: a `Clock`.
+        seconds: how long the training takes.
+        count: number of times.
+    """
+
+    def __init__(self, problem, clock, seconds, count=20):
+        super().__init__()
+        self.problem, self.clock, self.curve = problem, clock, []
+        self.times = list(np.geomspace(max(seconds, 1e-3) / 500, max(seconds, 1e-3), count))
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.times and self.clock.seconds >= self.times[0]:
+            self.record(self.model, logs["loss"])
+
+    def record(self, pinn, loss):
+        """Adds `(seconds, error, loss)` to the curve."""
+        seconds = self.clock.seconds
+        self.times = [each for each in self.times if each > seconds]
+        error = self.clock.leave_out(lambda: self.problem.error(pinn))
+        self.curve.append((seconds, error, float(loss)))
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Ends a training when the clock shows so many seconds."""
+
+    def __init__(self, clock, seconds):
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.clock.seconds >= self.seconds:
+            self.model.stop_training = True
+
+
+class CosineDecay(keras.callbacks.Callback):
+    """The learning rate of a cosine decay over time, for a number of steps that is not known."""
+
+    def __init__(self, clock, seconds, initial):
+        super().__init__()
+        self.clock, self.seconds, self.initial = clock, max(seconds, 1e-9), initial
+
+    def on_epoch_begin(self, epoch, logs=None):
+        part = min(1.0, self.clock.seconds / self.seconds)
+        self.model.optimizer.learning_rate = self.initial * (1 + math.cos(math.pi * part)) / 2
+
+
+# Optimizers: each is a list of stages: a function that makes a Keras optimizer, the part of the
+# time after which the next stage begins, and the epochs from one draw of points to the next.
+
+
+def adam(rate=5e-3):
+    return keras.optimizers.Adam(rate)
+
+
+def lbfgs():
+    return optimizers.ScipyMinimize("L-BFGS-B", maxcor=100)
+
+
+def from_kpinn(name, **settings):
+    """A function that makes an optimizer of kpinn."""
+
+    def make():
+        return getattr(optimizers, name)(**settings)
+
+    make.needs = name
+    return make
+
+
+OPTIMIZERS = {
+    "adam": [(adam, 1.0, 1)],
+    "adam_lbfgs": [(adam, 0.1, 1), (lbfgs, 1.0, None)],
+    "ssbroyden": [(adam, 0.05, 1), (from_kpinn("SSBroyden"), 1.0, 500)],
+    "levenberg_marquardt": [(from_kpinn("LevenbergMarquardt"), 1.0, 5)],
+}
+
+
+def missing(stages):
+    """Names that an optimizer needs and kpinn does not have."""
+    names = [make.needs for make, *_ in stages if hasattr(make, "needs")]
+    return [name for name in names if not hasattr(optimizers, name)]
+
+
+def train(problem, stages, seed, seconds, jit_compile="auto"):
+    """One training: a dict of what it took and reached, with the curve of errors."""
+    keras.utils.set_random_seed(seed)
+    points, pinn, iterations = problem.points(seed), problem.make(), 0
+    first_error = problem.error(pinn)  # what the exact solution takes does not count
+    clock = Clock()
+    recorder = Recorder(problem, clock, seconds)
+    for make, part, every in stages:
+        optimizer = make()
+        pinn.compile(optimizer, loss_weights=problem.loss_weights, jit_compile=jit_compile)
+        callbacks = [recorder, TimeLimit(clock, part * seconds)]
+        if every:
+            callbacks.append(kpinn.callbacks.Resample(problem.fresh_points, every))
+        if make is adam:
+            rate = float(optimizer.learning_rate.numpy())
+            callbacks.append(CosineDecay(clock, part * seconds, rate))
+        steps = {"steps_per_epoch": STEPS} if make is adam and seconds else {}
+        history = pinn.fit(points, epochs=MANY, verbose=0, callbacks=callbacks, **steps)
+        iterations += int(optimizer.iterations.numpy())
+    elapsed = clock.seconds
+    recorder.record(pinn, history.history["loss"][-1])
+    return {
+        "seed": seed,
+        "parameters": pinn.count_params(),
+        "iterations": iterations,
+        "seconds": elapsed,
+        "first_error": first_error,
+        "error": recorder.curve[-1][1],
+        "curve": recorder.curve,
+    }
+
+
+def row(problem, optimizer, runs):
+    """A row of the table: medians over the seeds, the target and whether it is met."""
+    middle = {
+        key: statistics.median(run[key] for run in runs)
+        for key in ("parameters", "iterations", "seconds", "error")
+    }
+    met = "yes" if middle["error"] <= problem.target else "no"
+    return (
+        problem.name,
+        f"{middle['parameters']:.0f}",
+        optimizer,
+        f"{middle['iterations']:.0f}",
+        f"{middle['seconds']:.0f}",
+        f"{middle['error']:.1e}",
+        f"{problem.target:.0e}",
+        met,
+    )
+
+
+def print_row(cells):
+    """A row of a Markdown table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def arguments():
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
+    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seconds", type=float, default=600.0, help="of each training")
+    parser.add_argument("--json", type=pathlib.Path, help="file for all runs and curves")
+    parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
+    return parser.parse_args()
+
+
+def available(names):
+    """The optimizers that can run, after a message about those that cannot."""
+    for name in names:
+        if lacking := missing(OPTIMIZERS[name]):
+            print(f"{name}: kpinn.optimizers.{lacking[0]} is not available, left out.")
+    return [name for name in names if not missing(OPTIMIZERS[name])]
+
+
+def main():
+    given = arguments()
+    kpinn.set_float64()
+    seeds, seconds = ([0], SHORT_SECONDS) if given.short else (given.seeds, given.seconds)
+    start = functools.partial(train, seconds=seconds, jit_compile=False if given.short else "auto")
+    names, found = available(given.optimizers), []
+    print_row(HEAD)
+    print_row(["---"] * len(HEAD))
+    for number, problem in enumerate(PROBLEMS[name]() for name in given.problems):
+        for name in [names[number % len(names)]] if given.short else names:
+            runs = [start(problem, OPTIMIZERS[name], seed) for seed in seeds]
+            print_row(row(problem, name, runs))
+            about = {"problem": problem.name, "target": problem.target, "optimizer": name}
+            found.append(about | {"runs": runs})
+            if given.json:  # after each, so that nothing is lost
+                given.json.write_text(json.dumps(found, indent=1), encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Optimizers that see all parameters as one vector, and may evaluate the loss as often as needed.
+
+A step is a pure function of the parameters and of a dict of tensors, the state. `FlatOptimizer`
+keeps the state in Keras variables, so that it is saved, restored and resumed as that of Adam is.
+"""
+
+import typing
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kpinn.optimizers.flat import join
+from kpinn.optimizers.result import MinimizeResult, ResultCode
+
+RUNNING, CONVERGED, NO_PROGRESS, NONFINITE = range(4)
+ENDS = ("iteration_limit", "converged", "no_progress", "nonfinite")
+MESSAGES = {
+    "iteration_limit": "all epochs are done",
+    "stopped": "a callback stopped it",
+    "converged": "the gradient is zero to rounding",
+    "no_progress": "no step lowers the loss any more, which is usually the rounding floor of the "
+    "dtype",
+    "nonfinite": "the loss or its gradient is not finite",
+}
+
+
+class Objective(typing.NamedTuple):
+    """The loss on fixed points as functions of the flat parameters `(p,)`.
+
+    Attributes:
+        value_and_gradient: `theta -> (loss, gradient (p,))`.
+        residuals: `theta -> (m,)`; the sum of their squares is the loss.
+        fold_jacobian: `(theta, function, start) -> result`; goes through the Jacobian of the
+            residuals by chunks of rows with `result = function(result, matrix (k, p), (k,))`.
+        jacobian_vector: `(theta, (p,)) -> (m,)`.
+        vector_jacobian: `(theta, (m,)) -> (p,)`.
+        lower: lower bounds `(p,)` of the parameters, or `None`.
+    """
+
+    value_and_gradient: Callable
+    residuals: Callable
+    fold_jacobian: Callable
+    jacobian_vector: Callable
+    vector_jacobian: Callable
+    lower: tf.Tensor | None = None
+
+
+class Progress(typing.NamedTuple):
+    """What a step did.
+
+    Attributes:
+        loss: at the new parameters.
+        evaluations: evaluations of the loss, int32.
+        status: `RUNNING`, `CONVERGED`, `NO_PROGRESS` or `NONFINITE`, int32.
+    """
+
+    loss: tf.Tensor
+    evaluations: tf.Tensor
+    status: tf.Tensor
+
+
+class FlatOptimizer(keras.optimizers.Optimizer):
+    """Base class: a subclass has `initial_state` and `step`, and options in its constructor.
+
+    Args:
+        name: name of the optimizer.
+    """
+
+    least_squares = False  # whether it needs residuals, rather than a loss of any kind
+
+    def __init__(self, name):
+        super().__init__(learning_rate=0.0, name=name)
+        self.result = None
+
+    def initial_state(self, theta):
+        """The state before the first step: a dict of tensors whose shapes stay as they are."""
+        raise NotImplementedError
+
+    def step(self, objective, theta, state, stale):
+        """One iteration.
+
+        Args:
+            objective: an `Objective`.
+            theta: tensor `(p,)`.
+            state: dict of tensors.
+            stale: scalar bool; whether the points, the weights or the parameters are others than
+                after the last step, so that a loss and a gradient of the state are void.
+
+        Returns:
+            `(theta, state, Progress)`.
+        """
+        raise NotImplementedError
+
+    def build(self, variables):
+        """Creates the state."""
+        if self.built:
+            return
+        super().build(variables)
+        theta = join([variable.value for variable in variables])
+        state = self.initial_state(theta)
+        self.state = {name: self._kept(name, value) for name, value in state.items()}
+        self.status = self._kept("status", tf.constant(RUNNING))
+        self.evaluations = self._kept("evaluations", tf.constant(0))
+        self.last_theta = tf.Variable(theta, trainable=False, name="last_theta")
+        self.last_loss = tf.Variable(tf.constant(np.inf, theta.dtype), trainable=False)
+        self.stale = tf.Variable(True, trainable=False, name="stale")
+
+    def _kept(self, name, value):
+        dtype = value.dtype.name
+        variable = self.add_variable(value.shape, "zeros", dtype, name=name)
+        variable.assign(value)
+        return variable
+
+    def begin(self):
+        """Before the first step of a `fit`: points and weights may be others than in the last."""
+        self.status.assign(RUNNING)
+        self.stale.assign(True)
+        self.result = None
+        self._begun = int(self.iterations.numpy()), int(self.evaluations.value.numpy())
+
+    def has_ended(self):
+        """Whether no further step would lower the loss."""
+        return int(self.status.value.numpy()) != RUNNING
+
+    def end(self, stopped):
+        """Sets `result` after the last step of a `fit`."""
+        iterations, evaluations = self._begun
+        code = ENDS[int(self.status.value.numpy())]
+        code = "stopped" if code == "iteration_limit" and stopped else code
+        done = int(self.iterations.numpy()) - iterations
+        self.result = MinimizeResult(
+            ResultCode(code),
+            f"{type(self).__name__} ended after {done} iterations: {MESSAGES[code]}.",
+            float(self.last_loss.numpy()),
+            done,
+            int(self.evaluations.value.numpy()) - evaluations,
+            self.last_theta.numpy().astype(np.float64),
+        )
+
+    def take_step(self, objective, theta, stale):
+        """`step` on the state in the variables; returns the new parameters and the loss."""
+        stale = stale | self.stale | tf.reduce_any(theta != self.last_theta)
+        before = {name: variable.value for name, variable in self.state.items()}
+        theta, after, progress = self.step(objective, theta, before, stale)
+        for name, variable in self.state.items():
+            variable.assign(after[name])
+        self.iterations.assign_add(1)
+        self.evaluations.assign_add(progress.evaluations)
+        self.status.assign(progress.status)
+        self.last_theta.assign(theta)
+        self.last_loss.assign(progress.loss)
+        self.stale.assign(False)
+        return theta, progress.loss
+
+    def get_config(self):
+        """The arguments."""
+        return {"name": self.name}
+
+    def update_step(self, gradient, variable, learning_rate):
+        """There is no update from a gradient alone."""
+        raise ValueError(
+            f"{type(self).__name__} evaluates the loss by itself: use it with kpinn.PINN.fit."
+        )

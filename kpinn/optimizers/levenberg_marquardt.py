@@ -1,0 +1,176 @@
+"""Gauss-Newton steps with a trust region, for losses that are sums of squares."""
+
+import typing
+
+import keras
+import tensorflow as tf
+
+from kpinn.optimizers import damped_least_squares
+from kpinn.optimizers.flat_optimizer import (
+    CONVERGED,
+    NO_PROGRESS,
+    RUNNING,
+    FlatOptimizer,
+    Progress,
+)
+
+FACTOR = 4.0  # from one trial value of the damping to the next
+PATIENCE = 4  # trials after which the factor is squared
+PART = 0.25  # of a step, over which a second difference is taken
+AGREEMENT = 0.75  # of second differences, above which they are noise
+LARGEST = 0.75  # half the acceleration, in parts of the step
+MEMORY = 2**31  # bytes
+
+
+class _Trial(typing.NamedTuple):
+    """A step with a damping, and what came of it."""
+
+    damping: tf.Tensor
+    theta: tf.Tensor
+    loss: tf.Tensor
+    accepted: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class LevenbergMarquardt(FlatOptimizer):
+    """Levenberg-Marquardt: Gauss-Newton steps on the residuals, with a damping that adapts.
+
+    For networks of up to a few thousand parameters; the accuracy of choice in float64. A step
+    minimises `|J s + r|^2 + damping |s|^2`, where `r` are the weighted residuals, whose squares
+    sum to the loss, and `J` their Jacobian (`kpinn.jacobian`), by an orthogonal factorisation of
+    `J`. Of the trial values of the damping, a factor of 4 apart, it takes the smallest with which
+    the loss falls by at least `ratio` of what the linear model says. A small ratio, so long steps,
+    is what makes it reach rounding: a step that lowers the loss most leads into narrow valleys. A
+    step is bent along the curve that the residuals follow (geodesic acceleration) where that helps.
+
+    Args:
+        ratio: least decrease of the loss, in parts of the predicted one; between 0 and 1.
+        damping: damping of the first step, in parts of the largest squared column norm of `J`.
+        trials: most values of the damping in one step.
+        memory: most bytes for the matrices.
+        name: name of the optimizer.
+
+    Raises:
+        ValueError: for numbers out of range; in `fit`, for losses that are not mean squares, and
+            for more parameters than the memory allows.
+
+    Example:
+
+        kpinn.set_float64()
+        pinn = Burgers(kpinn.networks.MLP(units=20, depth=3))
+        pinn.compile(kpinn.optimizers.LevenbergMarquardt())
+        pinn.fit(points, epochs=200)  # an epoch is one step
+
+    References:
+        J. J. More, The Levenberg-Marquardt algorithm: implementation and theory, Numerical
+        Analysis, Lecture Notes in Mathematics 630 (1978), 105-116.
+        M. K. Transtrum and J. P. Sethna, Improvements to the Levenberg-Marquardt algorithm for
+        nonlinear least-squares minimization (2012), arXiv:1201.5885.
+    """
+
+    least_squares = True
+
+    def __init__(
+        self, ratio=0.1, damping=1e-3, trials=24, memory=MEMORY, name="levenberg_marquardt"
+    ):
+        super().__init__(name)
+        if not 0.0 < ratio < 1.0:
+            raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
+        if not damping > 0.0:
+            raise ValueError(f"damping is positive, not {damping!r}.")
+        if int(trials) != trials or trials < 1:
+            raise ValueError(f"trials is a positive whole number, not {trials!r}.")
+        self.ratio, self.damping, self.trials, self.memory = ratio, damping, trials, memory
+
+    def get_config(self):
+        """The arguments."""
+        names = ("ratio", "damping", "trials", "memory")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+    def initial_state(self, theta):
+        """The damping and the scale of the Jacobian; zeros before the first step."""
+        size = theta.shape[0]
+        needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
+        if needed > self.memory:
+            raise ValueError(
+                f"LevenbergMarquardt needs {needed} bytes for {size} parameters, which is more "
+                f"than memory={self.memory}: take a smaller network, pass memory={needed}, or use "
+                "kpinn.optimizers.LBFGS."
+            )
+        return dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
+
+    def step(self, objective, theta, state, stale):
+        """One iteration; see `FlatOptimizer.step`."""
+        factor = damped_least_squares.factorize(
+            objective.fold_jacobian, theta, state["damping"], state["scale"]
+        )
+        loss, scale = factor.loss, factor.scale
+        damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
+        residuals = objective.residuals(theta)
+
+        def attempt(damping):
+            step, predicted, damped = damped_least_squares.solve(factor, damping)
+            straight = _within(theta + step, objective.lower)
+            after = objective.residuals(straight)
+            change = _acceleration(objective, theta, step, (residuals, after), damped)
+            bent = _within(straight + change, objective.lower)
+            values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
+            better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
+            decrease = loss - tf.where(better, values[1], values[0])
+            accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
+            return _Trial(damping, tf.where(better, bent, straight), loss - decrease, accepted)
+
+        limits = factor.smallest_damping(), scale * 1e8
+        trial, evaluations = _search(attempt, damping, limits, self.trials)
+        stuck = tf.where(stale, RUNNING, NO_PROGRESS)
+        status = tf.where(trial.accepted, RUNNING, tf.where(loss > 0.0, stuck, CONVERGED))
+        theta = tf.where(trial.accepted, trial.theta, theta)
+        progress = Progress(tf.where(trial.accepted, trial.loss, loss), 4 * evaluations + 1, status)
+        return theta, {"damping": trial.damping, "scale": scale}, progress
+
+
+def _within(theta, lower):
+    return theta if lower is None else tf.maximum(theta, lower)
+
+
+def _acceleration(objective, theta, step, residuals, damped):
+    """Half the geodesic acceleration along a step; zero where it is not small or not certain.
+
+    It is what a step of Gauss and Newton says to the second derivative of the residuals along the
+    step (Transtrum & Sethna, equation 13). Near the rounding floor that derivative is noise: then
+    the second difference over a part of the step is not what the whole step shows.
+    """
+    before, after = residuals
+    ahead, behind = (objective.residuals(theta + side * step) for side in (PART, -PART))
+    curvature = (ahead - 2.0 * before + behind) / PART**2
+    shown = 2.0 * (after - before) - (ahead - behind) / PART
+    certain = tf.norm(curvature - shown) < AGREEMENT * tf.norm(curvature)
+    right = objective.vector_jacobian(theta, curvature)
+    change = -0.5 * damped_least_squares.solve_normal(damped, right)
+    small = tf.norm(change) < LARGEST * tf.norm(step)
+    return tf.where(certain & small, change, 0.0)  # zero too if it is NaN
+
+
+def _search(attempt, damping, limits, most):
+    """The trial with the smallest damping that is accepted, starting from the last damping."""
+    first = attempt(damping)
+    sign = tf.where(first.accepted, tf.constant(-1.0, damping.dtype), 1.0)
+
+    def following(last, count):
+        exponent = tf.cast(1 + (count - 1) // PATIENCE, damping.dtype)
+        return last.damping * FACTOR ** (sign * exponent)
+
+    def goes_on(best, last, count):
+        # down as long as trials are accepted, up until one is
+        damping = following(last, count)
+        inside = (damping > limits[0]) & (damping < limits[1]) & (count < most)
+        return (last.accepted == first.accepted) & inside
+
+    def body(best, last, count):
+        trial = attempt(following(last, count))
+        better = trial.accepted | ~first.accepted
+        best = tf.nest.map_structure(lambda new, old: tf.where(better, new, old), trial, best)
+        return best, trial, count + 1
+
+    best, _, count = tf.while_loop(goes_on, body, [first, first, 1])
+    return best, count

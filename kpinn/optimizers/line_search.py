@@ -1,0 +1,379 @@
+"""Line searches: how far to go along a direction.
+
+Each search is a loop that evaluates one trial step per turn and hands its value and slope to a
+pure function, which says what to try next. The loop is a `tf.while_loop`, so that a search runs
+eagerly, inside `tf.function` and on an accelerator alike.
+"""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+MOST_EVALUATIONS = 40
+
+# One launch for what would be a hundred operations on single numbers.
+_compiled = tf.function(jit_compile=True, autograph=False)
+
+# Stages of the search of Hager & Zhang; the names are those of the loop's next trial.
+EXPANDING, HALVING, FIRST_SECANT, SECOND_SECANT, MIDPOINT = range(5)
+
+
+class Trial(typing.NamedTuple):
+    """The loss at one step along the direction.
+
+    Attributes:
+        value: the loss, a scalar.
+        slope: its derivative by the step, a scalar.
+        gradient: the gradient of the loss, `(p,)`.
+    """
+
+    value: tf.Tensor
+    slope: tf.Tensor
+    gradient: tf.Tensor
+
+
+class LineSearchResult(typing.NamedTuple):
+    """Where a line search ended.
+
+    Attributes:
+        step: the step, a scalar; zero if no trial was better than the start.
+        value: the loss there.
+        gradient: the gradient there, `(p,)`.
+        evaluations: how often loss and gradient were evaluated, int32.
+        succeeded: whether the step meets the conditions of the search. If not, it is the best of
+            the trials.
+    """
+
+    step: tf.Tensor
+    value: tf.Tensor
+    gradient: tf.Tensor
+    evaluations: tf.Tensor
+    succeeded: tf.Tensor
+
+
+class _Goal(typing.NamedTuple):
+    """What a step has to reach."""
+
+    value: tf.Tensor  # at the start
+    slope: tf.Tensor  # at the start
+    largest_step: tf.Tensor
+    decrease: float
+    curvature: float
+
+
+class _Bracket(typing.NamedTuple):
+    """What is known between two trials; `low` and `high` are `(step, value, slope)`."""
+
+    trial: tf.Tensor  # the step to evaluate next
+    low: tf.Tensor
+    high: tf.Tensor
+    width: tf.Tensor  # of an earlier bracket, to see whether it shrinks
+    stage: tf.Tensor
+    accepted: tf.Tensor
+    done: tf.Tensor
+
+
+def strong_wolfe(along, start, first_step, largest_step=float("inf"), decrease=1e-4, curvature=0.9):
+    """A step that meets the strong Wolfe conditions.
+
+    The loss has to fall by at least `decrease` times the step times the slope at the start, and
+    the slope has to shrink to `curvature` times that at the start, in absolute value. Trials come
+    from cubic interpolation, kept away from the ends of the bracket. A trial that is not finite
+    counts as too long.
+
+    Args:
+        along: `step -> Trial`.
+        start: the `Trial` of step zero, with a negative slope.
+        first_step: the first trial.
+        largest_step: no trial is longer. A step of this length is accepted if the loss falls
+            enough and goes on falling beyond it.
+        decrease: `c_1` in the literature.
+        curvature: `c_2` in the literature, above `decrease` and below one.
+
+    Returns:
+        A `LineSearchResult`.
+
+    References:
+        J. Nocedal and S. J. Wright, Numerical Optimization, 2nd edition (2006), algorithms 3.5
+        and 3.6, formula 3.59.
+    """
+    goal = _goal(start, largest_step, decrease, curvature)
+    return _search(along, start, goal, first_step, _after_strong_wolfe_trial)
+
+
+def hager_zhang(along, start, first_step, largest_step=float("inf"), decrease=0.1, curvature=0.9):
+    """A step that meets the Wolfe conditions or, near a minimum, the approximate ones.
+
+    The approximate conditions ask for a slope in a range, and of the loss only that it does not
+    rise by more than its rounding error. They can be checked where two values of the loss differ
+    by rounding alone, and so a search goes on at the rounding floor of the loss, where the
+    gradient still knows the way down.
+
+    Args:
+        along: `step -> Trial`.
+        start: the `Trial` of step zero, with a negative slope.
+        first_step: the first trial.
+        largest_step: no trial is longer. A step of this length is accepted if the loss does not
+            rise and goes on falling beyond it.
+        decrease: `delta` in the paper, below one half.
+        curvature: `sigma` in the paper, between `decrease` and one.
+
+    Returns:
+        A `LineSearchResult`.
+
+    References:
+        W. W. Hager and H. Zhang, A new conjugate gradient method with guaranteed descent and an
+        efficient line search, SIAM Journal on Optimization 16 (2005), 170-192, section 4.
+        W. W. Hager and H. Zhang, Algorithm 851: CG_DESCENT, ACM Transactions on Mathematical
+        Software 32 (2006), 113-137.
+    """
+    goal = _goal(start, largest_step, decrease, curvature)
+    return _search(along, start, goal, first_step, _after_hager_zhang_trial)
+
+
+LINE_SEARCHES = {"strong_wolfe": strong_wolfe, "hager_zhang": hager_zhang}
+
+
+def step_to_bounds(theta, direction, lower, fraction=0.995):
+    """The longest step that leaves every parameter above its lower bound.
+
+    It goes a fraction of the way to the nearest bound, so that a search stays inside.
+
+    Args:
+        theta: the parameters `(p,)`.
+        direction: the direction `(p,)`.
+        lower: lower bounds `(p,)`, minus infinity where there is none.
+        fraction: how much of the way, below one.
+
+    Returns:
+        A scalar, infinite if no bound lies ahead.
+
+    References:
+        Nocedal & Wright, formula 19.9.
+    """
+    falls = direction < 0
+    speed = tf.where(falls, -direction, tf.ones_like(direction))
+    steps = tf.where(falls, (theta - lower) / speed, tf.constant(float("inf"), theta.dtype))
+    return fraction * tf.maximum(tf.reduce_min(steps), 0)
+
+
+# The loop ----------------------------------------------------------------------------------
+
+
+def _goal(start, largest_step, decrease, curvature):
+    if not 0 < decrease < curvature < 1:
+        raise ValueError(
+            f"decrease is {decrease} and curvature is {curvature}: expected "
+            "0 < decrease < curvature < 1."
+        )
+    largest_step = _number(largest_step, start.value.dtype)
+    return _Goal(start.value, start.slope, largest_step, decrease, curvature)
+
+
+def _number(value, dtype):
+    """A number or tensor in the dtype; `tf.cast` would round a Python number to float32 first."""
+    return tf.cast(value, dtype) if tf.is_tensor(value) else tf.constant(value, dtype)
+
+
+def _search(along, start, goal, first_step, after_trial):
+    """Evaluates trials until one is accepted or there is nothing left to try."""
+    dtype = start.value.dtype
+    zero = tf.zeros((), dtype)
+    origin = tf.stack([zero, start.value, start.slope])
+    first_step = tf.minimum(_number(first_step, dtype), goal.largest_step)
+    bracket = _Bracket(
+        trial=first_step,
+        low=origin,
+        high=origin,
+        width=tf.constant(float("inf"), dtype),
+        stage=tf.constant(EXPANDING),
+        accepted=tf.constant(False),
+        done=~(first_step > 0),
+    )
+
+    def evaluate(bracket, best):
+        trial = along(bracket.trial)
+        after = after_trial(goal, bracket, trial.value, trial.slope)
+        finite = tf.math.is_finite(trial.value) & tf.math.is_finite(trial.slope)
+        better = after.accepted | (finite & (trial.value < best.value))
+        best = LineSearchResult(
+            step=tf.where(better, bracket.trial, best.step),
+            value=tf.where(better, trial.value, best.value),
+            gradient=tf.where(better, trial.gradient, best.gradient),
+            evaluations=best.evaluations + 1,
+            succeeded=after.accepted,
+        )
+        return after, best
+
+    best = LineSearchResult(zero, start.value, start.gradient, tf.constant(0), tf.constant(False))
+    return tf.while_loop(
+        lambda bracket, best: ~bracket.done & (best.evaluations < MOST_EVALUATIONS),
+        evaluate,
+        [bracket, best],
+    )[1]
+
+
+def _point(step, value, slope):
+    """`(step, value, slope)`, which is as high as can be if it is not finite."""
+    finite = tf.math.is_finite(value) & tf.math.is_finite(slope)
+    value = tf.where(finite, value, tf.constant(float("inf"), value.dtype))
+    # Falling, so that Hager & Zhang's rules take it for a point beyond a hill.
+    return tf.stack([step, value, tf.where(finite, slope, -tf.ones_like(slope))])
+
+
+# Strong Wolfe ------------------------------------------------------------------------------
+
+
+@_compiled
+def _after_strong_wolfe_trial(goal, bracket, value, slope):
+    """Algorithms 3.5 and 3.6 in one: until there is a bracket, its high end lies ahead."""
+    point = _point(bracket.trial, value, slope)
+    step, value, slope = tf.unstack(point)
+    low, high = bracket.low, bracket.high
+    bracketed = bracket.stage != EXPANDING
+    ahead = tf.where(bracketed, tf.sign(high[0] - low[0]), tf.ones_like(step))
+    enough = goal.value + goal.decrease * step * goal.slope
+    too_long = (value > enough) | (value >= low[1])
+    turned = ~too_long & (slope * ahead >= 0)
+    flat = tf.abs(slope) <= -goal.curvature * goal.slope
+    at_bound = ~(bracketed | turned) & (step >= goal.largest_step)
+    accepted = ~too_long & (flat | at_bound)
+    new_low = tf.where(too_long, low, point)
+    new_high = tf.where(too_long, point, tf.where(turned, low, high))
+    bracketed = bracketed | too_long | turned
+    width = tf.abs(new_high[0] - new_low[0])
+    trial = tf.where(
+        bracketed,
+        _inside(new_low, new_high, width < 0.66 * bracket.width),
+        tf.minimum(_beyond(low, point), goal.largest_step),
+    )
+    return _Bracket(
+        trial=trial,
+        low=new_low,
+        high=new_high,
+        width=tf.where(bracketed, width, bracket.width),
+        stage=tf.where(bracketed, FIRST_SECANT, EXPANDING),
+        accepted=accepted,
+        done=accepted | (bracketed & _is_invisible(new_low, width)),
+    )
+
+
+def _inside(low, high, shrinks):
+    """A trial between the ends: the minimum of the cubic, or the middle."""
+    span = high[0] - low[0]
+    share = (_cubic_minimum(low, high) - low[0]) / span
+    usable = shrinks & tf.math.is_finite(share)
+    cubic = low[0] + tf.clip_by_value(share, 0.1, 0.9) * span
+    return tf.where(usable, cubic, _middle(low, high))
+
+
+def _middle(low, high):
+    """Half way between the ends, or nearer to the low one if the loss at the other is infinite."""
+    half, near = tf.constant(0.5, low.dtype), tf.constant(0.2, low.dtype)
+    return low[0] + tf.where(tf.math.is_finite(high[1]), half, near) * (high[0] - low[0])
+
+
+def _beyond(before, point):
+    """A trial ahead of `point`: the cubic's minimum, between 2 and 10 times as far."""
+    span = point[0] - before[0]
+    share = (_cubic_minimum(before, point) - before[0]) / span
+    share = tf.where(share > 1, tf.clip_by_value(share, 2.0, 10.0), 10.0 * tf.ones_like(share))
+    return before[0] + share * span
+
+
+def _cubic_minimum(a, b):
+    """Minimum of the cubic with the values and slopes of `a` and `b`; NaN if it has none.
+
+    Nocedal & Wright, formula 3.59, divided by the largest slope: squares of small slopes would
+    underflow in float32.
+    """
+    middle = a[2] + b[2] - 3 * (a[1] - b[1]) / (a[0] - b[0])
+    largest = tf.maximum(tf.abs(middle), tf.maximum(tf.abs(a[2]), tf.abs(b[2])))
+    middle, slope_a, slope_b = middle / largest, a[2] / largest, b[2] / largest
+    root = tf.sign(b[0] - a[0]) * tf.sqrt(middle**2 - slope_a * slope_b)
+    return b[0] - (b[0] - a[0]) * (slope_b + root - middle) / (slope_b - slope_a + 2 * root)
+
+
+def _is_invisible(low, width):
+    """Whether rounding would hide any fall of the loss within the bracket."""
+    fall = tf.abs(low[2]) * width
+    return (fall <= _epsilon(low) * tf.abs(low[1])) | (width <= _epsilon(low) * low[0])
+
+
+def _epsilon(tensor):
+    return float(np.finfo(tensor.dtype.as_numpy_dtype).eps)
+
+
+# Hager & Zhang -----------------------------------------------------------------------------
+
+
+@_compiled
+def _after_hager_zhang_trial(goal, bracket, value, slope):
+    """What follows a trial in the loop of section 4; rules B1-B3, U1-U3, S1-S4, L1-L3."""
+    point = _point(bracket.trial, value, slope)
+    step, value, slope = tf.unstack(point)
+    stage = bracket.stage
+    level = value <= goal.value + _rounding(value) * tf.abs(goal.value)
+    rising = slope >= 0
+    expanding = (stage == EXPANDING) & ~rising & level
+    at_bound = expanding & (step >= goal.largest_step)
+    accepted = _meets_wolfe(goal, step, value, slope, level) | at_bound
+    # U1-U3. The high end is not known to be rising while the stage is HALVING.
+    low = tf.where(~rising & level, point, bracket.low)
+    high = tf.where(rising | ~level, point, bracket.high)
+    halving = ~rising & (~level | (stage == HALVING))
+    trial, next_stage, width = _next_interpolation(bracket, point, low, high)
+    trial = tf.where(halving, _middle(low, high), trial)
+    trial = tf.where(expanding, tf.minimum(5 * step, goal.largest_step), trial)
+    next_stage = tf.where(halving, HALVING, next_stage)
+    narrow = high[0] - low[0] <= 2 * _epsilon(point) * high[0]
+    return _Bracket(
+        trial=trial,
+        low=low,
+        high=high,
+        width=tf.where(halving | expanding, bracket.width, width),
+        stage=tf.where(expanding, EXPANDING, next_stage),
+        accepted=accepted,
+        done=accepted | (~expanding & narrow),
+    )
+
+
+def _rounding(value):
+    """Relative rounding error that is allowed for in a loss.
+
+    A residual is a difference of larger numbers, so that the loss, its square, has fewer right
+    digits than the dtype. The paper takes 1e-6 in float64.
+    """
+    return max(1e-6, _epsilon(value) ** 0.5)
+
+
+def _meets_wolfe(goal, step, value, slope, level):
+    """Conditions T1 or T2 of the paper."""
+    curved = slope >= goal.curvature * goal.slope
+    falls = value - goal.value <= goal.decrease * step * goal.slope
+    approximately = level & (slope <= (2 * goal.decrease - 1) * goal.slope)
+    return curved & (falls | approximately)
+
+
+def _next_interpolation(bracket, point, low, high):
+    """The trial, its stage, and the width that the round of trials began with."""
+    stage, width = bracket.stage, high[0] - low[0]
+    # S2-S4: from the end that has just been replaced, whichever it was.
+    second = _secant(tf.where(point[2] >= 0, bracket.high, bracket.low), point)
+    again = (stage == FIRST_SECANT) & (second > low[0]) & (second < high[0])
+    # L2: a round that did not shrink the bracket enough ends with a bisection.
+    in_round = (stage == FIRST_SECANT) | (stage == SECOND_SECANT)
+    bisect = in_round & (width > 0.66 * bracket.width)
+    # L1: a new round.
+    first = _secant(low, high)
+    usable = (first > low[0]) & (first < high[0])
+    trial = tf.where(again, second, tf.where(bisect | ~usable, _middle(low, high), first))
+    next_stage = tf.where(bisect | ~usable, MIDPOINT, FIRST_SECANT)
+    next_stage = tf.where(again, SECOND_SECANT, next_stage)
+    return trial, next_stage, tf.where(again | bisect, bracket.width, width)
+
+
+def _secant(a, b):
+    """Where the line through two slopes is zero."""
+    return (a[0] * b[2] - b[0] * a[2]) / (b[2] - a[2])

@@ -1,0 +1,131 @@
+"""Several optimizers one after the other in one `fit`."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class Sequence(keras.optimizers.Optimizer):
+    """Stages of a training: each optimizer works for a number of epochs, then the next begins.
+
+    A stage that can go no further ends early; the next one begins with the same epoch as it would
+    have. If `fit` is given more epochs than all stages have, the last stage goes on. The state of
+    every stage is saved, so that a training is resumed in its stage.
+
+    Args:
+        stages: list of pairs `(optimizer, epochs)`, of any optimizers for `PINN.compile`.
+        name: name of the optimizer.
+
+    Raises:
+        ValueError: for anything else than such pairs.
+
+    Example:
+
+        stages = [(keras.optimizers.Adam(1e-3), 2_000), (kpinn.optimizers.SSBroyden(), 3_000)]
+        pinn.compile(kpinn.optimizers.Sequence(stages))
+        pinn.fit(points, epochs=5_000)
+    """
+
+    def __init__(self, stages, name="sequence"):
+        stages = [_stage(stage) for stage in stages]
+        if not stages:
+            raise ValueError("a sequence has at least one stage (optimizer, epochs).")
+        super().__init__(learning_rate=0.0, name=name)
+        self.stages = stages
+        self.current = stages[0][0]
+
+    @property
+    def epochs(self):
+        """The epochs of all stages."""
+        return sum(epochs for _, epochs in self.stages)
+
+    @property
+    def learning_rate(self):
+        """That of the present stage."""
+        return self.current.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        self.current.learning_rate = value
+
+    @property
+    def iterations(self):
+        """Those of the present stage."""
+        return self.current.iterations
+
+    @property
+    def result(self):
+        """How the last stage ended that is not one of Keras's optimizers."""
+        results = [getattr(optimizer, "result", None) for optimizer, _ in self.stages]
+        return next((result for result in reversed(results) if result is not None), None)
+
+    @property
+    def variables(self):
+        """Those of all stages."""
+        return [variable for optimizer, _ in self.stages for variable in optimizer.variables]
+
+    def build(self, variables):
+        """Builds every stage."""
+        if self.built:
+            return
+        super().build(variables)
+        for optimizer, _ in self.stages:
+            if not optimizer.built:
+                optimizer.build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """The stages make the updates."""
+        raise ValueError(
+            "Sequence is driven by kpinn.PINN.fit with points given as arrays, which switches from "
+            "stage to stage."
+        )
+
+    def get_config(self):
+        """The arguments."""
+        serialize = keras.optimizers.serialize
+        stages = [[serialize(optimizer), epochs] for optimizer, epochs in self.stages]
+        return {"stages": stages, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`."""
+        stages = [
+            (keras.optimizers.deserialize(optimizer, custom_objects), epochs)
+            for optimizer, epochs in config["stages"]
+        ]
+        return cls(stages, config["name"])
+
+
+def stages(optimizer, epochs):
+    """Pairs of an optimizer and the epoch before which it ends.
+
+    Args:
+        optimizer: a `Sequence` or any other optimizer.
+        epochs: number of the last epoch.
+    """
+    if not isinstance(optimizer, Sequence):
+        return [(optimizer, epochs)]
+    found, last = [], 0
+    for stage, count in optimizer.stages:
+        last += count
+        found.append((stage, min(last, epochs)))
+    found[-1] = (found[-1][0], epochs)
+    return found
+
+
+def current(optimizer):
+    """The optimizer that works now: that of the present stage of a `Sequence`."""
+    return optimizer.current if isinstance(optimizer, Sequence) else optimizer
+
+
+def _stage(stage):
+    try:
+        optimizer, epochs = stage
+        optimizer = keras.optimizers.get(optimizer)
+        if isinstance(optimizer, Sequence) or int(epochs) != epochs or epochs < 1:
+            raise ValueError(f"{epochs!r} epochs of {type(optimizer).__name__}")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"a stage is a pair (optimizer, epochs), such as (keras.optimizers.Adam(1e-3), 2_000), "
+            f"not {stage!r} ({error})."
+        ) from error
+    return optimizer, int(epochs)
