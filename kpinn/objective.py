@@ -102,13 +102,18 @@ class Evaluator:
         return rest[0] if len(rest) == 1 else rest
 
     def _fold(self, theta, data, function, result):
+        matrices, residuals, most = [], [], CHUNK // (theta.shape[0] * theta.dtype.size)
         for part in self._factors(theta, data):
             count, size = part.residual.shape
-            step = max(1, CHUNK // (size * theta.shape[0] * theta.dtype.size))
+            step = max(1, most // size)
             for first in range(0, count, step):
                 chunk = rows_of(part, first, first + step)
-                result = function(result, self._rows(chunk), tf.reshape(chunk.residual, (-1,)))
-        return result
+                if matrices and sum(r.shape[0] for r in residuals) + step * size > most:
+                    result = function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
+                    matrices, residuals = [], []
+                matrices.append(self._rows(chunk))
+                residuals.append(tf.reshape(chunk.residual, (-1,)))
+        return function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
 
     # What is compiled --------------------------------------------------------------------------
 

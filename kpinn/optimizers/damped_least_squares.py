@@ -46,8 +46,41 @@ class Factor(typing.NamedTuple):
 
     def smallest_damping(self):
         """The smallest damping that the factor can tell from zero."""
-        epsilon = np.finfo(self.matrix.dtype.as_numpy_dtype).eps
-        return self.scale * tf.where(self.products, tf.cast(100 * epsilon, self.scale.dtype), 1e-30)
+        rounding = tf.constant(100 * epsilon(self.matrix.dtype), self.scale.dtype)
+        return self.scale * tf.where(self.products, rounding, 1e-30)
+
+    def solve(self, damping):
+        """The minimum of `|J s + r|^2 + damping |s|^2`.
+
+        Args:
+            damping: a positive scalar.
+
+        Returns:
+            `s` `(p,)`; what `|J s + r|^2` is less than `|r|^2`; and a function that solves
+            `(J^T J + damping) s = right` for a vector `(p,)`. All are NaN where the damping is too
+            small for the factor.
+        """
+        step, decrease, upper = tf.numpy_function(
+            _solve, [self.matrix, self.products, damping], [self.matrix.dtype] * 3, stateful=False
+        )
+        size = self.matrix.shape[0] - 1
+        upper = tf.ensure_shape(upper, (size, size))
+
+        def again(right):
+            half = tf.linalg.triangular_solve(upper, right[:, None], lower=False, adjoint=True)
+            return tf.linalg.triangular_solve(upper, half, lower=False)[:, 0]
+
+        return tf.ensure_shape(step, (size,)), tf.ensure_shape(decrease, ()), again
+
+
+def epsilon(dtype):
+    """The rounding of a dtype."""
+    return float(np.finfo(dtype.as_numpy_dtype).eps)
+
+
+def needs_triangle(damping, scale, dtype):
+    """Whether a damping is too small beside the scale of the Jacobian for products."""
+    return damping < ROUNDINGS * epsilon(dtype) * scale
 
 
 def factorize(fold_jacobian, theta, damping, scale):
@@ -59,8 +92,7 @@ def factorize(fold_jacobian, theta, damping, scale):
         damping: scalar, the value that is tried first.
         scale: scalar, about the largest squared norm of a column.
     """
-    epsilon = np.finfo(theta.dtype.as_numpy_dtype).eps
-    products = damping >= ROUNDINGS * epsilon * scale
+    products = ~needs_triangle(damping, scale, theta.dtype)
     start = tf.zeros((theta.shape[0] + 1,) * 2, theta.dtype)
     matrix = tf.cond(
         products,
@@ -91,41 +123,6 @@ def _triangle(triangle, rows):
     found = np.zeros((size, size), triangle.dtype)
     found[: min(size, len(upper))] = upper[:size]
     return found
-
-
-def solve(factor, damping):
-    """The minimum of `|J s + r|^2 + damping |s|^2`.
-
-    Args:
-        factor: a `Factor`.
-        damping: a positive scalar.
-
-    Returns:
-        Three tensors: `s` `(p,)`, what `|J s + r|^2` is less than `|r|^2`, and the upper triangular
-        factor `(p, p)` of `J^T J + damping`, for `solve_normal`. They are NaN where the damping is
-        too small for the factor.
-    """
-    matrix, products = factor
-    step, decrease, upper = tf.numpy_function(
-        _solve, [matrix, products, damping], [matrix.dtype] * 3, stateful=False
-    )
-    size = matrix.shape[0] - 1
-    return (
-        tf.ensure_shape(step, (size,)),
-        tf.ensure_shape(decrease, ()),
-        tf.ensure_shape(upper, (size, size)),
-    )
-
-
-def solve_normal(upper, right):
-    """The solution `s` of `(J^T J + damping) s = right`.
-
-    Args:
-        upper: of `solve`, `(p, p)`.
-        right: `(p,)`.
-    """
-    half = tf.linalg.triangular_solve(upper, right[:, None], lower=False, adjoint=True)
-    return tf.linalg.triangular_solve(upper, half, lower=False)[:, 0]
 
 
 def _solve(matrix, products, damping):

@@ -1,11 +1,13 @@
 """Gauss-Newton steps with a trust region, for losses that are sums of squares."""
 
+import functools
 import typing
 
 import keras
 import tensorflow as tf
 
-from kpinn.optimizers import damped_least_squares
+from kpinn.optimizers.conjugate_gradients import Products
+from kpinn.optimizers.damped_least_squares import ROUNDINGS, epsilon, factorize, needs_triangle
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NO_PROGRESS,
@@ -20,6 +22,9 @@ PART = 0.25  # of a step, over which a second difference is taken
 AGREEMENT = 0.75  # of second differences, above which they are noise
 LARGEST = 0.75  # half the acceleration, in parts of the step
 MEMORY = 2**31  # bytes
+SOLVERS = "dense", "cg"
+ITERATIONS = 100  # of conjugate gradients
+TOLERANCE = 1e-3  # of conjugate gradients
 
 
 class _Trial(typing.NamedTuple):
@@ -35,19 +40,22 @@ class _Trial(typing.NamedTuple):
 class LevenbergMarquardt(FlatOptimizer):
     """Levenberg-Marquardt: Gauss-Newton steps on the residuals, with a damping that adapts.
 
-    For networks of up to a few thousand parameters; the accuracy of choice in float64. A step
-    minimises `|J s + r|^2 + damping |s|^2`, where `r` are the weighted residuals, whose squares
-    sum to the loss, and `J` their Jacobian (`kpinn.jacobian`), by an orthogonal factorisation of
-    `J`. Of the trial values of the damping, a factor of 4 apart, it takes the smallest with which
-    the loss falls by at least `ratio` of what the linear model says. A small ratio, so long steps,
-    is what makes it reach rounding: a step that lowers the loss most leads into narrow valleys. A
-    step is bent along the curve that the residuals follow (geodesic acceleration) where that helps.
+    For networks of up to a few thousand parameters; the first choice for accuracy, in float64. A
+    step minimises `|J s + r|^2 + damping |s|^2`, where `r` are the weighted residuals, whose
+    squares sum to the loss, and `J` their Jacobian (`kpinn.jacobian`). Of the trial values of the
+    damping, a factor of 4 apart at first, it takes the smallest with which the loss falls by at
+    least `ratio` of what the linear model says. A small ratio, so long steps, is what makes it
+    reach rounding: careful steps creep along narrow valleys. A step is bent along the curve that
+    the residuals follow (geodesic acceleration) where that lowers the loss.
 
     Args:
+        solver: `"dense"`, by Cholesky's factorisation and, where the damping is small, an
+            orthogonal one; or `"cg"`, by conjugate gradients on products with the Jacobian, which
+            takes no matrix but is less exact, for larger networks.
         ratio: least decrease of the loss, in parts of the predicted one; between 0 and 1.
         damping: damping of the first step, in parts of the largest squared column norm of `J`.
         trials: most values of the damping in one step.
-        memory: most bytes for the matrices.
+        memory: most bytes for the matrices of `"dense"`.
         name: name of the optimizer.
 
     Raises:
@@ -71,48 +79,55 @@ class LevenbergMarquardt(FlatOptimizer):
     least_squares = True
 
     def __init__(
-        self, ratio=0.1, damping=1e-3, trials=24, memory=MEMORY, name="levenberg_marquardt"
+        self,
+        solver="dense",
+        ratio=0.1,
+        damping=1e-3,
+        trials=24,
+        memory=MEMORY,
+        name="levenberg_marquardt",
     ):
         super().__init__(name)
+        if solver not in SOLVERS:
+            raise ValueError(f"solver {solver!r} is not one of {', '.join(SOLVERS)}.")
         if not 0.0 < ratio < 1.0:
             raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
         if not damping > 0.0:
             raise ValueError(f"damping is positive, not {damping!r}.")
         if int(trials) != trials or trials < 1:
             raise ValueError(f"trials is a positive whole number, not {trials!r}.")
-        self.ratio, self.damping, self.trials, self.memory = ratio, damping, trials, memory
+        self.solver, self.ratio, self.damping = solver, ratio, damping
+        self.trials, self.memory = trials, memory
 
     def get_config(self):
         """The arguments."""
-        names = ("ratio", "damping", "trials", "memory")
+        names = ("solver", "ratio", "damping", "trials", "memory")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     def initial_state(self, theta):
         """The damping and the scale of the Jacobian; zeros before the first step."""
         size = theta.shape[0]
         needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
-        if needed > self.memory:
+        if self.solver == "dense" and needed > self.memory:
             raise ValueError(
                 f"LevenbergMarquardt needs {needed} bytes for {size} parameters, which is more "
-                f"than memory={self.memory}: take a smaller network, pass memory={needed}, or use "
-                "kpinn.optimizers.LBFGS."
+                f"than memory={self.memory}: pass solver='cg', which has no matrix, pass "
+                f"memory={needed}, or take a smaller network."
             )
         return dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
 
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
-        factor = damped_least_squares.factorize(
-            objective.fold_jacobian, theta, state["damping"], state["scale"]
-        )
-        loss, scale = factor.loss, factor.scale
-        damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
         residuals = objective.residuals(theta)
+        model = self._model(objective, theta, residuals, state)
+        loss, scale = model.loss, model.scale
+        damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 
         def attempt(damping):
-            step, predicted, damped = damped_least_squares.solve(factor, damping)
+            step, predicted, solve = model.solve(damping)
             straight = _within(theta + step, objective.lower)
             after = objective.residuals(straight)
-            change = _acceleration(objective, theta, step, (residuals, after), damped)
+            change = _acceleration(objective, theta, step, (residuals, after), solve)
             bent = _within(straight + change, objective.lower)
             values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
             better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
@@ -120,20 +135,41 @@ class LevenbergMarquardt(FlatOptimizer):
             accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
             return _Trial(damping, tf.where(better, bent, straight), loss - decrease, accepted)
 
-        limits = factor.smallest_damping(), scale * 1e8
+        limits = model.smallest_damping(), scale * 1e8
         trial, evaluations = _search(attempt, damping, limits, self.trials)
-        stuck = tf.where(stale, RUNNING, NO_PROGRESS)
-        status = tf.where(trial.accepted, RUNNING, tf.where(loss > 0.0, stuck, CONVERGED))
+        again = ~trial.accepted & self._may_see_more(damping, state["scale"])
+        low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
+        damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
+        status = tf.where(loss > 0.0, NO_PROGRESS, CONVERGED)
+        status = tf.where(trial.accepted | again | (stale & (loss > 0.0)), RUNNING, status)
         theta = tf.where(trial.accepted, trial.theta, theta)
         progress = Progress(tf.where(trial.accepted, trial.loss, loss), 4 * evaluations + 1, status)
-        return theta, {"damping": trial.damping, "scale": scale}, progress
+        return theta, {"damping": damping, "scale": scale}, progress
+
+    def _model(self, objective, theta, residuals, state):
+        """The residuals, linear in the parameters."""
+        if self.solver == "dense":
+            return factorize(objective.fold_jacobian, theta, state["damping"], state["scale"])
+        gradient = objective.vector_jacobian(theta, residuals)
+        return Products(
+            functools.partial(objective.jacobian_vector, theta),
+            functools.partial(objective.vector_jacobian, theta),
+            residuals,
+            gradient,
+            ITERATIONS,
+            TOLERANCE,
+        )
+
+    def _may_see_more(self, damping, scale):
+        """Whether the products of the Jacobian failed, where its triangular factor may not."""
+        return tf.constant(self.solver == "dense") & ~needs_triangle(damping, scale, damping.dtype)
 
 
 def _within(theta, lower):
     return theta if lower is None else tf.maximum(theta, lower)
 
 
-def _acceleration(objective, theta, step, residuals, damped):
+def _acceleration(objective, theta, step, residuals, solve):
     """Half the geodesic acceleration along a step; zero where it is not small or not certain.
 
     It is what a step of Gauss and Newton says to the second derivative of the residuals along the
@@ -146,7 +182,7 @@ def _acceleration(objective, theta, step, residuals, damped):
     shown = 2.0 * (after - before) - (ahead - behind) / PART
     certain = tf.norm(curvature - shown) < AGREEMENT * tf.norm(curvature)
     right = objective.vector_jacobian(theta, curvature)
-    change = -0.5 * damped_least_squares.solve_normal(damped, right)
+    change = -0.5 * solve(right)
     small = tf.norm(change) < LARGEST * tf.norm(step)
     return tf.where(certain & small, change, 0.0)  # zero too if it is NaN
 
