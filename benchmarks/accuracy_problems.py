@@ -358,37 +358,32 @@ def two_solitons(units=20, depth=3):
 
 
 def navier_stokes(reynolds):
-    """Conditions of steady flow in the plane."""
+    """The condition of steady flow in the plane: momentum in both directions, and continuity."""
 
-    def momentum_x(u, v, u_x, u_y, p_x, laplacian_u):
-        return u * u_x + v * u_y + p_x - laplacian_u / reynolds
+    def flow(u, v, u_x, u_y, v_x, v_y, p_x, p_y, laplacian_u, laplacian_v):
+        momentum_x = u * u_x + v * u_y + p_x - laplacian_u / reynolds
+        momentum_y = u * v_x + v * v_y + p_y - laplacian_v / reynolds
+        return ops.concatenate([momentum_x, momentum_y, u_x + v_y], axis=1)
 
-    def momentum_y(u, v, v_x, v_y, p_y, laplacian_v):
-        return u * v_x + v * v_y + p_y - laplacian_v / reynolds
-
-    def continuity(u_x, v_y):
-        return u_x + v_y
-
-    return [momentum_x, momentum_y, continuity]
+    return flow
 
 
 def kovasznay(units=20, depth=3, reynolds=20.0):
     """Flow behind a grid in [-0.5, 1] x [-0.5, 1.5], with the velocity on the boundary."""
     box = Box(x=(-0.5, 1), y=(-0.5, 1.5))
 
-    def walls(u, v, flow):
-        return ops.concatenate([u, v], axis=1) - flow
+    def walls(u, v, given):
+        return ops.concatenate([u, v], axis=1) - given
 
     def make():
         network = MLP(units, depth, outputs=3, embedding=Rescale([-0.25, 0], [0.75, 1]))
-        return kpinn.PINN(network, "x y", "u v p", [*navier_stokes(reynolds), walls])
+        return kpinn.PINN(network, "x y", "u v p", [navier_stokes(reynolds), walls])
 
     def points(seed):
-        inside = box.sample(1024, "latin_hypercube", seed)
         edge = box.boundary().sample(256, "latin_hypercube", seed)
-        flow = exact_solutions.kovasznay(edge["x"], edge["y"], reynolds)
-        edge["flow"] = np.concatenate([flow["u"], flow["v"]], axis=1)
-        return dict.fromkeys(("momentum_x", "momentum_y", "continuity"), inside) | {"walls": edge}
+        exact = exact_solutions.kovasznay(edge["x"], edge["y"], reynolds)
+        edge["given"] = np.concatenate([exact["u"], exact["v"]], axis=1)
+        return {"flow": box.sample(1024, "latin_hypercube", seed), "walls": edge}
 
     def exact(x, y):
         flow = exact_solutions.kovasznay(x, y, reynolds)
@@ -420,7 +415,7 @@ def cavity(units=20, depth=3, reynolds=100.0):
         network = MLP(units, depth, outputs=3, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
         distances = {"u": bubble, "v": bubble}
         network = HardCondition(network, "x y", {"u": lid}, distances, fields="u v p")
-        return kpinn.PINN(network, "x y", "u v p", navier_stokes(reynolds))
+        return kpinn.PINN(network, "x y", "u v p", [navier_stokes(reynolds)])
 
     return Problem(
         "cavity",

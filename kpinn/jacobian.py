@@ -368,16 +368,29 @@ def _prepare(pinn, points):
     for name, function in pinn.conditions.items():
         checks.refuse_wrong_derivatives(state.problem, function, state.methods[name], 1)
     data = pinn._prepare(points)
+    check_squares(pinn, data)
+    return data
+
+
+def check_squares(pinn, data):
+    """Raises `ValueError` unless the loss is a sum of squares of residuals.
+
+    Args:
+        pinn: a `PINN`.
+        data: a `Data`.
+    """
+    _refuse_regularizers(pinn)
+    for name in pinn.conditions:
+        _loss(pinn, name)
     weights = {} if pinn._plain.objective is None else pinn.loss_weights
-    negative = [f"loss weight of {name!r}" for name, w in weights.items() if float(w) < 0]
+    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if float(w) < 0]
     negative += [
-        f"sample weights of {name!r}"
+        f"sample weights of {name!r} are"
         for name, weight in data.sample_weight.items()
         if np.any(weight.numpy() < 0)
     ]
     if negative:
-        raise ValueError(f"the {negative[0]} are negative, so that the loss is no sum of squares.")
-    return data
+        raise ValueError(f"the {negative[0]} negative, so that the loss is no sum of squares.")
 
 
 def _vector(pinn, vector, count, what):

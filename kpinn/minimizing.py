@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from kpinn import jacobian
 from kpinn.data import Data, is_shared
+from kpinn.jacobian import MEMORY, residual_jacobian, residual_vector
 from kpinn.losses import check_known
 from kpinn.objective import gradients_or_zeros, lower_bounds
 from kpinn.optimizers import scipy_least_squares, scipy_minimize
@@ -61,10 +61,9 @@ def _minimize(pinn, data, record, start, iterations, report):
 
 
 def _least_squares(pinn, data, record, start, iterations, report):
-    jacobian._prepare(pinn, tuple(data))  # raises for what is no sum of squares
-    residuals = _bound(pinn, data, "residuals", lambda d: jacobian.residual_vector(pinn, d))
+    residuals = _bound(pinn, data, "residuals", lambda d: residual_vector(pinn, d))
     _check_memory(residuals(start).size, start.size)
-    matrix = _bound(pinn, data, "matrix", lambda d: jacobian.residual_jacobian(pinn, d)[0])
+    matrix = _bound(pinn, data, "matrix", lambda d: residual_jacobian(pinn, d)[0])
     evaluate = ResidualEvaluations(residuals, matrix, record)
     terms = _bound(pinn, data, "terms", lambda d: _loss_and_terms(pinn, d)[1])
 
@@ -76,10 +75,10 @@ def _least_squares(pinn, data, record, start, iterations, report):
 
 def _check_memory(residuals, parameters):
     needed = 8 * residuals * parameters
-    if needed > jacobian.MEMORY:
+    if needed > MEMORY:
         raise ValueError(
             f"the Jacobian of {residuals} residuals and {parameters} parameters takes {needed} "
-            f"bytes, which is more than {jacobian.MEMORY}: give fewer points, or use "
+            f"bytes, which is more than {MEMORY}: give fewer points, or use "
             "kpinn.optimizers.ScipyMinimize, which does without it."
         )
 
@@ -280,7 +279,7 @@ def _constraints(pinn, data, names, losses):
     data = Data({name: points[name] for name in names}, data.targets, {})
 
     def matrix(data):
-        return jacobian.residual_jacobian(pinn, data, weighted=False)[0]
+        return residual_jacobian(pinn, data, weighted=False)[0]
 
     def product(data, multipliers, vector):
         def total():

@@ -20,12 +20,13 @@ from kpinn import (
 from kpinn.conditions import Function, Problem, marked, method_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.jacobian import check_squares
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.networks import check_network
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
-from kpinn.optimizers.sequence import Sequence, current
+from kpinn.optimizers.sequence import Sequence, current, stages
 from kpinn.unknowns import UnknownValue, add_unknown
 
 
@@ -545,6 +546,8 @@ class PINN(keras.Model, metaclass=_Constructed):
     def _check_start(self, arrays):
         """Evaluates once before training; builds metrics and optimizer before the first trace."""
         self._remember(arrays)
+        if any(getattr(each, "least_squares", False) for each, _ in stages(self.optimizer, 0)):
+            check_squares(self, arrays)
         residuals = self.call(arrays.points)  # as it is: Keras would wrap its errors
         checks.check_start(arrays, residuals)
         self._step_logs(0.0, arrays.points, arrays.targets, residuals, None)

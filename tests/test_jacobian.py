@@ -536,7 +536,7 @@ def test_chunks_of_rows_give_the_same_matrix(rows):
     [
         ({"loss": {"value": kpinn.losses.Mean()}}, "loss of condition 'value' is Mean: only a"),
         ({"loss": {"value": "mae"}}, "is mean_absolute_error: only a mean square"),
-        ({"loss_weights": {"value": -1.0}}, "loss weight of 'value' are negative"),
+        ({"loss_weights": {"value": -1.0}}, "loss weight of 'value' is negative"),
     ],
 )
 def test_losses_that_are_no_sum_of_squares(arguments, message):

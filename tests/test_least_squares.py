@@ -379,7 +379,7 @@ def test_lm_has_no_bounds():
     ("compiled", "fitted", "message"),
     [
         ({"loss": {"heat": "mae"}}, {}, "only a mean square is a sum of squares"),
-        ({"loss_weights": {"heat": -1.0}}, {}, "loss weight of 'heat' are negative"),
+        ({"loss_weights": {"heat": -1.0}}, {}, "loss weight of 'heat' is negative"),
         ({}, {"sample_weight": {"start": -np.ones(16)}}, "sample weights of 'start' are negative"),
         ({}, {"batch_size": 8}, "ScipyLeastSquares takes all points in the one step"),
     ],

@@ -60,6 +60,8 @@ class ScipyLeastSquares(ScipyOptimizer):
         Mathematics 630 (1978), 105-116.
     """
 
+    least_squares = True
+
     def __init__(self, method="dogbox", name="scipy_least_squares", **options):
         super().__init__(method, METHODS, options, name)
         unknown = [option for option in options if option not in OPTIONS]
