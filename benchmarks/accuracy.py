@@ -101,7 +101,8 @@ class CosineDecay(keras.callbacks.Callback):
 
 
 # Optimizers: each is a list of stages: a function that makes a Keras optimizer, the part of the
-# time after which the next stage begins, and the epochs from one draw of points to the next.
+# time after which the next stage begins, and the epochs from one draw of points to the next (for
+# Adam uniform ones, for the others denser where the residual is large).
 
 
 def adam(rate=5e-3):
@@ -126,8 +127,15 @@ OPTIMIZERS = {
     "adam": [(adam, 1.0, 1)],
     "adam_lbfgs": [(adam, 0.1, 1), (lbfgs, 1.0, None)],
     "ssbroyden": [(adam, 0.05, 1), (from_kpinn("SSBroyden"), 1.0, 500)],
-    "levenberg_marquardt": [(from_kpinn("LevenbergMarquardt"), 1.0, 5)],
+    "levenberg_marquardt": [(from_kpinn("LevenbergMarquardt"), 1.0, 10)],
 }
+
+
+def drawing(problem, make, every):
+    """The callback that draws new points for an optimizer."""
+    if make is adam:
+        return kpinn.callbacks.Resample(problem.fresh_points, every)
+    return kpinn.callbacks.ResidualSampling(problem.candidates, every, constant=0.2)
 
 
 def missing(stages):
@@ -148,7 +156,7 @@ def train(problem, stages, seed, seconds, jit_compile="auto"):
         pinn.compile(optimizer, loss_weights=problem.loss_weights, jit_compile=jit_compile)
         callbacks = [recorder, TimeLimit(clock, part * seconds)]
         if every:
-            callbacks.append(kpinn.callbacks.Resample(problem.fresh_points, every))
+            callbacks.append(drawing(problem, make, every))
         if make is adam:
             rate = float(optimizer.learning_rate.numpy())
             callbacks.append(CosineDecay(clock, part * seconds, rate))

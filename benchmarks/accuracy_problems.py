@@ -55,6 +55,11 @@ class Problem:
         """New points, drawn with other seeds than the first ones."""
         return (self.fresh or self.points)(1_000_000 + seed)
 
+    def candidates(self, seed, count=5):
+        """Several times as many new points, to choose from."""
+        draws = [self.fresh_points(count * seed + i) for i in range(count)]
+        return merged(draws)
+
     def error(self, pinn):
         """The relative L2 error of the fields, or the largest relative error of the unknowns."""
         if self.unknowns:
@@ -64,6 +69,13 @@ class Problem:
         found = pinn.predict_fields(self.grid, ", ".join(exact))
         squares = sum(np.sum((found[name] - exact[name]) ** 2) for name in exact)
         return math.sqrt(squares / sum(np.sum(values**2) for values in exact.values()))
+
+
+def merged(draws):
+    """Arrays, or dicts of arrays, one behind the other."""
+    if isinstance(draws[0], dict):
+        return {name: merged([draw[name] for draw in draws]) for name in draws[0]}
+    return np.concatenate(draws)
 
 
 def computed_once(exact):
@@ -248,7 +260,7 @@ def nonlinear_poisson(units=20, depth=3):
     )
 
 
-def burgers(units=20, depth=3, viscosity=0.01, target=1e-8, name="burgers"):
+def burgers(units=24, depth=3, viscosity=0.01, target=1e-8, name="burgers"):
     """u_t + u u_x = nu u_xx, of period 2, u(0, x) = -sin(pi x)."""
     box = Box(t=(0, 1), x=(-1, 1))
 
@@ -274,7 +286,7 @@ def burgers(units=20, depth=3, viscosity=0.01, target=1e-8, name="burgers"):
     )
 
 
-def burgers_sharp(units=20, depth=3):
+def burgers_sharp(units=24, depth=3):
     """Burgers' equation with nu = 0.01 / pi."""
     return burgers(units, depth, 0.01 / PI, target=1e-6, name="burgers_sharp")
 

@@ -30,7 +30,7 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     Returns:
         The logs of the last epoch.
     """
-    optimizer, variables = pinn._at_work, list(pinn.trainable_variables)
+    optimizer, variables = pinn._at_work(), list(pinn.trainable_variables)
     bounds = bounds_of(pinn)
     start = join([variable.value for variable in variables], tf.float64).numpy()
     start = start if bounds is None else np.clip(start, *bounds)
@@ -57,7 +57,7 @@ def _minimize(pinn, data, record, start, iterations, report):
     def accepted(theta):
         report(theta, losses.terms(theta))
 
-    scipy_minimize.minimize(evaluate, start, pinn._at_work, iterations, accepted)
+    scipy_minimize.minimize(evaluate, start, pinn._at_work(), iterations, accepted)
 
 
 def _least_squares(pinn, data, record, start, iterations, report):
@@ -70,7 +70,7 @@ def _least_squares(pinn, data, record, start, iterations, report):
     def accepted(theta):
         report(theta, terms(theta))
 
-    scipy_least_squares.least_squares(evaluate, start, pinn._at_work, iterations, accepted)
+    scipy_least_squares.least_squares(evaluate, start, pinn._at_work(), iterations, accepted)
 
 
 def _check_memory(residuals, parameters):
@@ -101,7 +101,7 @@ class Epochs:
             StopIteration: if a callback wants to stop.
         """
         assign(list(self.pinn.trainable_variables), theta)
-        self.pinn._at_work.iterations.assign_add(1)
+        self.pinn._at_work().iterations.assign_add(1)
         terms = dict(zip(("loss", *self.pinn.conditions), terms.tolist(), strict=True))
         self.callbacks.begin(self.epoch)
         self.callbacks.list.on_train_batch_begin(0)
@@ -257,7 +257,7 @@ def _product(pinn, vector, function):
 
 def _constrained(pinn, data):
     """Names of the constrained conditions, in the order of the conditions."""
-    wanted, names = pinn._at_work.constraints, list(pinn.conditions)
+    wanted, names = pinn._at_work().constraints, list(pinn.conditions)
     check_known(wanted, names, "constraints names")
     weighted = [name for name in wanted if name in data.sample_weight]
     if weighted:
@@ -297,7 +297,7 @@ def _constraints(pinn, data, names, losses):
 
 def bounds_of(pinn):
     """Bounds `(lower, upper)` of the flat parameters, or `None` if no unknown is positive."""
-    optimizer, lower = pinn._at_work, lower_bounds(pinn, tf.float64)
+    optimizer, lower = pinn._at_work(), lower_bounds(pinn, tf.float64)
     if lower is None:
         return None
     squares = isinstance(optimizer, ScipyLeastSquares)

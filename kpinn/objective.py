@@ -41,16 +41,16 @@ class Evaluator:
         self._value = self._compiled(self._make_value)
         self._value_and_gradient = self._compiled(self._make_value_and_gradient)
         self._residuals = self._compiled(self._make_residuals)
-        self._factors = self._compiled(self._make_factors)
+        self._factors = self._graph(self._make_factors)  # it reads its own graph
         self._rows = self._compiled(self._make_rows)
         self._jvp = self._compiled(self._make_jvp)
         self._vjp = self._compiled(self._make_vjp)
 
     def _compiled(self, function):
-        function = tf.autograph.experimental.do_not_convert(function)
-        if self.pinn.run_eagerly:
-            return function
-        return tf.function(function, jit_compile=self.pinn._plain.jit_compile)
+        return function if self.pinn.run_eagerly else self._graph(function)
+
+    def _graph(self, function):
+        return tf.function(function, autograph=False, jit_compile=self.pinn._plain.jit_compile)
 
     def _loss_weights(self):
         return tf.stack([weight.value for weight in self.pinn.loss_weights.values()])
@@ -193,7 +193,7 @@ def train_step(pinn, data, stale):
     """
     evaluator = pinn.cached("evaluator", lambda: Evaluator(pinn))
     stale |= evaluator.weights_changed()
-    theta, loss = pinn._at_work.take_step(evaluator.objective(data), evaluator.theta(), stale)
+    theta, loss = pinn._at_work().take_step(evaluator.objective(data), evaluator.theta(), stale)
     losses = evaluator.losses(theta, loss, data)
     evaluator.assign(theta)
     trackers = [loss_tracker(pinn), *pinn._objective.trackers.values()]

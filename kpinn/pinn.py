@@ -243,11 +243,10 @@ class PINN(keras.Model, metaclass=_Constructed):
 
     def _step(self):
         """The number of the training step; a minimizer keeps its objective as it is."""
-        if not self.compiled or isinstance(self._at_work, ScipyOptimizer | FlatOptimizer):
+        if not self.compiled or isinstance(self._at_work(), ScipyOptimizer | FlatOptimizer):
             return 0
-        return tf.convert_to_tensor(self._at_work.iterations)
+        return tf.convert_to_tensor(self._at_work().iterations)
 
-    @property
     def _at_work(self):
         """The optimizer of the present stage."""
         return current(self.optimizer)
@@ -255,7 +254,7 @@ class PINN(keras.Model, metaclass=_Constructed):
     def _use(self, optimizer):
         """Begins a stage of a `Sequence`."""
         if isinstance(self.optimizer, Sequence):
-            self.optimizer.current = optimizer
+            self.optimizer._plain.current = optimizer
 
     # Training -------------------------------------------------------------------------------
 
@@ -345,7 +344,7 @@ class PINN(keras.Model, metaclass=_Constructed):
 
     def train_step(self, batch):
         """One step of the optimizer on a batch, as in Keras; open to be overridden."""
-        optimizer = self._at_work
+        optimizer = self._at_work()
         if isinstance(optimizer, FlatOptimizer):
             return objective.train_step(self, data.as_data(batch), stale=tf.constant(True))
         x, y, sample_weight = data.as_data(batch)
@@ -505,15 +504,15 @@ class PINN(keras.Model, metaclass=_Constructed):
         self._train_on(old._replace(sample_weight=old.sample_weight | new))
 
     def _train_on(self, arrays):
-        if isinstance(self._at_work, ScipyOptimizer):
+        if isinstance(self._at_work(), ScipyOptimizer):
             raise ValueError(
-                f"{type(self._at_work).__name__} needs the same points and weights in each "
+                f"{type(self._at_work()).__name__} needs the same points and weights in each "
                 "iteration: replace them between two calls of fit, or use an optimizer that works "
                 "in steps, such as kpinn.optimizers.SSBroyden."
             )
         self._plain.training_data = arrays
-        if isinstance(self._at_work, FlatOptimizer):
-            self._at_work.stale.assign(True)
+        if isinstance(self._at_work(), FlatOptimizer):
+            self._at_work().stale.assign(True)
 
     def _prepare(self, x, y=None, sample_weight=None, every=False):
         return data.prepare(self._plain.problem, self.conditions, x, y, sample_weight, every)

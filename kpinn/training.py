@@ -16,7 +16,7 @@ from kpinn.data import batch, sizes
 from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.minimizing import fit_minimizer
 from kpinn.objective import train_step
-from kpinn.optimizers.flat import split
+from kpinn.optimizers.flat import join, split
 from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
 from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence, stages
@@ -80,7 +80,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
         `(BLOCK, number of logs)` and how many epochs it did, of which the rows are the first.
     """
     names = list(pinn.get_metrics_result())
-    optimizer = pinn._at_work
+    optimizer = pinn._at_work()
     flat = isinstance(optimizer, FlatOptimizer)
 
     def goes_on():
@@ -218,7 +218,7 @@ def _check_schedule(pinn, schedule):
 
 
 def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
-    optimizer = pinn._at_work
+    optimizer = pinn._at_work()
     if isinstance(optimizer, ScipyOptimizer):
         data = pinn._plain.training_data
         return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
@@ -233,15 +233,17 @@ def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
 @contextlib.contextmanager
 def finished(pinn):
     """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
-    optimizer = pinn._at_work
-    optimizer.begin()
+    optimizer, variables = pinn._at_work(), pinn.trainable_variables
+    optimizer.begin(join([variable.value for variable in variables]))
     try:
         yield
-    finally:  # after Ctrl-C too, which may come between two trial values
-        values = split(optimizer.last_theta, pinn.trainable_variables)
-        for variable, value in zip(pinn.trainable_variables, values, strict=True):
+    except BaseException:  # Ctrl-C too, which may come between two trial values
+        values = split(optimizer.last_theta, variables)
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        optimizer.end(pinn.stop_training)
+        optimizer.end("interrupted")
+        raise
+    optimizer.end("stopped" if pinn.stop_training else "iteration_limit")
 
 
 def _validation(pinn, dataset, frequency, steps):
@@ -273,7 +275,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
     run, names = pinn.cached(
-        ("epochs", schedule.key, whole, id(pinn._at_work)),
+        ("epochs", schedule.key, whole, id(pinn._at_work())),
         lambda: compile_epochs(pinn, schedule, whole),
     )
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
@@ -304,7 +306,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count
-        if isinstance(pinn._at_work, FlatOptimizer) and pinn._at_work.has_ended():
+        if isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended():
             break
     return logs
 

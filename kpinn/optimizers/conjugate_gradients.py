@@ -59,11 +59,6 @@ class Products(typing.NamedTuple):
     tolerance: float
 
     @property
-    def loss(self):
-        """`|r|^2`."""
-        return tf.reduce_sum(self.residuals**2)
-
-    @property
     def scale(self):
         """The curvature along the gradient, an estimate of the largest squared singular value."""
         square = tf.reduce_sum(self.gradient**2)

@@ -32,12 +32,6 @@ class Factor(typing.NamedTuple):
     products: tf.Tensor
 
     @property
-    def loss(self):
-        """`|r|^2`."""
-        column = self.matrix[:, -1]
-        return tf.where(self.products, column[-1], tf.reduce_sum(column**2))
-
-    @property
     def scale(self):
         """The largest squared norm of a column of `J`."""
         matrix = self.matrix[:, :-1]

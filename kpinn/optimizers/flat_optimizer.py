@@ -19,6 +19,7 @@ ENDS = ("iteration_limit", "converged", "no_progress", "nonfinite")
 MESSAGES = {
     "iteration_limit": "all epochs are done",
     "stopped": "a callback stopped it",
+    "interrupted": "an exception ended it",
     "converged": "the gradient is zero to rounding",
     "no_progress": "no step lowers the loss any more, which is usually the rounding floor of the "
     "dtype",
@@ -113,8 +114,14 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         variable.assign(value)
         return variable
 
-    def begin(self):
-        """Before the first step of a `fit`: points and weights may be others than in the last."""
+    def begin(self, theta):
+        """Before the first step of a `fit`: points and weights may be others than in the last.
+
+        Args:
+            theta: the parameters `(p,)`, where an interruption before the first step leaves them.
+        """
+        self.last_theta.assign(theta)
+        self.last_loss.assign(np.inf)
         self.status.assign(RUNNING)
         self.stale.assign(True)
         self.result = None
@@ -124,11 +131,15 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         """Whether no further step would lower the loss."""
         return int(self.status.value.numpy()) != RUNNING
 
-    def end(self, stopped):
-        """Sets `result` after the last step of a `fit`."""
+    def end(self, running):
+        """Sets `result` after the last step of a `fit`.
+
+        Args:
+            running: the code, if the last step did not end it.
+        """
         iterations, evaluations = self._begun
-        code = ENDS[int(self.status.value.numpy())]
-        code = "stopped" if code == "iteration_limit" and stopped else code
+        status = int(self.status.value.numpy())
+        code = running if status == RUNNING else ENDS[status]
         done = int(self.iterations.numpy()) - iterations
         self.result = MinimizeResult(
             ResultCode(code),

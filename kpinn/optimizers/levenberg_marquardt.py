@@ -11,6 +11,7 @@ from kpinn.optimizers.damped_least_squares import ROUNDINGS, epsilon, factorize,
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NO_PROGRESS,
+    NONFINITE,
     RUNNING,
     FlatOptimizer,
     Progress,
@@ -120,7 +121,7 @@ class LevenbergMarquardt(FlatOptimizer):
         """One iteration; see `FlatOptimizer.step`."""
         residuals = objective.residuals(theta)
         model = self._model(objective, theta, residuals, state)
-        loss, scale = model.loss, model.scale
+        loss, scale = tf.reduce_sum(residuals**2), model.scale
         damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 
         def attempt(damping):
@@ -140,8 +141,9 @@ class LevenbergMarquardt(FlatOptimizer):
         again = ~trial.accepted & self._may_see_more(damping, state["scale"])
         low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
         damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
-        status = tf.where(loss > 0.0, NO_PROGRESS, CONVERGED)
-        status = tf.where(trial.accepted | again | (stale & (loss > 0.0)), RUNNING, status)
+        status = tf.where(trial.accepted | again | stale, RUNNING, NO_PROGRESS)
+        status = tf.where(loss == 0.0, CONVERGED, status)
+        status = tf.where(tf.math.is_finite(loss), status, NONFINITE)
         theta = tf.where(trial.accepted, trial.theta, theta)
         progress = Progress(tf.where(trial.accepted, trial.loss, loss), 4 * evaluations + 1, status)
         return theta, {"damping": damping, "scale": scale}, progress

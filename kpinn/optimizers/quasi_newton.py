@@ -129,9 +129,12 @@ class QuasiNewton(FlatOptimizer):
 
         def evaluated():
             loss, gradient = objective.value_and_gradient(theta)
-            direction = self._direction(state, gradient)
+            same = (loss == state["loss"]) & tf.reduce_all(gradient == state["gradient"])
             unknown = tf.constant(float("inf"), theta.dtype)
-            return loss, gradient, direction, unknown, loss, tf.constant(0), tf.constant(1)
+            new = loss, gradient, self._direction(state, gradient), unknown, loss, tf.constant(0)
+            # The same points in another `fit`: it goes on to the last bit, as if it were one.
+            kept = [tf.where(same, state[k], v) for k, v in zip(keys, new, strict=True)]
+            return *kept, tf.constant(1)
 
         keys = ("loss", "gradient", "direction", "fall", "lowest", "stalled")
         known = tf.math.is_finite(state["loss"]) & ~tf.convert_to_tensor(stale)

@@ -1,6 +1,20 @@
 """Several optimizers one after the other in one `fit`."""
 
+import dataclasses
+import types
+
 import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A pair of an optimizer and its epochs; no tuple, into which Keras looks when it saves."""
+
+    optimizer: keras.optimizers.Optimizer
+    epochs: int
+
+    def __iter__(self):
+        return iter((self.optimizer, self.epochs))
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -29,9 +43,12 @@ class Sequence(keras.optimizers.Optimizer):
         stages = [_stage(stage) for stage in stages]
         if not stages:
             raise ValueError("a sequence has at least one stage (optimizer, epochs).")
+        if len({id(optimizer) for optimizer, _ in stages}) < len(stages):
+            raise ValueError("an optimizer is given twice: each stage needs one of its own.")
         super().__init__(learning_rate=0.0, name=name)
         self.stages = stages
-        self.current = stages[0][0]
+        # A plain namespace, because Keras would save the present stage a second time.
+        self._plain = types.SimpleNamespace(current=stages[0].optimizer)
 
     @property
     def epochs(self):
@@ -41,16 +58,16 @@ class Sequence(keras.optimizers.Optimizer):
     @property
     def learning_rate(self):
         """That of the present stage."""
-        return self.current.learning_rate
+        return self._plain.current.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        self.current.learning_rate = value
+        self._plain.current.learning_rate = value
 
     @property
     def iterations(self):
         """Those of the present stage."""
-        return self.current.iterations
+        return self._plain.current.iterations
 
     @property
     def result(self):
@@ -114,7 +131,7 @@ def stages(optimizer, epochs):
 
 def current(optimizer):
     """The optimizer that works now: that of the present stage of a `Sequence`."""
-    return optimizer.current if isinstance(optimizer, Sequence) else optimizer
+    return optimizer._plain.current if isinstance(optimizer, Sequence) else optimizer
 
 
 def _stage(stage):
@@ -123,9 +140,9 @@ def _stage(stage):
         optimizer = keras.optimizers.get(optimizer)
         if isinstance(optimizer, Sequence) or int(epochs) != epochs or epochs < 1:
             raise ValueError(f"{epochs!r} epochs of {type(optimizer).__name__}")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"a stage is a pair (optimizer, epochs), such as (keras.optimizers.Adam(1e-3), 2_000), "
             f"not {stage!r} ({error})."
         ) from error
-    return optimizer, int(epochs)
+    return Stage(optimizer, int(epochs))
