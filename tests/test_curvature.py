@@ -810,3 +810,26 @@ def test_a_sequence_needs_arrays():
         fit(pinn, 3, dataset)
     with pytest.raises(ValueError, match=r"Sequence is driven by kpinn.PINN.fit"):
         three_stages().apply([tf.constant([1.0])], [keras.Variable([1.0])])
+
+
+class Stuck(kpinn.optimizers.flat_optimizer.FlatOptimizer):
+    """Never makes progress."""
+
+    def __init__(self):
+        super().__init__("stuck")
+
+    def initial_state(self, theta):
+        return {}
+
+    def step(self, objective, theta, state, stale):
+        loss, _ = objective.value_and_gradient(theta)
+        status = tf.constant(kpinn.optimizers.flat_optimizer.NO_PROGRESS)
+        return theta, state, kpinn.optimizers.flat_optimizer.Progress(loss, tf.constant(1), status)
+
+
+@pytest.mark.parametrize(("batch_size", "epochs"), [(None, 2), (5, 4)])
+def test_a_step_without_progress_ends_the_run_only_where_the_points_stay(batch_size, epochs):
+    pinn = decay(Stuck())
+    history = pinn.fit(POINTS, batch_size=batch_size, epochs=4, verbose=0)
+    assert len(history.history["loss"]) == epochs
+    assert pinn.optimizer.result.code == ("no_progress" if epochs == 2 else "iteration_limit")

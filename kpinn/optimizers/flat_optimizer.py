@@ -159,7 +159,8 @@ class FlatOptimizer(keras.optimizers.Optimizer):
             variable.assign(after[name])
         self.iterations.assign_add(1)
         self.evaluations.assign_add(progress.evaluations)
-        self.status.assign(progress.status)
+        lost = stale & (progress.status == NO_PROGRESS)  # there may be some on other points
+        self.status.assign(tf.where(lost, RUNNING, progress.status))
         self.last_theta.assign(theta)
         self.last_loss.assign(progress.loss)
         self.stale.assign(False)

@@ -141,7 +141,7 @@ class LevenbergMarquardt(FlatOptimizer):
         again = ~trial.accepted & self._may_see_more(damping, state["scale"])
         low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
         damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
-        status = tf.where(trial.accepted | again | stale, RUNNING, NO_PROGRESS)
+        status = tf.where(trial.accepted | again, RUNNING, NO_PROGRESS)
         status = tf.where(loss == 0.0, CONVERGED, status)
         status = tf.where(tf.math.is_finite(loss), status, NONFINITE)
         theta = tf.where(trial.accepted, trial.theta, theta)
