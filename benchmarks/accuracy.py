@@ -7,7 +7,7 @@ training goes on, outside its time, and the training does not see it: it ends wh
 or when the optimizer ends. The time includes tracing and compiling.
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
-    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--short]
+    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--short]
 """
 
 import argparse
@@ -131,10 +131,12 @@ OPTIMIZERS = {
 }
 
 
-def drawing(problem, make, every):
+def drawing(problem, make, every, uniform):
     """The callback that draws new points for an optimizer."""
     if make is adam:
         return kpinn.callbacks.Resample(problem.fresh_points, every)
+    if uniform:
+        return kpinn.callbacks.Resample(problem.fresh_points, max(1, every // 2))
     return kpinn.callbacks.ResidualSampling(problem.candidates, every, constant=0.2)
 
 
@@ -144,7 +146,7 @@ def missing(stages):
     return [name for name in names if not hasattr(optimizers, name)]
 
 
-def train(problem, stages, seed, seconds, jit_compile="auto"):
+def train(problem, stages, seed, seconds, uniform=False, jit_compile="auto"):
     """One training: a dict of what it took and reached, with the curve of errors."""
     keras.utils.set_random_seed(seed)
     points, pinn, iterations = problem.points(seed), problem.make(), 0
@@ -156,7 +158,7 @@ def train(problem, stages, seed, seconds, jit_compile="auto"):
         pinn.compile(optimizer, loss_weights=problem.loss_weights, jit_compile=jit_compile)
         callbacks = [recorder, TimeLimit(clock, part * seconds)]
         if every:
-            callbacks.append(drawing(problem, make, every))
+            callbacks.append(drawing(problem, make, every, uniform))
         if make is adam:
             rate = float(optimizer.learning_rate.numpy())
             callbacks.append(CosineDecay(clock, part * seconds, rate))
@@ -208,6 +210,7 @@ def arguments():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--seconds", type=float, default=600.0, help="of each training")
     parser.add_argument("--json", type=pathlib.Path, help="file for all runs and curves")
+    parser.add_argument("--uniform", action="store_true", help="uniform points, twice as often")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
 
@@ -224,7 +227,9 @@ def main():
     given = arguments()
     kpinn.set_float64()
     seeds, seconds = ([0], SHORT_SECONDS) if given.short else (given.seeds, given.seconds)
-    start = functools.partial(train, seconds=seconds, jit_compile=False if given.short else "auto")
+    jit_compile = False if given.short else "auto"
+    settings = {"seconds": seconds, "uniform": given.uniform, "jit_compile": jit_compile}
+    start = functools.partial(train, **settings)
     names, found = available(given.optimizers), []
     print_row(HEAD)
     print_row(["---"] * len(HEAD))

@@ -178,7 +178,7 @@ def wave(units=20, depth=3):
         return ops.sin(PI * x) + 0.5 * ops.sin(4 * PI * x)
 
     def from_rest(t, x):
-        return ops.sin(PI * x) * (1 - 1 / (1 + (8 * PI * t) ** 2))
+        return 4 * x * (1 - x) * (1 - 1 / (1 + (8 * PI * t) ** 2))
 
     def make():
         embedding = [Rescale([1 / 4, -1], [3 / 4, 1]), PeriodicEmbedding([None, 2.0])]

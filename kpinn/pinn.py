@@ -410,7 +410,7 @@ class PINN(keras.Model, metaclass=_Constructed):
                 sample_weight)`, or a dataset or generator of those.
             y: targets by condition; the residual minus the target is trained towards zero.
             batch_size: points of each condition in a step; by default all of them.
-            epochs: number of epochs; with an optimizer of scipy's an epoch is an iteration.
+            epochs: number of epochs; with the optimizers of kpinn an epoch is an iteration.
             verbose: as in Keras.
             callbacks: Keras callbacks.
             validation_split: refused, it has no meaning for sets of points.
