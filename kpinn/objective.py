@@ -180,6 +180,11 @@ def lower_bounds(pinn, dtype):
     return join(filled)
 
 
+def evaluator_of(pinn):
+    """The `Evaluator` of a PINN; made outside of a graph, it saves a second trace."""
+    return pinn.cached("evaluator", lambda: Evaluator(pinn))
+
+
 def train_step(pinn, data, stale):
     """One step of a `FlatOptimizer`; the metrics have the losses after it.
 
@@ -191,7 +196,7 @@ def train_step(pinn, data, stale):
     Returns:
         The logs.
     """
-    evaluator = pinn.cached("evaluator", lambda: Evaluator(pinn))
+    evaluator = evaluator_of(pinn)
     stale |= evaluator.weights_changed()
     theta, loss = pinn._at_work().take_step(evaluator.objective(data), evaluator.theta(), stale)
     losses = evaluator.losses(theta, loss, data)

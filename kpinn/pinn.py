@@ -451,7 +451,10 @@ class PINN(keras.Model, metaclass=_Constructed):
                 return self.history
             x, steps_per_epoch = data.as_dataset(arrays, batch_size), steps_per_epoch or 1
             common["shuffle"] = False
-        return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
+        if not isinstance(self.optimizer, FlatOptimizer):
+            return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
+        with training.finished(self):
+            return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
 
     @property
     def training_points(self):
@@ -539,8 +542,8 @@ class PINN(keras.Model, metaclass=_Constructed):
         element = data.first_element(stream)
         if element is not None:
             self._check_start(self._prepare(element, every=True))
-        elif not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+        else:
+            self._build_optimizer()
 
     def _check_start(self, arrays):
         """Evaluates once before training; builds metrics and optimizer before the first trace."""
@@ -551,8 +554,13 @@ class PINN(keras.Model, metaclass=_Constructed):
         checks.check_start(arrays, residuals)
         self._step_logs(0.0, arrays.points, arrays.targets, residuals, None)
         self.reset_metrics()
+        self._build_optimizer()
+
+    def _build_optimizer(self):
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
+        if any(isinstance(each, FlatOptimizer) for each, _ in stages(self.optimizer, 0)):
+            objective.evaluator_of(self)
 
     def _remember(self, arrays):
         """Keeps the scales of the coordinates and the widths of the arrays."""

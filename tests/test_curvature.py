@@ -244,8 +244,11 @@ def test_mini_batches(name):
 def test_datasets_train_as_arrays_do(name):
     pinn = fresh(name)
     losses = fit(pinn, 6)["loss"]
-    dataset = tf.data.Dataset.from_tensors(DATA)
-    found = fit(fresh(name), 6, dataset)["loss"]
+    dataset, other = tf.data.Dataset.from_tensors(DATA), fresh(name)
+    found = fit(other, 6, dataset)["loss"]
+    assert other.optimizer.result.code == "iteration_limit"
+    assert other.optimizer.result.iterations == 6
+    assert other.optimizer.result.loss == pytest.approx(found[-1], rel=1e-12)
     # A quasi-Newton method begins its line search anew where points may be others.
     close = 1e-9 if name == "LevenbergMarquardt" else 0.5
     assert found[0] == pytest.approx(losses[0], rel=1e-9)

@@ -143,6 +143,7 @@ def test_result_codes(method, code, arguments):
     assert np.isfinite(result.loss) and np.isfinite(result.theta).all()
 
 
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("method", METHODS)
 def test_ctrl_c_goes_on_but_leaves_a_result(method):
     evaluate = ResidualEvaluations(rosenbrock, rosenbrock_jacobian)
@@ -330,6 +331,7 @@ def test_a_callback_stops_it(method):
     assert pinn.optimizer.result.code == "stopped"
 
 
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("method", METHODS)
 def test_ctrl_c_leaves_the_best_weights(method):
     class Interrupt(keras.callbacks.Callback):

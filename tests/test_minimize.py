@@ -127,6 +127,7 @@ def test_what_scipy_has_never_said_has_a_code_too(method, found, code, text):
     assert re.search(text, message)
 
 
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("method", METHODS)
 def test_ctrl_c_goes_on_but_leaves_a_result(method):
     evaluate = Evaluations(rosenbrock, hessian_product=scipy.optimize.rosen_hess_prod)

@@ -154,8 +154,17 @@ COMBINATIONS = [
 ]
 
 
-@pytest.mark.parametrize("problem, line_search, dtype", COMBINATIONS)
-@pytest.mark.parametrize("name", OPTIMIZERS)
+def marked(name, problem, line_search, dtype):
+    """Every combination is compiled by itself, so that some of them wait for the slow tests."""
+    slow = name in ("BFGS", "SSBFGS") and (line_search, dtype) != ("hager_zhang", "float64")
+    marks = [pytest.mark.slow] if slow else []
+    return pytest.param(name, problem, line_search, dtype, marks=marks)
+
+
+@pytest.mark.parametrize(
+    "name, problem, line_search, dtype",
+    [marked(name, *each) for name in OPTIMIZERS for each in COMBINATIONS],
+)
 def test_the_minimum_is_found_to_rounding(name, problem, line_search, dtype):
     epsilon = float(np.finfo(dtype).eps)
     minimum = PROBLEMS[problem][2]
