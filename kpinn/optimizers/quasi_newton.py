@@ -358,8 +358,6 @@ class SSBFGS(DenseQuasiNewton):
 class SSBroyden(DenseQuasiNewton):
     """The self-scaled Broyden method, in which scaling and the kind of update follow the step.
 
-    On PINNs it goes one or two digits further than BFGS.
-
     Args: those of `BFGS`.
 
     Example:
