@@ -7,7 +7,7 @@ training goes on, outside its time, and the training does not see it: it ends wh
 or when the optimizer ends. The time includes tracing and compiling.
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
-    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--short]
+    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop] [--short]
 """
 
 import argparse
@@ -56,17 +56,24 @@ class Recorder(keras.callbacks.Callback):
         problem: the `Problem`.
         clock: a `Clock`.
         seconds: how long the training takes.
+        stop: whether to end it when an error is not above the target.
         count: number of times.
     """
 
-    def __init__(self, problem, clock, seconds, count=20):
+    def __init__(self, problem, clock, seconds, stop, count=20):
         super().__init__()
-        self.problem, self.clock, self.curve = problem, clock, []
+        self.problem, self.clock, self.stop, self.curve = problem, clock, stop, []
         self.times = list(np.geomspace(max(seconds, 1e-3) / 500, max(seconds, 1e-3), count))
 
     def on_epoch_end(self, epoch, logs=None):
         if self.times and self.clock.seconds >= self.times[0]:
             self.record(self.model, logs["loss"])
+            if self.stop and self.met():
+                self.model.stop_training = True
+
+    def met(self):
+        """Whether the last error is not above the target."""
+        return self.curve[-1][1] <= self.problem.target
 
     def record(self, pinn, loss):
         """Adds `(seconds, error, loss)` to the curve."""
@@ -113,21 +120,11 @@ def lbfgs():
     return optimizers.ScipyMinimize("L-BFGS-B", maxcor=100)
 
 
-def from_kpinn(name, **settings):
-    """A function that makes an optimizer of kpinn."""
-
-    def make():
-        return getattr(optimizers, name)(**settings)
-
-    make.needs = name
-    return make
-
-
 OPTIMIZERS = {
     "adam": [(adam, 1.0, 1)],
     "adam_lbfgs": [(adam, 0.1, 1), (lbfgs, 1.0, None)],
-    "ssbroyden": [(adam, 0.05, 1), (from_kpinn("SSBroyden"), 1.0, 500)],
-    "levenberg_marquardt": [(from_kpinn("LevenbergMarquardt"), 1.0, 10)],
+    "ssbroyden": [(adam, 0.05, 1), (optimizers.SSBroyden, 1.0, 500)],
+    "levenberg_marquardt": [(optimizers.LevenbergMarquardt, 1.0, 10)],
 }
 
 
@@ -140,19 +137,13 @@ def drawing(problem, make, every, uniform):
     return kpinn.callbacks.ResidualSampling(problem.candidates, every, constant=0.2)
 
 
-def missing(stages):
-    """Names that an optimizer needs and kpinn does not have."""
-    names = [make.needs for make, *_ in stages if hasattr(make, "needs")]
-    return [name for name in names if not hasattr(optimizers, name)]
-
-
-def train(problem, stages, seed, seconds, uniform=False, jit_compile="auto"):
+def train(problem, stages, seed, seconds, uniform=False, stop=False, jit_compile="auto"):
     """One training: a dict of what it took and reached, with the curve of errors."""
     keras.utils.set_random_seed(seed)
     points, pinn, iterations = problem.points(seed), problem.make(), 0
     first_error = problem.error(pinn)  # what the exact solution takes does not count
     clock = Clock()
-    recorder = Recorder(problem, clock, seconds)
+    recorder = Recorder(problem, clock, seconds, stop)
     for make, part, every in stages:
         optimizer = make()
         pinn.compile(optimizer, loss_weights=problem.loss_weights, jit_compile=jit_compile)
@@ -165,6 +156,8 @@ def train(problem, stages, seed, seconds, uniform=False, jit_compile="auto"):
         steps = {"steps_per_epoch": STEPS} if make is adam and seconds else {}
         history = pinn.fit(points, epochs=MANY, verbose=0, callbacks=callbacks, **steps)
         iterations += int(optimizer.iterations.numpy())
+        if stop and recorder.curve and recorder.met():
+            break
     elapsed = clock.seconds
     recorder.record(pinn, history.history["loss"][-1])
     return {
@@ -211,16 +204,9 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=600.0, help="of each training")
     parser.add_argument("--json", type=pathlib.Path, help="file for all runs and curves")
     parser.add_argument("--uniform", action="store_true", help="uniform points, twice as often")
+    parser.add_argument("--stop", action="store_true", help="end a training at the target")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
-
-
-def available(names):
-    """The optimizers that can run, after a message about those that cannot."""
-    for name in names:
-        if lacking := missing(OPTIMIZERS[name]):
-            print(f"{name}: kpinn.optimizers.{lacking[0]} is not available, left out.")
-    return [name for name in names if not missing(OPTIMIZERS[name])]
 
 
 def main():
@@ -228,9 +214,9 @@ def main():
     kpinn.set_float64()
     seeds, seconds = ([0], SHORT_SECONDS) if given.short else (given.seeds, given.seconds)
     jit_compile = False if given.short else "auto"
-    settings = {"seconds": seconds, "uniform": given.uniform, "jit_compile": jit_compile}
-    start = functools.partial(train, **settings)
-    names, found = available(given.optimizers), []
+    settings = {"seconds": seconds, "uniform": given.uniform, "stop": given.stop}
+    start = functools.partial(train, jit_compile=jit_compile, **settings)
+    names, found = given.optimizers, []
     print_row(HEAD)
     print_row(["---"] * len(HEAD))
     for number, problem in enumerate(PROBLEMS[name]() for name in given.problems):

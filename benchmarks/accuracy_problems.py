@@ -17,7 +17,7 @@ from keras import ops
 import kpinn
 from kpinn.domains import Box
 from kpinn.layers import HardCondition, PeriodicEmbedding, Rescale
-from kpinn.networks import MLP
+from kpinn.networks import MLP, SIREN
 
 PI = math.pi
 
@@ -88,6 +88,11 @@ def computed_once(exact):
         return kept["result"]
 
     return function
+
+
+def bubble(x, y):
+    """Zero on the boundary of the unit square."""
+    return 16 * x * (1 - x) * y * (1 - y)
 
 
 # Linear ------------------------------------------------------------------------------------
@@ -182,7 +187,7 @@ def wave(units=20, depth=3):
 
     def make():
         embedding = [Rescale([1 / 4, -1], [3 / 4, 1]), PeriodicEmbedding([None, 2.0])]
-        network = MLP(units, depth, embedding=embedding)
+        network = SIREN(units, depth, embedding=embedding)
         network = HardCondition(network, "t x", start, from_rest)
         return kpinn.PINN(network, "t x", "u", [equation])
 
@@ -244,8 +249,7 @@ def nonlinear_poisson(units=20, depth=3):
         return 1 + ops.sin(4 * PI * x)
 
     def make():
-        network = MLP(units, depth, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
-        bubble = lambda x, y: 16 * x * (1 - x) * y * (1 - y)  # noqa: E731
+        network = SIREN(units, depth, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
         network = HardCondition(network, "x y", walls, bubble)
         return kpinn.PINN(network, "x y", "u", [equation])
 
@@ -419,9 +423,6 @@ def cavity(units=20, depth=3, reynolds=100.0):
 
     def lid(x, y):
         return regularised_lid(x) * y**2
-
-    def bubble(x, y):
-        return 16 * x * (1 - x) * y * (1 - y)
 
     def make():
         network = MLP(units, depth, outputs=3, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))

@@ -24,7 +24,7 @@ Other frameworks run with the same weights and points: JAX, PyTorch with and wit
 `torch.compile`, DeepXDE on PyTorch. One that is not installed, fails or crashes is left out with a
 line that says so.
 
-It takes about half an hour; `--dtypes`, `--points` and others choose what is measured.
+It takes long; `--dtypes`, `--points` and others choose what is measured.
 
 Run: python benchmarks/derivatives.py [--quick] [--memory] [--peers] [--json FILE] [--help]
 """

@@ -1,9 +1,14 @@
-"""Callbacks that choose points and weights of points while `fit` goes on."""
+"""Callbacks that choose points and weights while `fit` goes on."""
 
 import keras
 import numpy as np
 
+from kpinn.arguments import positive_whole
 from kpinn.data import is_shared, unpack
+from kpinn.jacobian import mean_squared_rows
+from kpinn.objective import gradient_norms
+
+LARGEST_WEIGHT = 1e6  # of a condition that is met, beside one that is not
 
 
 class _Every(keras.callbacks.Callback):
@@ -15,14 +20,18 @@ class _Every(keras.callbacks.Callback):
 
     def __init__(self, every):
         super().__init__()
-        if int(every) != every or every < 1:
-            raise ValueError(f"every is a positive whole number of epochs, not {every!r}.")
-        self.every = int(every)
+        self.every, self._last = positive_whole("every", every), 0
+
+    def on_train_begin(self, logs=None):
+        """Forgets the last time."""
+        self._last = 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Acts, if it is time."""
-        if epoch and epoch % self.every == 0:
-            self.act(epoch)
+        """Acts, if it is time; a resumed run catches up on the last time before its begin."""
+        due = epoch - epoch % self.every
+        if due > self._last:
+            self.act(due)
+            self._last = due
 
 
 class Resample(_Every):
@@ -72,7 +81,8 @@ class ResidualSampling(_Every):
         constant: the larger, the more uniform.
 
     Raises:
-        ValueError: for numbers out of range; in `fit`, for fewer candidates than points.
+        ValueError: for numbers out of range; in `fit`, for fewer candidates than points, and for
+            conditions with targets or sample weights, which belong to their points.
 
     Example:
 
@@ -94,6 +104,21 @@ class ResidualSampling(_Every):
                 f"exponent and constant are not negative, not {exponent!r} and {constant!r}."
             )
         self.sampler, self.exponent, self.constant = sampler, exponent, constant
+
+    def on_train_begin(self, logs=None):
+        """Refuses points that cannot be others."""
+        super().on_train_begin(logs)
+        data = self.model._training_data
+        bound = {name: "targets" for name in data.targets}
+        bound |= {name: "sample weights" for name in data.sample_weight}
+        drawn = self.sampler(0) if bound else {}
+        for name, what in bound.items():
+            if is_shared(drawn) or name in drawn:
+                raise ValueError(
+                    f"ResidualSampling draws points of {name!r}, which has {what}: they belong to "
+                    "the points of fit. Leave the condition out of what the sampler returns, or "
+                    "use Resample, whose sampler may return targets and sample weights."
+                )
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed."""
@@ -131,8 +156,10 @@ class ResidualSampling(_Every):
 class ResidualWeights(_Every):
     """Weights points by their residuals (RBA): those that stay large count more and more.
 
-    Each point has a weight `w`, at first one, that becomes
-    `decay * w + rate * |r| / max |r|`; its squared residual counts `w^2` times.
+    Each point has a weight `w`, one at the begin of `fit`, that becomes
+    `decay * w + rate * |r| / max |r|`, where `r` is the residual minus the target; its squared
+    residual counts `w^2` times, beside the sample weights of `fit`. Points that are replaced begin
+    with one again.
 
     Args:
         conditions: names of the conditions; by default those of `fit`.
@@ -160,26 +187,99 @@ class ResidualWeights(_Every):
                 f"decay is at least 0 and below 1, and rate is positive, not {decay!r}, {rate!r}."
             )
         self.names = [conditions] if isinstance(conditions, str) else conditions
-        self.decay, self.rate, self.weights = decay, rate, {}
+        self.decay, self.rate = decay, rate
+        self.weights, self._given, self._in_use = {}, {}, {}
 
     def on_train_begin(self, logs=None):
         """Weights of one, so that the first step has the same arguments as the others."""
+        super().on_train_begin(logs)
         known = list(self.model.conditions)
-        names = known if self.names is None else list(self.names)
-        if unknown := [name for name in names if name not in known]:
+        unknown = [name for name in self.names or () if name not in known]
+        if unknown:
             raise ValueError(f"{unknown[0]!r} is not one of the conditions {', '.join(known)}.")
-        residuals = self.model.residuals(self.model.training_points)
-        self.weights = {name: np.ones(len(residuals[name])) for name in names}
-        self._put()
+        self.weights, self._given, self._in_use = {}, {}, {}
+        self._update(lambda weight, size: weight)
 
     def act(self, epoch):
         """Updates the weights."""
-        residuals = self.model.residuals(self.model.training_points)
-        for name, weight in self.weights.items():
-            size = np.linalg.norm(residuals[name], axis=1)
-            part = size / max(size.max(), 1e-300)
-            self.weights[name] = self.decay * weight + self.rate * part
-        self._put()
+        self._update(
+            lambda weight, size: self.decay * weight + self.rate * size / max(size.max(), 1e-300)
+        )
 
-    def _put(self):
-        self.model.replace_weights({name: w**2 for name, w in self.weights.items()})
+    def _update(self, function):
+        data = self.model._training_data
+        residuals = self.model.residuals((data.points, data.targets))
+        for name in self.names or residuals:
+            given, size = data.sample_weight.get(name), np.linalg.norm(residuals[name], axis=1)
+            if name not in self.weights or given is not self._in_use.get(name):  # other points
+                self.weights[name] = np.ones(len(size))
+                self._given[name] = 1.0 if given is None else np.ravel(given)
+            self.weights[name] = function(self.weights[name], size)
+        self.model.replace_weights(
+            {name: self._given[name] * weight**2 for name, weight in self.weights.items()}
+        )
+        self._in_use = self.model._training_data.sample_weight
+
+
+class LossBalancing(_Every):
+    """Weights conditions so that none is drowned by the others.
+
+    The loss weight of a condition becomes the sum of the sizes of all conditions, divided by its
+    own size. It is set at the begin of `fit`, and from then on
+    `decay * old + (1 - decay) * new`.
+
+    Args:
+        rule: what the size is: `"gradient"`, the norm of the gradient of its loss; or `"kernel"`,
+            the mean squared norm of the gradients of its residuals (the trace of its neural
+            tangent kernel by the number of residuals), which makes residual vectors comparable
+            for methods of least squares.
+        every: epochs from one time to the next.
+        decay: between 0 and 1.
+
+    Raises:
+        ValueError: for a rule that there is not, or numbers out of range; in `fit`, for a minimizer
+            of scipy, whose loss must not change.
+
+    Example:
+
+        balance = kpinn.callbacks.LossBalancing(every=1_000)
+        pinn.fit(points, epochs=20_000, callbacks=[balance])
+
+    References:
+        S. Wang, S. Sankaran, H. Wang and P. Perdikaris, An expert's guide to training
+        physics-informed neural networks (2023), arXiv:2308.08468.
+        S. Wang, X. Yu and P. Perdikaris, When and why PINNs fail to train: a neural tangent kernel
+        perspective, Journal of Computational Physics 449 (2022), 110768.
+    """
+
+    def __init__(self, rule="gradient", every=1_000, decay=0.9):
+        super().__init__(every)
+        if rule not in ("gradient", "kernel"):
+            raise ValueError(f"rule {rule!r} is not one of gradient, kernel.")
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"decay is at least 0 and below 1, not {decay!r}.")
+        self.rule, self.decay = rule, decay
+
+    def on_train_begin(self, logs=None):
+        """The first weights."""
+        super().on_train_begin(logs)
+        self._set(0.0)
+
+    def act(self, epoch):
+        """Updates the weights."""
+        self._set(self.decay)
+
+    def _set(self, decay):
+        self.model._refuse_changes("loss weights")
+        data = self.model._training_data
+        sizes = self._sizes(data)
+        least = max(sizes.values()) / LARGEST_WEIGHT
+        for name, size in sizes.items():
+            weight = self.model.loss_weights[name]
+            new = sum(sizes.values()) / max(size, least) if least else 1.0
+            weight.assign(decay * weight.value + (1.0 - decay) * new)
+
+    def _sizes(self, data):
+        if self.rule == "gradient":
+            return gradient_norms(self.model, data)
+        return mean_squared_rows(self.model, data)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kpinn.derivatives.api import stopped_message
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.stop_gradient import stopped_moments
+from kpinn.losses import minus_target
 
 NOT_POINTWISE = (
     keras.layers.AlphaDropout,
@@ -83,12 +84,7 @@ def check_start(data, residuals):
                 "before the first step: look at the points where it divides, takes a root or a "
                 "logarithm."
             )
-        target = data.targets.get(name)
-        if target is not None and target.shape != residual.shape:
-            raise ValueError(
-                f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition "
-                f"returns {tuple(residual.shape)}."
-            )
+        minus_target(name, residual, data.targets.get(name))
 
 
 def checked_residual(name, residual, points, dtype):

@@ -1,10 +1,10 @@
 """From the names of a condition's arguments to the values it is called with."""
 
 import difflib
-import inspect
 
 import tensorflow as tf
 
+from kpinn.arguments import argument_names
 from kpinn.derivatives.api import (
     directions_of,
     epsilon,
@@ -91,25 +91,12 @@ class Function:
             raise ValueError(f"a {kind} needs a name for its loss: use def, not lambda.")
         self.function = function
         self.option = getattr(function, "_kpinn_option", None)
-        self.arguments = _arguments(function, kind, self.name)
+        self.arguments = argument_names(function, f"{kind} {self.name!r}", "(self, u, u_x)")
         self.arrays = ()
 
     def __call__(self, values):
         """Calls it with its arguments from a dict of values."""
         return self.function(**{name: values[name] for name in self.arguments})
-
-
-def _arguments(function, kind, name):
-    names = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise ValueError(
-                f"{kind} {name!r} takes *{parameter.name}: name each argument, such as "
-                "(self, u, u_x)."
-            )
-        if parameter.default is parameter.empty:
-            names.append(parameter.name)
-    return tuple(names)
 
 
 class Problem:

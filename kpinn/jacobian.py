@@ -1,8 +1,7 @@
 """The Jacobian of a PINN's residuals with respect to its parameters.
 
-The residual vector is scaled so that the sum of its squares is the loss: a residual with the sample
-weight `s` in a condition with the loss weight `w` and `m` residuals is `sqrt(w s / m)` times the
-residual minus its target. Its entries are those of the conditions in their order, for each
+The residual vector is scaled so that the sum of its squares is the loss, see `kpinn.squares`. Its
+entries are those of the conditions in their order, for each
 condition point after point, for each point its columns. The parameters are those of
 `kpinn.destructure(pinn)`.
 """
@@ -11,15 +10,16 @@ import math
 import typing
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from kpinn import checks
+from kpinn.curvature import roots_of, scaled_outputs
 from kpinn.data import is_shared
 from kpinn.derivatives import DerivativeFallbackWarning
 from kpinn.derivatives.point_gradients import channels_per_point, point_gradients
 from kpinn.optimizers.flat import join, split
+from kpinn.squares import check_squares, weighted_residuals
 
 MEMORY = 2**32  # bytes
 CHUNK = 2**26  # most bytes for a chunk of rows: more is no faster
@@ -137,12 +137,25 @@ def residual_vector(pinn, data):
     return join(list(residuals.values()))
 
 
-def residual_jvp(pinn, data, vector):
-    """The product of the matrix of `jacobian` with a tensor `(p,)`, a tensor `(m,)`."""
+def curvature_vector(pinn, data):
+    """Tensor `(m,)` with a Jacobian whose product with itself is half the curvature of the loss."""
+    outputs, _ = scaled_outputs(pinn, data, roots_of(pinn, data))
+    return join(list(outputs.values()))
+
+
+def residual_jvp(pinn, data, vector, function=residual_vector):
+    """The product of the matrix of `jacobian` with a tensor `(p,)`, a tensor `(m,)`.
+
+    Args:
+        pinn: the `PINN`.
+        data: a `Data`.
+        vector: tensor `(p,)`.
+        function: what the Jacobian is of: a function of the `PINN` and the data.
+    """
     values = _variables(pinn)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
-        residuals = residual_vector(pinn, data)
+        residuals = function(pinn, data)
     weights = tf.zeros_like(residuals)
     with tf.GradientTape(watch_accessed_variables=False) as outer:
         outer.watch(weights)
@@ -153,12 +166,12 @@ def residual_jvp(pinn, data, vector):
     return outer.gradient(total, weights)  # the product is linear in the weights
 
 
-def residual_vjp(pinn, data, vector):
-    """The product of a tensor `(m,)` with the matrix of `jacobian`, a tensor `(p,)`."""
+def residual_vjp(pinn, data, vector, function=residual_vector):
+    """The product of a tensor `(m,)` with the matrix of `jacobian`; see `residual_jvp`."""
     values = _variables(pinn)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
-        residuals = residual_vector(pinn, data)
+        residuals = function(pinn, data)
     return join(_gradients(tape, residuals, values, vector))
 
 
@@ -169,94 +182,6 @@ def _gradients(tape, residuals, values, vector):
         tf.zeros(value.shape, value.dtype) if gradient is None else tf.convert_to_tensor(gradient)
         for gradient, value in zip(gradients, values, strict=True)
     ]
-
-
-# The weighted residuals --------------------------------------------------------------------
-
-
-def weighted_residuals(pinn, data, weighted=True):
-    """Dicts by condition: residual minus target `(n, k)`, the same weighted, its points."""
-    if weighted:
-        _refuse_regularizers(pinn)
-    differences, products, points = {}, {}, {}
-    for names, arrays in _sets(pinn, data):
-        arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
-        for name, residual in pinn.residuals_at(names, arrays).items():
-            target, weight = data.targets.get(name), data.sample_weight.get(name)
-            if target is not None:
-                residual = residual - _like(name, target, residual)
-            differences[name] = residual
-            factor = _row_factors(pinn, name, residual, weight) if weighted else 1.0
-            products[name] = residual * factor
-            points[name] = list(arrays.values())
-    return differences, products, points
-
-
-def _sets(pinn, data):
-    """Pairs of names of conditions and their points."""
-    if is_shared(data.points):
-        return [(tuple(pinn.conditions), data.points)]
-    return [((name,), data.points[name]) for name in pinn.conditions if name in data.points]
-
-
-def _like(name, target, residual):
-    if target.shape != residual.shape:
-        raise ValueError(
-            f"targets of {name!r} have the shape {tuple(target.shape)} for residuals of the shape "
-            f"{tuple(residual.shape)}: one target for each residual."
-        )
-    return tf.cast(target, residual.dtype)
-
-
-def _refuse_regularizers(pinn):
-    if pinn.losses:
-        raise ValueError(
-            "the network has regularization losses, which are no residuals: their part of the "
-            "loss would be missing. Take the regularizers out of the network."
-        )
-
-
-def _loss(pinn, name):
-    """The reduction of the loss of a condition, and its weight."""
-    objective = pinn._plain.objective
-    if objective is None and getattr(pinn._plain.methods[name], "draws", 1) > 1:
-        pinn._require_compiled()  # the default loss is no mean square
-    if objective is None:
-        return "sum_over_batch_size", 1.0
-    weight = tf.convert_to_tensor(objective.weights[name])
-    return _reduction(name, objective.losses[name]), weight
-
-
-def _reduction(name, loss):
-    if loss is keras.losses.mean_squared_error:
-        return "sum_over_batch_size"
-    if type(loss) is keras.losses.MeanSquaredError:
-        return loss.reduction
-    given = getattr(loss, "__name__", type(loss).__name__)
-    raise ValueError(
-        f"the loss of condition {name!r} is {given}: only a mean square is a sum of squares of "
-        "residuals. Compile with the default loss ('mse')."
-    )
-
-
-def _row_factors(pinn, name, residual, weight):
-    """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss."""
-    count, size = residual.shape
-    if count is None or size is None:
-        raise ValueError(
-            f"condition {name!r} has a residual of unknown shape {tuple(residual.shape)}: the "
-            "Jacobian needs a known number of points, as arrays have it."
-        )
-    reduction, factor = _loss(pinn, name)
-    factor = tf.cast(factor, residual.dtype) / size
-    if weight is None:
-        return tf.sqrt(factor if reduction == "sum" else factor / count)
-    weight = tf.reshape(tf.cast(weight, residual.dtype), (count, 1))
-    if reduction == "mean_with_sample_weight":
-        factor = factor / tf.reduce_sum(weight)
-    elif reduction != "sum":
-        factor = factor / count
-    return tf.sqrt(factor * weight)
 
 
 # The matrix --------------------------------------------------------------------------------
@@ -274,13 +199,23 @@ class _Part(typing.NamedTuple):
     residual: tf.Tensor
 
 
-def factors_of(pinn, data, weighted=True):
-    """A list of `_Part` in the order of the conditions, in the graph under construction."""
+def factors_of(pinn, data, weighted=True, roots=None):
+    """A list of `_Part` in the order of the conditions, in the graph under construction.
+
+    Args:
+        pinn: the `PINN`.
+        data: a `Data`.
+        weighted: whether the residuals have the weights of the loss.
+        roots: of `kpinn.curvature`, for what takes the place of residuals there; or `None`.
+    """
     variables = _variables(pinn)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():
-            _, residuals, points = weighted_residuals(pinn, data, weighted)
+            if roots is None:
+                _, residuals, points = weighted_residuals(pinn, data, weighted)
+            else:
+                residuals, points = scaled_outputs(pinn, data, roots)
     columns = point_gradients(residuals, variables, points, tape, _report)
     return [_Part(columns[name], residual) for name, residual in residuals.items()]
 
@@ -308,23 +243,45 @@ def matrix_of(part, variables):
 
 def _in_chunks(pinn, parts, spare):
     """The matrix and the residuals as arrays, with `spare` bytes for a chunk of rows."""
-    variables = _variables(pinn)
-    multiply = _compiled(pinn, "rows", lambda pinn, part: matrix_of(part, variables))
+    multiply = _compiled(pinn, "rows", lambda pinn, part: matrix_of(part, _variables(pinn)))
     residuals = np.concatenate([part.residual.numpy().ravel() for part in parts])
     matrix = np.empty((residuals.size, _parameter_count(pinn)), residuals.dtype)
     start = 0
     for part in parts:
-        count, size = part.residual.shape
-        step = max(1, min(spare // 2, CHUNK) // (size * matrix[0].nbytes))
-        for first in range(0, count, step):
-            rows = multiply(rows_of(part, first, first + step)).numpy()
+        for chunk in chunks_of(part, min(spare // 2, CHUNK) // matrix[0].nbytes):
+            rows = multiply(chunk).numpy()
             matrix[start : start + len(rows)] = rows
             start += len(rows)
     return matrix, residuals
 
 
-def rows_of(part, start, stop):
-    return tf.nest.map_structure(lambda t: None if t is None else t[start:stop], part)
+def chunks_of(part, rows):
+    """Yields a `_Part` in chunks of at most so many rows, and of at least one point."""
+    count, size = part.residual.shape
+    step = max(1, rows // size)
+    for first in range(0, count, step):
+        chunk = slice(first, first + step)
+        yield tf.nest.map_structure(lambda t, chunk=chunk: None if t is None else t[chunk], part)
+
+
+def mean_squared_rows(pinn, data):
+    """By condition the mean squared norm of the rows of its Jacobian, without weights, as floats.
+
+    Args:
+        pinn: the `PINN`.
+        data: a `Data`.
+    """
+    parts = _compiled(pinn, "plain factors", lambda pinn, data: factors_of(pinn, data, False))(data)
+    square = _compiled(
+        pinn, "squares", lambda pinn, part: tf.reduce_sum(matrix_of(part, _variables(pinn)) ** 2)
+    )
+    names = [name for name in pinn.conditions if is_shared(data.points) or name in data.points]
+    found = {}
+    for name, part in zip(names, parts, strict=True):
+        most = CHUNK // (_parameter_count(pinn) * part.residual.dtype.size)
+        total = sum(float(square(chunk)) for chunk in chunks_of(part, most))
+        found[name] = total / math.prod(part.residual.shape)
+    return found
 
 
 def _spare(parts, parameters, memory):
@@ -370,27 +327,6 @@ def _prepare(pinn, points):
     data = pinn._prepare(points)
     check_squares(pinn, data)
     return data
-
-
-def check_squares(pinn, data):
-    """Raises `ValueError` unless the loss is a sum of squares of residuals.
-
-    Args:
-        pinn: a `PINN`.
-        data: a `Data`.
-    """
-    _refuse_regularizers(pinn)
-    for name in pinn.conditions:
-        _loss(pinn, name)
-    weights = {} if pinn._plain.objective is None else pinn.loss_weights
-    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if float(w) < 0]
-    negative += [
-        f"sample weights of {name!r} are"
-        for name, weight in data.sample_weight.items()
-        if np.any(weight.numpy() < 0)
-    ]
-    if negative:
-        raise ValueError(f"the {negative[0]} negative, so that the loss is no sum of squares.")
 
 
 def _vector(pinn, vector, count, what):

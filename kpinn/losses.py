@@ -94,13 +94,26 @@ class Objective:
         """
         terms = {}
         for name, residual in residuals.items():
-            target = targets.get(name)
-            target = ops.zeros_like(residual) if target is None else target
-            target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
-            per_point, reduction = _per_point(self.losses[name], target, residual)
-            weight = sample_weight.get(name)
-            terms[name] = _reduce(per_point, weight, reduction)
+            values = self.at_points(name, targets.get(name), residual)
+            terms[name] = _reduce(values, sample_weight.get(name), self.reduction(name))
         return terms
+
+    def at_points(self, name, target, residual):
+        """The loss of a condition at its points, `(n,)`.
+
+        Args:
+            name: name of the condition.
+            target: like the residual, or `None` for zeros.
+            residual: a tensor `(n, k)`.
+        """
+        loss = self.losses[name]
+        target = ops.zeros_like(residual) if target is None else target
+        target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
+        return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
+
+    def reduction(self, name):
+        """How the losses at the points become one: the reduction of a Keras loss."""
+        return getattr(self.losses[name], "reduction", "sum_over_batch_size")
 
     def update_metrics(self, residuals, targets):
         """Updates the metrics of the conditions that there are residuals of."""
@@ -146,19 +159,33 @@ def check_known(given, names, what):
         )
 
 
+def minus_target(name, residual, target):
+    """A residual `(n, k)` minus its target, which may be `None`.
+
+    Args:
+        name: name of the condition.
+        residual: its tensor.
+        target: a tensor of the same shape.
+
+    Raises:
+        ValueError: for another shape.
+    """
+    if target is None:
+        return residual
+    if target.shape != residual.shape:
+        raise ValueError(
+            f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition returns "
+            f"{tuple(residual.shape)}: expected one target for each residual."
+        )
+    return residual - ops.cast(target, residual.dtype)
+
+
 def _weight(name, value, dtype):
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"loss weight of {name!r} is a number, not {value!r}.") from error
     return keras.Variable(number, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
-
-
-def _per_point(loss, target, residual):
-    """Values `(n,)` of a loss object or function, and its reduction."""
-    if isinstance(loss, keras.losses.Loss):
-        return loss.call(target, residual), loss.reduction
-    return loss(target, residual), "sum_over_batch_size"
 
 
 def _reduce(values, weight, reduction):

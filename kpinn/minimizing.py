@@ -5,10 +5,10 @@ import tensorflow as tf
 
 from kpinn.data import Data, is_shared
 from kpinn.jacobian import MEMORY, residual_jacobian, residual_vector
-from kpinn.losses import check_known
-from kpinn.objective import gradients_or_zeros, lower_bounds
+from kpinn.losses import check_known, minus_target
+from kpinn.objective import gradients_or_zeros, loss_and_terms, lower_bounds
 from kpinn.optimizers import scipy_least_squares, scipy_minimize
-from kpinn.optimizers.flat import join, split
+from kpinn.optimizers.flat import assign, epsilon, join, split
 from kpinn.optimizers.scipy_least_squares import ResidualEvaluations, ScipyLeastSquares
 from kpinn.optimizers.scipy_minimize import Constraints, Evaluations
 from kpinn.optimizers.scipy_optimizer import Record
@@ -34,7 +34,7 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     bounds = bounds_of(pinn)
     start = join([variable.value for variable in variables], tf.float64).numpy()
     start = start if bounds is None else np.clip(start, *bounds)
-    record = Record(float(np.finfo(variables[0].dtype).eps), bounds)
+    record = Record(epsilon(variables[0].dtype), bounds)
     report = Epochs(pinn, data, callbacks, initial_epoch, validate)
     squares = isinstance(optimizer, ScipyLeastSquares)
     optimizer.result = None
@@ -65,7 +65,12 @@ def _least_squares(pinn, data, record, start, iterations, report):
     _check_memory(residuals(start).size, start.size)
     matrix = _bound(pinn, data, "matrix", lambda d: residual_jacobian(pinn, d)[0])
     evaluate = ResidualEvaluations(residuals, matrix, record)
-    terms = _bound(pinn, data, "terms", lambda d: _loss_and_terms(pinn, d)[1])
+
+    def losses(data):
+        loss, terms, _ = loss_and_terms(pinn, data)
+        return join([loss, *terms.values()], tf.float64)
+
+    terms = _bound(pinn, data, "terms", losses)
 
     def accepted(theta):
         report(theta, terms(theta))
@@ -151,29 +156,9 @@ def _bound(pinn, data, key, function):
     return evaluate
 
 
-def assign(variables, theta):
-    """Sets variables to the entries of a flat vector."""
-    for variable, value in zip(
-        variables, split(tf.convert_to_tensor(theta), variables), strict=True
-    ):
-        variable.assign(value)
-
-
-def _loss_and_terms(pinn, data, constraints=()):
-    """The loss, a vector of it and its terms, and the residuals by condition."""
-    residuals = pinn(data.points)
-    terms = pinn._objective.terms(residuals, data.targets, data.sample_weight)
-    weighted = {name: term for name, term in terms.items() if name not in constraints}
-    loss = pinn._objective.total(weighted, pinn.losses)
-    return loss, join([loss, *terms.values()], tf.float64), residuals
-
-
 def _without_targets(residuals, data, names):
     """A list of the named residuals minus their targets."""
-    found = {name: residuals[name] for name in names}
-    for name in set(names) & set(data.targets):
-        found[name] -= tf.cast(data.targets[name], found[name].dtype)
-    return list(found.values())
+    return [minus_target(name, residuals[name], data.targets.get(name)) for name in names]
 
 
 class Losses:
@@ -192,10 +177,10 @@ class Losses:
 
         def objective(data):
             with tf.GradientTape() as tape:
-                loss, terms, residuals = _loss_and_terms(pinn, data, constraints)
+                loss, terms, residuals = loss_and_terms(pinn, data, constraints)
             gradients = gradients_or_zeros(tape, loss, variables)
             constrained = _without_targets(residuals, data, constraints)
-            return join([terms, *gradients, *constrained], tf.float64)
+            return join([loss, *terms.values(), *gradients, *constrained], tf.float64)
 
         self._evaluate = _bound(pinn, data, ("objective", constraints), objective)
 
@@ -235,7 +220,7 @@ def hessian_product(pinn, data, constraints=()):
     """
 
     def product(data, vector):
-        return _product(pinn, vector, lambda: _loss_and_terms(pinn, data, constraints)[0])
+        return _product(pinn, vector, lambda: loss_and_terms(pinn, data, constraints)[0])
 
     return _bound(pinn, data, ("hessian", constraints), product)
 

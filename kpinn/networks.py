@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kpinn.arguments import positive_whole
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space
@@ -49,7 +50,7 @@ def MLP(
 
         network = kpinn.networks.MLP(units=20, depth=8)
     """
-    _check_sizes(units=units, depth=depth, outputs=outputs)
+    units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
     initializer = _initializer(kwargs)
     hidden = [
         dense(units, activation=activation, kernel_initializer=initializer.clone(), **kwargs)
@@ -101,7 +102,7 @@ def ModifiedMLP(
         Sankaran, Wang & Perdikaris, "An expert's guide to training physics-informed neural
         networks" (2023).
     """
-    _check_sizes(units=units, depth=depth, outputs=outputs)
+    units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
     initializer = _initializer(kwargs)
     layers = [
         dense(units, activation=activation, kernel_initializer=initializer.clone(), **kwargs)
@@ -156,7 +157,7 @@ def SIREN(
         periodic activation functions" (2020), section 3.2. New biases are zero, but for the phases
         of the first layer, which are uniform.
     """
-    _check_sizes(units=units, depth=depth, outputs=outputs)
+    units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
     for what, value in (("first_frequency", first_frequency), ("frequency", frequency)):
         if not 0 < value < math.inf:
             raise ValueError(f"{what} is a positive number, not {value!r}.")
@@ -181,10 +182,8 @@ def SIREN(
 # Parts of networks -------------------------------------------------------------------------
 
 
-def _check_sizes(**sizes):
-    for what, value in sizes.items():
-        if int(value) != value or value < 1:
-            raise ValueError(f"{what} is a positive whole number, not {value!r}.")
+def _whole(**sizes):
+    return [positive_whole(*size) for size in sizes.items()]
 
 
 def _initializer(kwargs):

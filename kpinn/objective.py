@@ -4,21 +4,26 @@ Each function is compiled by itself, by XLA where the PINN is; what an optimizer
 is not, since matrix factorisations are slower there.
 """
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
+from kpinn.curvature import all_squares, roots_of
 from kpinn.jacobian import (
     CHUNK,
+    chunks_of,
+    curvature_vector,
     factors_of,
     matrix_of,
     residual_jvp,
+    residual_vector,
     residual_vjp,
-    rows_of,
-    weighted_residuals,
 )
 from kpinn.keras_private import loss_tracker
-from kpinn.optimizers.flat import join, split
-from kpinn.optimizers.flat_optimizer import Objective
+from kpinn.optimizers.flat import assign, join
+from kpinn.optimizers.flat_optimizer import FlatObjective
+from kpinn.squares import weighted_residuals
 
 
 class Evaluator:
@@ -38,11 +43,14 @@ class Evaluator:
             tf.fill((1 + len(self.names),), tf.constant(np.nan, self.dtype)), trainable=False
         )
         self.weights = tf.Variable(self._loss_weights(), trainable=False)
+        self.squares = all_squares(pinn)
         self._value = self._compiled(self._make_value)
         self._value_and_gradient = self._compiled(self._make_value_and_gradient)
         self._residuals = self._compiled(self._make_residuals)
         self._factors = self._graph(self._make_factors)  # it reads its own graph
+        self._roots = tf.function(self._make_roots, autograph=False)  # XLA's eigh is slow
         self._rows = self._compiled(self._make_rows)
+        self._vector = residual_vector if self.squares else curvature_vector
         self._jvp = self._compiled(self._make_jvp)
         self._vjp = self._compiled(self._make_vjp)
 
@@ -64,22 +72,30 @@ class Evaluator:
 
     def assign(self, theta):
         """Puts parameters into the PINN."""
-        for variable, value in zip(self.variables, split(theta, self.variables), strict=True):
-            variable.assign(value)
+        assign(self.variables, theta)
 
     def theta(self):
         """The parameters of the PINN, `(p,)`."""
         return join([variable.value for variable in self.variables], self.dtype)
 
     def objective(self, data):
-        """The `Objective` of a `Data`."""
-        return Objective(
+        """The `FlatObjective` of a `Data`."""
+
+        def residuals(theta):
+            return self._kept(self._residuals(theta, data))
+
+        def value(theta):
+            row = self._value(theta, data)
+            return self._kept((row, row[0]))
+
+        return FlatObjective(
             value_and_gradient=lambda theta: self._kept(self._value_and_gradient(theta, data)),
-            residuals=lambda theta: self._kept(self._residuals(theta, data)),
+            residuals=residuals if self.squares else None,
             fold_jacobian=lambda theta, function, start: self._fold(theta, data, function, start),
             jacobian_vector=lambda theta, vector: self._jvp(theta, data, vector),
             vector_jacobian=lambda theta, vector: self._vjp(theta, data, vector),
             lower=lower_bounds(self.pinn, self.dtype),
+            value=value,
         )
 
     def losses(self, theta, loss, data):
@@ -103,12 +119,11 @@ class Evaluator:
 
     def _fold(self, theta, data, function, result):
         matrices, residuals, most = [], [], CHUNK // (theta.shape[0] * theta.dtype.size)
-        for part in self._factors(theta, data):
-            count, size = part.residual.shape
-            step = max(1, most // size)
-            for first in range(0, count, step):
-                chunk = rows_of(part, first, first + step)
-                if matrices and sum(r.shape[0] for r in residuals) + step * size > most:
+        roots = None if self.squares else self._roots(theta, data)
+        for part in self._factors(theta, data, roots):
+            for chunk in chunks_of(part, most):
+                rows = math.prod(chunk.residual.shape)
+                if matrices and sum(r.shape[0] for r in residuals) + rows > most:
                     result = function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
                     matrices, residuals = [], []
                 matrices.append(self._rows(chunk))
@@ -119,12 +134,9 @@ class Evaluator:
 
     def _make_value(self, theta, data):
         self.assign(theta)
-        pinn = self.pinn
-        terms = pinn._objective.terms(pinn(data.points), data.targets, data.sample_weight)
-        return self._row(pinn._objective.total(terms, pinn.losses), terms)
+        return self._row(*loss_and_terms(self.pinn, data)[:2])
 
     def _make_value_and_gradient(self, theta, data):
-        self.assign(theta)
         with tf.GradientTape() as tape:
             row = self._make_value(theta, data)
             loss = row[0]
@@ -138,24 +150,66 @@ class Evaluator:
         vector = join(list(residuals.values()))
         return self._row(tf.reduce_sum(vector**2), terms), vector
 
-    def _make_factors(self, theta, data):
+    def _make_factors(self, theta, data, roots):
         self.assign(theta)
-        return factors_of(self.pinn, data)
+        return factors_of(self.pinn, data, roots=roots)
+
+    def _make_roots(self, theta, data):
+        self.assign(theta)
+        return roots_of(self.pinn, data)
 
     def _make_rows(self, part):
         return matrix_of(part, [variable.value for variable in self.variables])
 
     def _make_jvp(self, theta, data, vector):
         self.assign(theta)
-        return residual_jvp(self.pinn, data, vector)
+        return residual_jvp(self.pinn, data, vector, self._vector)
 
     def _make_vjp(self, theta, data, vector):
         self.assign(theta)
-        return residual_vjp(self.pinn, data, vector)
+        return residual_vjp(self.pinn, data, vector, self._vector)
 
     def _row(self, loss, terms):
         zero = tf.zeros((), self.dtype)
         return tf.stack([loss, *(terms.get(name, zero) for name in self.names)])
+
+
+def loss_and_terms(pinn, data, without=()):
+    """The loss, and the loss and the residual of each condition.
+
+    Args:
+        pinn: the `PINN`.
+        data: a `Data`.
+        without: names of conditions that are not part of the loss.
+
+    Returns:
+        A scalar tensor, and dicts from condition to scalar tensor and to tensor `(n, k)`.
+    """
+    residuals = pinn(data.points)
+    terms = pinn._objective.terms(residuals, data.targets, data.sample_weight)
+    weighted = {name: term for name, term in terms.items() if name not in without}
+    return pinn._objective.total(weighted, pinn.losses), terms, residuals
+
+
+def gradient_norms(pinn, data):
+    """By condition the norm of the gradient of its loss, without weights, as floats.
+
+    Args:
+        pinn: the `PINN`, compiled.
+        data: a `Data`.
+    """
+    variables = list(pinn.trainable_variables)
+
+    def norms(data):
+        with tf.GradientTape(persistent=True) as tape:
+            terms = loss_and_terms(pinn, data)[1]
+        return {
+            name: tf.norm(join(gradients_or_zeros(tape, term, variables)))
+            for name, term in terms.items()
+        }
+
+    compute = pinn.cached("gradient norms", lambda: tf.function(norms, autograph=False))
+    return {name: float(norm) for name, norm in compute(data).items()}
 
 
 def gradients_or_zeros(tape, loss, variables):
@@ -181,7 +235,7 @@ def lower_bounds(pinn, dtype):
 
 
 def evaluator_of(pinn):
-    """The `Evaluator` of a PINN; made outside of a graph, it saves a second trace."""
+    """The `Evaluator` of a PINN, which keeps it until `compile`."""
     return pinn.cached("evaluator", lambda: Evaluator(pinn))
 
 

@@ -7,6 +7,7 @@ from kpinn import checks
 from kpinn.data import is_shared, one_set
 from kpinn.derivatives.api import directions_of, resolve
 from kpinn.derivatives.requests import parse, split_names
+from kpinn.losses import minus_target
 
 BATCH = 16_384
 
@@ -23,14 +24,16 @@ def predict_fields(pinn, points, names, batch_size):
     return _batched(compute, arrays, batch_size)
 
 
-def residuals(pinn, points, batch_size):
-    """See `PINN.residuals`; `points` are those of a `Data`."""
-    if is_shared(points):
-        return _residuals(pinn, tuple(pinn.conditions), points, batch_size)
-    found = {}
-    for name, arrays in points.items():
-        found |= _residuals(pinn, (name,), arrays, batch_size)
-    return found
+def residuals(pinn, data, batch_size):
+    """See `PINN.residuals`; `data` is a `Data`."""
+    if is_shared(data.points):
+        found = _residuals(pinn, tuple(pinn.conditions), data.points, batch_size)
+    else:
+        found = {}
+        for name, arrays in data.points.items():
+            found |= _residuals(pinn, (name,), arrays, batch_size)
+    targets = data.targets
+    return {name: np.asarray(minus_target(name, r, targets.get(name))) for name, r in found.items()}
 
 
 def _residuals(pinn, names, arrays, batch_size):

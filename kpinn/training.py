@@ -16,7 +16,7 @@ from kpinn.data import batch, sizes
 from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.minimizing import fit_minimizer
 from kpinn.objective import train_step
-from kpinn.optimizers.flat import join, split
+from kpinn.optimizers.flat import assign, join
 from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
 from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence, stages
@@ -238,9 +238,7 @@ def finished(pinn):
     try:
         yield
     except BaseException:  # Ctrl-C too, which may come between two trial values
-        values = split(optimizer.last_theta, variables)
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        assign(variables, optimizer.last_theta)
         optimizer.end("interrupted")
         raise
     optimizer.end("stopped" if pinn.stop_training else "iteration_limit")

@@ -1,4 +1,4 @@
-"""Networks that are closed forms, and small problems, for the tests of the model."""
+"""Networks that are closed forms, small problems, and what else several tests train with."""
 
 import keras
 import numpy as np
@@ -57,3 +57,82 @@ def small_heat(optimizer="adam", jit_compile=False, **compile_arguments):
     pinn = Heat(kpinn.networks.MLP(units=8, depth=2))
     pinn.compile(optimizer, jit_compile=jit_compile, **compile_arguments)
     return pinn
+
+
+class Poisson(kpinn.PINN):
+    """u_xx = -sin(x) with the values of sin(x), the solution, as targets on the walls."""
+
+    coordinates, fields = "x", "u"
+
+    @kpinn.condition
+    def equation(self, x, u_xx):
+        return u_xx + ops.sin(x)
+
+    @kpinn.condition
+    def walls(self, u):
+        return u
+
+
+def poisson_data(end, count):
+    """Points and targets of `Poisson` on [0, end], with so many points of the equation."""
+    walls = np.array([0.0, end])
+    points = {"equation": {"x": np.linspace(0.0, end, count)}, "walls": {"x": walls}}
+    return points, {"walls": np.sin(walls)}
+
+
+class Down(kpinn.PINN):
+    """Pushes a positive unknown below zero, which its bound keeps at 1e-6 times its first value."""
+
+    coordinates, fields = "x", "u"
+
+    def __init__(self, network, initial=0.1):
+        super().__init__(network)
+        self.unknown("a", initial=initial, positive=True)
+
+    @kpinn.condition
+    def push(self, u, a):
+        return a + 1.0 + 0.0 * u
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Decay(kpinn.PINN):
+    """u_t = -rate u; the rate is to be found from samples of u."""
+
+    coordinates, fields = "t", "u"
+
+    def __init__(self, network, **kwargs):
+        super().__init__(network, **kwargs)
+        self.rate = self.unknown("rate", 1.0, positive=True)
+
+    @kpinn.condition
+    def ode(self, u, u_t, rate):
+        return u_t + rate * u
+
+    @kpinn.condition
+    def samples(self, u):
+        return u
+
+
+# The functions of a hard condition that can be saved: u(0, x) = wave(x), u(t, -1) = u(t, 1) = 0.
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def wave(x):
+    return -ops.sin(np.pi * x)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def inside(t, x):
+    return t * (1 - x**2)
+
+
+def stop_at_third():
+    """A callback of a minimizer that stops it in its third iteration."""
+    calls = []
+
+    def callback(theta):
+        calls.append(theta)
+        if len(calls) == 3:
+            raise StopIteration
+
+    return callback

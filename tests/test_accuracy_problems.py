@@ -21,11 +21,13 @@ from keras import ops
 import kpinn
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "benchmarks"))
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "examples"))
 
 import accuracy
 import accuracy_curves
 import exact_solutions
 from accuracy_problems import PROBLEMS
+from exact import burgers as burgers_of_the_examples
 
 # Weights of the eighth-order difference for a first derivative, at the points 1, 2, 3 and 4.
 DIFFERENCE = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
@@ -131,19 +133,33 @@ def test_the_quadrature_of_burgers_has_converged(viscosity):
     np.testing.assert_allclose(exact_solutions.burgers(t, x, viscosity), fine, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("viscosity", [0.01, 0.01 / np.pi])
 @pytest.mark.parametrize(("t", "x"), [(0.2, 0.3), (0.5, 0.05), (0.9, -0.01)])
-def test_burgers_is_what_mpmath_integrates(t, x):
-    viscosity = 0.01
-
-    def weight(y):
-        parts = mpmath.cos(mpmath.pi * y) / (2 * mpmath.pi), (x - y) ** 2 / (4 * mpmath.mpf(t))
-        return mpmath.exp(-(sum(parts) - mpmath.mpf(-0.16)) / viscosity)
+def test_burgers_is_what_mpmath_integrates(t, x, viscosity):
+    def action(y):
+        return mpmath.cos(mpmath.pi * y) / (2 * mpmath.pi) + (x - y) ** 2 / (4 * mpmath.mpf(t))
 
     ends = np.linspace(x - 1.5, x + 1.5, 61).tolist()
+    least = min(map(action, ends))  # the error of mpmath is absolute: the integrand is about one
+
+    def weight(y):
+        return mpmath.exp((least - action(y)) / viscosity)
+
     above = mpmath.quad(lambda y: mpmath.sin(mpmath.pi * y) * weight(y), ends)
-    exact = -above / mpmath.quad(weight, ends)
-    found = exact_solutions.burgers(np.array([t]), np.array([x]), viscosity)
-    assert found.item() == pytest.approx(float(exact), abs=1e-13)
+    expected = float(-above / mpmath.quad(weight, ends))
+    for burgers in (exact_solutions.burgers, burgers_of_the_examples):
+        found = burgers(np.array([t]), np.array([x]), viscosity)
+        assert found.item() == pytest.approx(expected, abs=1e-13)
+
+
+@pytest.mark.parametrize("viscosity", [0.01, 0.01 / np.pi, 0.1])
+def test_the_examples_and_the_benchmarks_have_the_same_solution_of_burgers(viscosity):
+    rng = np.random.default_rng(0)
+    t = np.concatenate([np.zeros(50), np.geomspace(1e-5, 1.0, 1000)])
+    x = np.concatenate([np.linspace(-1, 1, 50), rng.uniform(-1, 1, 500), rng.normal(0, 0.02, 500)])
+    found = burgers_of_the_examples(t, x, viscosity)
+    expected = exact_solutions.burgers(t, x, viscosity)[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
 
 
 KEPT = 2048, 800, 801  # modes, steps and times of a solution whose derivatives are taken
@@ -413,6 +429,19 @@ def test_a_training_returns_its_curve():
     assert errors[-1] == run["error"] < run["first_error"] and np.isfinite(losses).all()
 
 
+def test_a_training_stops_at_the_target_where_that_is_asked_for(monkeypatch, tmp_path):
+    """At its first record, after one epoch of Adam: the stage of L-BFGS does not begin."""
+    easy = dataclasses.replace(PROBLEMS["poisson_1d"](), target=1e9)
+    monkeypatch.setitem(PROBLEMS, "poisson_1d", lambda: easy)
+    options = "--problems poisson_1d --optimizers adam_lbfgs --seeds 0 --seconds 8 --stop --json"
+    file = tmp_path / "runs.json"
+    monkeypatch.setattr(sys, "argv", ["accuracy.py", *options.split(), str(file)])
+    accuracy.main()
+    (run,) = json.loads(file.read_text())[0]["runs"]
+    assert run["iterations"] == accuracy.STEPS
+    assert [error for _, error, _ in run["curve"]] == [run["error"]] * 2
+
+
 def test_the_time_of_measuring_does_not_count():
     clock = accuracy.Clock()
     before = clock.seconds
@@ -426,13 +455,6 @@ def test_the_row_has_medians():
     runs = [{"parameters": 321, "iterations": 5, "seconds": 1, "error": each} for each in errors]
     expected = "poisson_1d", "321", "adam", "5", "1", "3.0e-11", "1e-10", "yes"
     assert accuracy.row(problem, "adam", runs) == expected
-
-
-def test_an_optimizer_that_is_not_there_is_left_out(monkeypatch, capsys):
-    make = accuracy.from_kpinn("NoSuchOptimizer")
-    monkeypatch.setitem(accuracy.OPTIMIZERS, "new", [(make, 1.0)])
-    assert accuracy.available(["adam", "new"]) == ["adam"]
-    assert "NoSuchOptimizer is not available" in capsys.readouterr().out
 
 
 def test_curves_are_drawn(tmp_path):

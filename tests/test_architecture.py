@@ -14,15 +14,18 @@ from kpinn.derivatives.keras_private import all_layers
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"backend", "version", "keras_private", "precision"},
+    {"arguments", "backend", "version", "keras_private", "precision"},
     {"derivatives", "unknowns"},
     {"losses", "domains", "networks", "optimizers"},
     {"conditions", "layers"},
     {"checks", "data", "merging", "plotting", "saving"},
+    {"squares"},
+    {"curvature"},
     {"jacobian"},
     {"objective"},
     {"minimizing"},
     {"export", "planning", "prediction", "residuals", "training"},
+    {"trainer"},
     {"pinn"},
     {"callbacks", "check"},
     {"__main__"},

@@ -6,7 +6,7 @@ import pytest
 from problems import BOX, Formula, heat_points, small_heat
 
 import kpinn
-from kpinn.callbacks import Resample, ResidualSampling, ResidualWeights
+from kpinn.callbacks import LossBalancing, Resample, ResidualSampling, ResidualWeights
 from kpinn.optimizers import LevenbergMarquardt, ScipyMinimize, SSBroyden
 
 
@@ -145,11 +145,142 @@ def test_weights_follow_the_formula():
     np.testing.assert_allclose(weights.weights["first"], w, rtol=1e-12)
 
 
+def test_weights_beside_targets_and_sample_weights():
+    kpinn.set_float64()
+    pinn, x = peaked(), np.array([0.2, 0.45, 0.5])
+    target, given = np.array([1.0, -2.0, 0.5]), np.array([3.0, 1.0, 0.5])
+    weights = ResidualWeights(every=1, decay=0.9, rate=0.5)
+    history = pinn.fit(({"x": x}, target, given), epochs=3, verbose=0, callbacks=[weights]).history[
+        "first"
+    ]
+    size = np.abs(np.exp(-((x - 0.5) ** 2) / 0.005) - target)
+    w, expected = np.ones(3), []
+    for epoch in range(3):
+        w = 0.9 * w + 0.5 * size / size.max() if epoch else w
+        expected.append(np.mean(given * w**2 * size**2))
+    np.testing.assert_allclose(history, expected, rtol=1e-12)
+    again = pinn.fit(({"x": x}, target, given), epochs=1, verbose=0, callbacks=[weights])
+    assert again.history["first"][0] == pytest.approx(expected[0], rel=1e-12)
+
+
+def test_weights_begin_again_where_points_are_replaced():
+    kpinn.set_float64()
+    pinn, other = peaked(2), np.array([0.3, 0.5, 0.55, 0.6])
+    points = {"first": {"x": [0.2, 0.5]}, "second": {"x": [0.4, 0.45]}}
+    weights = ResidualWeights(every=1, decay=0.5, rate=0.5)
+    resample = Resample(lambda seed: {"first": {"x": other}}, every=2)
+    pinn.fit(points, epochs=3, verbose=0, callbacks=[resample, weights])
+    residual = np.exp(-((other - 0.5) ** 2) / 0.005)
+    expected = 0.5 + 0.5 * residual / residual.max()
+    np.testing.assert_allclose(weights.weights["first"], expected, rtol=1e-12)
+    residual = np.exp(-((np.array([0.4, 0.45]) - 0.5) ** 2) / 0.005)
+    part = residual / residual.max()
+    expected = 0.5 * (0.5 + 0.5 * part) + 0.5 * part
+    np.testing.assert_allclose(weights.weights["second"], expected, rtol=1e-12)
+
+
 def test_weights_of_some_conditions_only():
     pinn = peaked(2)
     weights = ResidualWeights("second", every=1)
     pinn.fit({"x": np.linspace(0, 1, 9)}, epochs=3, verbose=0, callbacks=[weights])
     assert list(weights.weights) == ["second"]
+
+
+@pytest.mark.parametrize("what", ["targets", "sample weights"])
+def test_points_with_targets_or_weights_are_not_drawn(what):
+    pinn, x = peaked(2), {"x": np.linspace(0, 1, 9)}
+    values = {"second": np.ones(9)}
+    extra = (values, None) if what == "targets" else (None, values)
+    data = ({"first": x, "second": x}, *extra)
+    drawn = ResidualSampling(lambda seed: {"second": grid(seed)}, every=1)
+    with pytest.raises(ValueError, match=f"'second', which has {what}: they belong"):
+        pinn.fit(data, epochs=2, verbose=0, callbacks=[drawn])
+    others = ResidualSampling(lambda seed: {"first": grid(seed)}, every=1)
+    seen = Seen("first")
+    pinn.fit(data, epochs=2, verbose=0, callbacks=[others, seen])
+    assert not np.array_equal(*seen.points)
+
+
+@pytest.mark.parametrize("start", [4, 6, 7])
+def test_a_resumed_run_has_the_points_of_one_that_was_not_interrupted(start):
+    whole, resumed = Seen("heat"), Seen("heat")
+    for seen, begin in ((whole, 0), (resumed, start)):
+        callbacks = [Resample(sample, 3), seen]
+        compiled().fit(heat_points(), epochs=9, initial_epoch=begin, verbose=0, callbacks=callbacks)
+    np.testing.assert_array_equal(whole.points[start:], resumed.points)
+
+
+def linear(first, second):
+    """A PINN `u = a x + b` with two conditions, whose residuals are multiples of `u`."""
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    def one(u):
+        return first * u
+
+    def two(u):
+        return keras.ops.concatenate([second * u, 0.0 * u], axis=1)
+
+    return kpinn.PINN(network, "x", "u", [one, two])
+
+
+def expected_sizes(rule, factors, x, u):
+    """Of conditions `factor u` for `u = a x + b`, by hand."""
+    sizes = []
+    for factor, columns in zip(factors, (1, 2), strict=True):
+        if rule == "kernel":
+            sizes.append(factor**2 * np.mean(x**2 + 1) / columns)
+        else:
+            gradient = 2 * factor**2 * np.array([np.mean(u * x), np.mean(u)]) / columns
+            sizes.append(np.linalg.norm(gradient))
+    return np.array(sizes)
+
+
+@pytest.mark.parametrize("rule", ["gradient", "kernel"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_loss_weights_are_balanced(rule, shared):
+    kpinn.set_float64()
+    pinn, x = linear(3.0, 0.1), np.linspace(0, 1, 7)
+    pinn.compile(keras.optimizers.SGD(0.0), loss_weights={"one": 5.0})
+    points = {"x": x} if shared else {"one": {"x": x}, "two": {"x": x}}
+    u = pinn.predict_fields({"x": x})["u"][:, 0]
+    sizes = expected_sizes(rule, (3.0, 0.1), x, u)
+    pinn.fit(points, verbose=0, callbacks=[LossBalancing(rule)])
+    found = [float(weight) for weight in pinn.loss_weights.values()]
+    np.testing.assert_allclose(found, sizes.sum() / sizes, rtol=1e-12)
+
+
+def test_loss_weights_move_slowly():
+    kpinn.set_float64()
+    pinn, seen = linear(3.0, 0.1), []
+    pinn.compile(keras.optimizers.SGD(0.01))
+    balance = LossBalancing(every=2, decay=0.75)
+    x = np.linspace(0, 1, 7)
+
+    class Weights(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            u = self.model.predict_fields({"x": x})["u"][:, 0]
+            sizes = expected_sizes("gradient", (3.0, 0.1), x, u)
+            seen.append((sizes.sum() / sizes[0], float(self.model.loss_weights["one"])))
+
+    pinn.fit({"x": x}, epochs=5, verbose=0, callbacks=[balance, Weights()])
+    expected = seen[0][0]
+    for epoch, (now, found) in enumerate(seen):
+        expected = 0.75 * expected + 0.25 * now if epoch in (2, 4) else expected
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_condition_that_is_met_gets_a_finite_weight():
+    pinn = linear(1.0, 0.0)
+    pinn.compile(LevenbergMarquardt())
+    pinn.fit({"x": np.linspace(0, 1, 7)}, verbose=0, callbacks=[LossBalancing()])
+    weights = [float(weight) for weight in pinn.loss_weights.values()]
+    np.testing.assert_allclose(weights, [1.0, 1e6], rtol=1e-5)
+
+
+def test_scipy_needs_the_same_loss_weights():
+    pinn = compiled(ScipyMinimize())
+    with pytest.raises(ValueError, match="ScipyMinimize needs the same loss weights"):
+        pinn.fit(heat_points(), epochs=2, verbose=0, callbacks=[LossBalancing()])
 
 
 def test_points_replaced_by_hand():
@@ -174,12 +305,15 @@ def test_scipy_needs_the_same_points():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Resample(sample, 0), "every is a positive whole number of epochs, not 0"),
+        (lambda: Resample(sample, 0), "every is a positive whole number, not 0"),
         (lambda: Resample(sample, 1.5), "not 1.5"),
         (lambda: ResidualSampling(grid, exponent=-1.0), "not negative, not -1.0"),
         (lambda: ResidualSampling(grid, exponent=0.0, constant=0.0), "not 0.0 and 0.0"),
         (lambda: ResidualWeights(decay=1.0), "below 1, and rate is positive, not 1.0"),
         (lambda: ResidualWeights(rate=0.0), "rate is positive"),
+        (lambda: LossBalancing("size"), "rule 'size' is not one of gradient, kernel"),
+        (lambda: LossBalancing(decay=1.0), "below 1, not 1.0"),
+        (lambda: LossBalancing(every=0), "every is a positive whole number, not 0"),
     ],
 )
 def test_arguments_are_checked(make, message):

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import tensorflow as tf
-from keras import ops
-from problems import Formula, heat_points, small_heat
+from problems import Down, Formula, Poisson, heat_points, poisson_data, small_heat
 
 import kpinn
 from kpinn.optimizers import ScipyMinimize
@@ -86,25 +85,8 @@ def test_infeasible_is_a_code():
 # Through fit ----------------------------------------------------------------------------
 
 
-class Poisson(kpinn.PINN):
-    """u_xx = -sin(x), u(0) = 0, u(2) = sin(2), with the solution sin(x)."""
-
-    coordinates, fields = "x", "u"
-
-    @kpinn.condition
-    def equation(self, x, u_xx):
-        return u_xx + ops.sin(x)
-
-    @kpinn.condition
-    def walls(self, u):
-        return u
-
-
-ENDS = np.array([0.0, 2.0])
-POINTS = (
-    {"equation": {"x": np.linspace(0.0, 2.0, 20)}, "walls": {"x": ENDS}},
-    {"walls": np.sin(ENDS)},
-)
+POINTS = poisson_data(2.0, 20)
+ENDS = POINTS[0]["walls"]["x"]
 
 
 def poisson(method="SLSQP", constraints="walls", **arguments):
@@ -250,22 +232,12 @@ def test_positive_unknowns_with_constraints():
     """The bound of the unknown and the constraint together."""
     kpinn.set_float64()
 
-    class Down(kpinn.PINN):
-        coordinates, fields = "x", "u"
-
-        def __init__(self, network):
-            super().__init__(network)
-            self.unknown("a", initial=0.5, positive=True)
-
-        @kpinn.condition
-        def push(self, u, a):
-            return a + 1.0 + 0.0 * u
-
+    class Pinned(Down):
         @kpinn.condition
         def pin(self, u):
             return u - 3.0
 
-    pinn = Down(Formula(lambda x: x))
+    pinn = Pinned(Formula(lambda x: x), initial=0.5)
     pinn.compile(ScipyMinimize("SLSQP", constraints="pin"), jit_compile=False)
     pinn.fit({"push": {"x": [1.0]}, "pin": {"x": [1.0]}}, epochs=20, verbose=0)
     assert float(pinn.unknowns["a"].numpy()) == pytest.approx(5e-7, rel=1e-6)

@@ -24,6 +24,7 @@ DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|data):: ([\w.]+)$", re.MULTILINE)
 INTERNAL = {
     "kpinn.losses.Objective",
     "kpinn.losses.check_known",
+    "kpinn.losses.minus_target",
     "kpinn.networks.check_network",
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
-from problems import BOX, Formula, Heat, heat_points, small_heat
+from problems import BOX, Decay, Down, Formula, Heat, heat_points, small_heat
 
 import kpinn
 
@@ -610,23 +610,7 @@ def test_mirrored_strategy_trains_as_one_device():
 
 
 def test_unknowns_are_found():
-    """u = exp(-k t) with k = 2: the decay rate from samples of the solution."""
-
-    class Decay(kpinn.PINN):
-        coordinates, fields = "t", "u"
-
-        def __init__(self, network, **kwargs):
-            super().__init__(network, **kwargs)
-            self.unknown("k", initial=0.5, positive=True)
-
-        @kpinn.condition
-        def ode(self, u, u_t, k):
-            return u_t + k * u
-
-        @kpinn.condition
-        def samples(self, u):
-            return u
-
+    """u = exp(-rate t) with rate = 2: the decay rate from samples of the solution."""
     t = np.linspace(0, 1, 20)
     kpinn.set_float64()
     for optimizer, epochs in ((keras.optimizers.Adam(1e-2), 6_000), ("scipy", 200)):
@@ -634,22 +618,11 @@ def test_unknowns_are_found():
         pinn = Decay(kpinn.networks.MLP(units=10, depth=1))
         pinn.compile(kpinn.optimizers.ScipyMinimize() if optimizer == "scipy" else optimizer)
         history = pinn.fit(({"t": t}, {"samples": np.exp(-2 * t)}), epochs=epochs, verbose=0)
-        assert float(pinn.unknowns["k"].numpy()) == pytest.approx(2.0, rel=1e-2)
-        assert history.history["k"][-1] == pytest.approx(float(pinn.unknowns["k"].numpy()))
+        assert float(pinn.unknowns["rate"].numpy()) == pytest.approx(2.0, rel=1e-2)
+        assert history.history["rate"][-1] == pytest.approx(float(pinn.unknowns["rate"].numpy()))
 
 
 def test_positive_unknowns_stay_positive():
-    class Down(kpinn.PINN):
-        coordinates, fields = "x", "u"
-
-        def __init__(self, network):
-            super().__init__(network)
-            self.unknown("a", initial=0.1, positive=True)
-
-        @kpinn.condition
-        def push(self, u, a):
-            return a + 1.0 + 0.0 * u
-
     for optimizer in (keras.optimizers.SGD(1.0), kpinn.optimizers.ScipyMinimize()):
         pinn = Down(Formula(lambda x: x))
         pinn.compile(optimizer)

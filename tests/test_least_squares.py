@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.optimize
-from keras import ops
-from problems import Formula, heat_points, small_heat
+from problems import Down, Formula, Poisson, heat_points, poisson_data, small_heat, stop_at_third
 
 import kpinn
 from kpinn.optimizers import ResultCode, ScipyLeastSquares, ScipyMinimize
@@ -88,17 +87,6 @@ def test_iterations_are_the_accepted_steps_of_scipy(method):
     else:
         assert result.iterations == found.njev - 1
     np.testing.assert_allclose(result.theta, found.x, rtol=1e-12)
-
-
-def stop_at_third():
-    calls = []
-
-    def callback(theta):
-        calls.append(theta)
-        if len(calls) == 3:
-            raise StopIteration
-
-    return callback
 
 
 def fails_after(count, value=np.nan):
@@ -238,25 +226,8 @@ def test_options_that_do_not_fit(option):
 # Through fit ----------------------------------------------------------------------------
 
 
-class Poisson(kpinn.PINN):
-    """u_xx = -sin(x), u(0) = 0, u(1) = sin(1), with the solution sin(x)."""
-
-    coordinates, fields = "x", "u"
-
-    @kpinn.condition
-    def equation(self, x, u_xx):
-        return u_xx + ops.sin(x)
-
-    @kpinn.condition
-    def walls(self, u):
-        return u
-
-
-ENDS = np.array([0.0, 1.0])
-POINTS = (
-    {"equation": {"x": np.linspace(0.0, 1.0, 50)}, "walls": {"x": ENDS}},
-    {"walls": np.sin(ENDS)},
-)
+POINTS = poisson_data(1.0, 50)
+ENDS = POINTS[0]["walls"]["x"]
 
 
 def poisson(method="dogbox", units=8, **arguments):
@@ -346,18 +317,6 @@ def test_ctrl_c_leaves_the_best_weights(method):
     loss = pinn.evaluate(POINTS, return_dict=True, verbose=0)["loss"]
     assert loss == pytest.approx(interrupt.best, rel=1e-4)
     assert pinn.optimizer.result.code == "interrupted"
-
-
-class Down(kpinn.PINN):
-    coordinates, fields = "x", "u"
-
-    def __init__(self, network):
-        super().__init__(network)
-        self.unknown("a", initial=0.1, positive=True)
-
-    @kpinn.condition
-    def push(self, u, a):
-        return a + 1.0 + 0.0 * u
 
 
 @pytest.mark.parametrize("method", ["trf", "dogbox"])

@@ -9,7 +9,7 @@ import pytest
 import scipy.optimize
 import tensorflow as tf
 from keras import ops
-from problems import BOX, Formula, heat_points, small_heat
+from problems import BOX, Formula, heat_points, small_heat, stop_at_third
 
 import kpinn
 from kpinn.optimizers import ResultCode, ScipyMinimize
@@ -49,17 +49,6 @@ def test_the_best_point_is_kept_not_the_last():
     assert result.code == "iteration_limit"
     assert result.iterations == 7
     assert result.evaluations == len(values)
-
-
-def stop_at_third():
-    calls = []
-
-    def callback(theta):
-        calls.append(theta)
-        if len(calls) == 3:
-            raise StopIteration
-
-    return callback
 
 
 def fails_after(count, value):

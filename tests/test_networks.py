@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import references
 import tensorflow as tf
-from keras import ops
 from mpmath import mp
+from problems import inside, wave
 
 import kpinn
 from kpinn.layers import FactorizedDense, FourierFeatures, HardCondition, PeriodicEmbedding, Rescale
@@ -99,16 +99,6 @@ def test_values_and_derivatives_are_those_of_the_formula(name, floatx):
 
 
 # All of kpinn ------------------------------------------------------------------------------
-
-
-@keras.saving.register_keras_serializable(package="test_networks")
-def wave(x):
-    return -ops.sin(math.pi * x)
-
-
-@keras.saving.register_keras_serializable(package="test_networks")
-def inside(t, x):
-    return t * (1 - x**2)
 
 
 @keras.saving.register_keras_serializable(package="test_networks")

@@ -242,7 +242,7 @@ def build(argument, coordinates="t x", fields="u", network=None, **kwargs):
         ("div_u", None),  # one spatial coordinate: a scalar field will do
         ("curl_u", "'curl_u' takes a field with two components"),
         ("*u", "takes \\*u: name each argument"),
-        ("**u", "takes \\*u: name each argument"),
+        ("**u", r"takes \*\*u: name each argument"),
     ],
 )
 def test_misspelt_arguments_are_errors_at_construction(argument, message):
@@ -458,6 +458,20 @@ def test_residuals_that_cannot_work(returned, message):
     if "100, 100" in message:
         with pytest.raises(ValueError, match=message):
             pinn.residuals(points)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_residuals_are_minus_targets_that_are_given(shared):
+    def residual(u):
+        return u
+
+    pinn = kpinn.PINN(Formula(lambda x: x), "x", "u", conditions=[residual])
+    arrays = {"x": np.array([0.25, 0.5])}
+    points = arrays if shared else {"residual": arrays}
+    found = pinn.residuals((points, {"residual": [1.0, -1.0]}))["residual"]
+    np.testing.assert_allclose(found, [[-0.75], [1.5]], rtol=1e-7)
+    with pytest.raises(ValueError, match=r"shape \(2, 2\), but the condition returns \(2, 1\)"):
+        pinn.residuals((points, {"residual": np.ones((2, 2))}))
 
 
 def test_targets_and_weights_that_cannot_work():

@@ -13,7 +13,7 @@ from kpinn.optimizers.flat_optimizer import (
     NO_PROGRESS,
     NONFINITE,
     RUNNING,
-    Objective,
+    FlatObjective,
 )
 from kpinn.optimizers.inverse_hessian import (
     History,
@@ -93,7 +93,7 @@ def objective_of(loss, lower=None):
             value = loss(theta)
         return value, tape.gradient(value, theta)
 
-    return Objective(value_and_gradient, None, None, None, None, lower)
+    return FlatObjective(value_and_gradient, None, None, None, None, lower)
 
 
 @functools.cache
@@ -420,7 +420,7 @@ def test_nothing_is_evaluated_twice():
         seen.append(theta.numpy().tobytes())
         return rosenbrock(theta), tf.constant(scipy.optimize.rosen_der(theta.numpy()))
 
-    objective = Objective(remembered, None, None, None, None)
+    objective = FlatObjective(remembered, None, None, None, None)
     found = Run(SSBroyden(), objective, [-1.2, 1.0]).steps(15)
     assert found.evaluations == len(seen) == len(set(seen))
 
@@ -450,7 +450,7 @@ def test_a_search_that_fails_is_repeated_along_the_gradient(name):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values())
 def test_no_progress_is_reported_and_changes_nothing(optimizer):
     """A gradient with the wrong sign: the loss rises wherever a search looks."""
-    objective = Objective(lambda x: (tf.reduce_sum(x**2), -2 * x), None, None, None, None)
+    objective = FlatObjective(lambda x: (tf.reduce_sum(x**2), -2 * x), None, None, None, None)
     found = Run(optimizer(), objective, [1.0, 2.0]).steps(3)
     assert found.status == NO_PROGRESS
     assert found.losses == [5.0]
@@ -480,7 +480,7 @@ def test_it_stops_where_the_loss_is_all_rounding():
     def value_and_gradient(x):
         return 1e12 + tf.reduce_sum(tf.abs(tf.sin(1e5 * x))), scales * (x - 1 / 3) + tf.sin(1e9 * x)
 
-    objective = Objective(value_and_gradient, None, None, None, None)
+    objective = FlatObjective(value_and_gradient, None, None, None, None)
     optimizer = LBFGS(memory=3)
     step = tf.function(functools.partial(optimizer.step, objective), autograph=False)
     found = Run(optimizer, objective, [0.34] * SIZE, step).steps(1000)

@@ -6,25 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-
-class _OfColumns(keras.layers.Layer):
-    """A layer on points `(n, d)` of a known number of columns."""
-
-    def build(self, input_shape):
-        """Checks the number of columns, where the arguments say it."""
-        if len(input_shape) != 2:
-            raise ValueError(
-                f"layer {self.name!r} got an input of the shape {tuple(input_shape)}: expected "
-                "points (n, d), one column per component of the coordinates."
-            )
-        self._check_columns(input_shape[-1])
-
-    def _check_columns(self, count):
-        raise NotImplementedError
+from kpinn.arguments import positive_whole
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class PeriodicEmbedding(_OfColumns):
+class PeriodicEmbedding(keras.layers.Layer):
     """Cosines and sines in the place of periodic coordinates: the network is exactly periodic.
 
     A column `x` with the period `P` becomes `cos(2 pi k x / P)` and `sin(2 pi k x / P)` for `k`
@@ -62,7 +48,9 @@ class PeriodicEmbedding(_OfColumns):
         self.periods = _checked_periods(periods)
         self.harmonics = positive_whole("harmonics", harmonics)
 
-    def _check_columns(self, count):
+    def build(self, input_shape):
+        """Checks the number of columns."""
+        count = _columns(self, input_shape)
         known = max(self.periods) < count if isinstance(self.periods, dict) else None
         if known is False or (known is None and len(self.periods) != count):
             raise ValueError(
@@ -193,7 +181,7 @@ class FourierFeatures(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class Rescale(_OfColumns):
+class Rescale(keras.layers.Layer):
     """Coordinates between bounds become coordinates between -1 and 1.
 
     Networks are initialised for inputs of that size. Derivatives stay those with respect to the
@@ -231,7 +219,9 @@ class Rescale(_OfColumns):
             )
         self.lower, self.upper = low.tolist(), high.tolist()
 
-    def _check_columns(self, count):
+    def build(self, input_shape):
+        """Checks the number of columns."""
+        count = _columns(self, input_shape)
         if np.shape(self.lower) not in ((), (count,)):
             raise ValueError(
                 f"lower={self.lower!r}, upper={self.upper!r} do not fit points with {count} "
@@ -250,7 +240,10 @@ class Rescale(_OfColumns):
         return super().get_config() | {"lower": lower, "upper": upper}
 
 
-def positive_whole(name, value):
-    if int(value) != value or value < 1:
-        raise ValueError(f"{name} is a positive whole number, not {value!r}.")
-    return int(value)
+def _columns(layer, input_shape):
+    if len(input_shape) != 2:
+        raise ValueError(
+            f"layer {layer.name!r} got an input of the shape {tuple(input_shape)}: expected points "
+            "(n, d), one column per component of the coordinates."
+        )
+    return input_shape[-1]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kpinn.layers.embeddings import positive_whole
+from kpinn.arguments import positive_whole
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

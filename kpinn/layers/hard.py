@@ -1,11 +1,11 @@
 """Conditions that hold by the form of the network."""
 
-import inspect
 import numbers
 
 import keras
 from keras import ops
 
+from kpinn.arguments import argument_names
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space, split_names
 
@@ -139,26 +139,12 @@ def _check_arguments(what, function, space):
         return
     if not callable(function):
         raise ValueError(f"{what} is {function!r}: expected a function or a number.")
-    for name in _arguments(what, function):
+    for name in argument_names(function, what, "(t, x)"):
         if name not in space.coordinates:
             raise ValueError(
                 f"{what} takes {name!r}, which is no coordinate: expected a function of "
                 f"{', '.join(space.coordinates)}, or of some of them."
             )
-
-
-def _arguments(what, function):
-    """Names of the arguments without defaults."""
-    names = []
-    for each in inspect.signature(function).parameters.values():
-        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY):
-            raise ValueError(
-                f"{what} takes {each}, which has no name to pass a coordinate by: name each "
-                "argument, such as (t, x)."
-            )
-        if each.default is each.empty:
-            names.append(each.name)
-    return names
 
 
 def _of_field(given, name):
@@ -177,7 +163,8 @@ def _evaluate(what, function, columns, outputs):
     """A number or a tensor `(n, 1)` or `(n, m)`."""
     found = function
     if callable(function):
-        found = function(**{name: columns[name] for name in _arguments(what, function)})
+        names = argument_names(function, what, "(t, x)")
+        found = function(**{name: columns[name] for name in names})
     found = ops.convert_to_tensor(found, outputs.dtype)
     shape = tuple(found.shape)
     if shape and (len(shape) != 2 or shape[1] not in (1, outputs.shape[1])):

@@ -11,3 +11,4 @@ from kpinn.optimizers.result import ResultCode as ResultCode
 from kpinn.optimizers.scipy_least_squares import ScipyLeastSquares as ScipyLeastSquares
 from kpinn.optimizers.scipy_minimize import ScipyMinimize as ScipyMinimize
 from kpinn.optimizers.sequence import Sequence as Sequence
+from kpinn.optimizers.spring import SPRING as SPRING

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -19,6 +20,18 @@ def split(theta, variables):
         tf.cast(tf.reshape(part, variable.shape), variable.dtype)
         for part, variable in zip(parts, variables, strict=True)
     ]
+
+
+def assign(variables, theta):
+    """Sets variables to the entries of a flat vector `(p,)`, a tensor or an array."""
+    parts = split(tf.convert_to_tensor(theta), variables)
+    for variable, value in zip(variables, parts, strict=True):
+        variable.assign(value)
+
+
+def epsilon(dtype):
+    """The rounding error of a dtype, a float."""
+    return float(np.finfo(tf.as_dtype(dtype).as_numpy_dtype).eps)
 
 
 def destructure(model):

@@ -27,25 +27,30 @@ MESSAGES = {
 }
 
 
-class Objective(typing.NamedTuple):
+class FlatObjective(typing.NamedTuple):
     """The loss on fixed points as functions of the flat parameters `(p,)`.
+
+    Where the loss is no sum of squares, there are no residuals, and the Jacobian is a matrix whose
+    product with itself is half the curvature of the loss (`kpinn.curvature`).
 
     Attributes:
         value_and_gradient: `theta -> (loss, gradient (p,))`.
-        residuals: `theta -> (m,)`; the sum of their squares is the loss.
+        residuals: `theta -> (m,)`; the sum of their squares is the loss. Or `None`.
         fold_jacobian: `(theta, function, start) -> result`; goes through the Jacobian of the
             residuals by chunks of rows with `result = function(result, matrix (k, p), (k,))`.
         jacobian_vector: `(theta, (p,)) -> (m,)`.
         vector_jacobian: `(theta, (m,)) -> (p,)`.
         lower: lower bounds `(p,)` of the parameters, or `None`.
+        value: `theta -> loss`, where there are no residuals.
     """
 
     value_and_gradient: Callable
-    residuals: Callable
+    residuals: Callable | None
     fold_jacobian: Callable
     jacobian_vector: Callable
     vector_jacobian: Callable
     lower: tf.Tensor | None = None
+    value: Callable | None = None
 
 
 class Progress(typing.NamedTuple):
@@ -69,7 +74,8 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         name: name of the optimizer.
     """
 
-    least_squares = False  # whether it needs residuals, rather than a loss of any kind
+    least_squares = False  # whether it needs losses that are mean squares
+    convex = False  # whether it needs weights that are not negative
 
     def __init__(self, name):
         super().__init__(learning_rate=0.0, name=name)
@@ -83,7 +89,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         """One iteration.
 
         Args:
-            objective: an `Objective`.
+            objective: a `FlatObjective`.
             theta: tensor `(p,)`.
             state: dict of tensors.
             stale: scalar bool; whether the points, the weights or the parameters are others than

@@ -8,8 +8,9 @@ returns the next direction, so that the dense one needs a single product with th
 import math
 import typing
 
-import numpy as np
 import tensorflow as tf
+
+from kpinn.optimizers.flat import epsilon
 
 
 def _compiled(function):
@@ -55,13 +56,9 @@ def _products(move):
     """`y s`, `y s / y y`, and whether they allow an update that leaves `H` positive definite."""
     product, square = tf.tensordot(move.y, move.s, 1), tf.tensordot(move.y, move.y, 1)
     scale = product / square
-    usable = product > _epsilon(product) * tf.sqrt(square) * tf.norm(move.s)
+    usable = product > epsilon(product.dtype) * tf.sqrt(square) * tf.norm(move.s)
     usable &= tf.math.is_finite(scale) & (move.curvature > 0) & (scale > 0)
     return product, scale, usable
-
-
-def _epsilon(tensor):
-    return float(np.finfo(tensor.dtype.as_numpy_dtype).eps)
 
 
 # Dense -------------------------------------------------------------------------------------
@@ -110,7 +107,7 @@ def ssbroyden(h, b, size):
 
 def _excess(h, b):
     """`h b - 1`, zero but for rounding where `s` is parallel to `H y`."""
-    return tf.maximum(h * b - 1, _epsilon(h))
+    return tf.maximum(h * b - 1, epsilon(h.dtype))
 
 
 @_compiled

@@ -6,8 +6,10 @@ import typing
 import keras
 import tensorflow as tf
 
+from kpinn.arguments import positive_whole
 from kpinn.optimizers.conjugate_gradients import Products
-from kpinn.optimizers.damped_least_squares import ROUNDINGS, epsilon, factorize, needs_triangle
+from kpinn.optimizers.damped_least_squares import ROUNDINGS, factorize, needs_triangle
+from kpinn.optimizers.flat import epsilon
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NO_PROGRESS,
@@ -16,6 +18,9 @@ from kpinn.optimizers.flat_optimizer import (
     FlatOptimizer,
     Progress,
 )
+from kpinn.optimizers.kernel import collect, kernel, kernel_bytes
+from kpinn.optimizers.nystrom import nystrom, nystrom_bytes
+from kpinn.optimizers.sketch import draw_signs, sketch
 
 FACTOR = 4.0  # from one trial value of the damping to the next
 PATIENCE = 4  # trials after which the factor is squared
@@ -23,7 +28,9 @@ PART = 0.25  # of a step, over which a second difference is taken
 AGREEMENT = 0.75  # of second differences, above which they are noise
 LARGEST = 0.75  # half the acceleration, in parts of the step
 MEMORY = 2**31  # bytes
-SOLVERS = "dense", "cg"
+SOLVERS = "dense", "kernel", "sketch", "cg"
+DRAWS = 5  # sketches without progress, after which there is none
+RANK = 400  # of the preconditioner
 ITERATIONS = 100  # of conjugate gradients
 TOLERANCE = 1e-3  # of conjugate gradients
 
@@ -49,19 +56,31 @@ class LevenbergMarquardt(FlatOptimizer):
     reach rounding: careful steps creep along narrow valleys. A step is bent along the curve that
     the residuals follow (geodesic acceleration) where that lowers the loss.
 
+    For losses that are no mean squares the generalised Gauss-Newton matrix takes the place of
+    `J^T J`. For a functional (`kpinn.losses.Mean`, Deep Ritz) it is made of second derivatives of
+    the density with respect to the condition's arguments, so that a step is an energy natural
+    gradient; for other losses of those with respect to the residual.
+
     Args:
         solver: `"dense"`, by Cholesky's factorisation and, where the damping is small, an
-            orthogonal one; or `"cg"`, by conjugate gradients on products with the Jacobian, which
-            takes no matrix but is less exact, for larger networks.
+            orthogonal one, whose time grows with the square of the number of parameters;
+            `"kernel"`, the same step by matrices of the size of the residuals, for more parameters
+            than residuals; `"sketch"`, the step for random sums of the residuals, others in each
+            step, for many of both; or `"cg"`, by conjugate gradients on products with the
+            Jacobian, which takes no matrix but is less exact.
         ratio: least decrease of the loss, in parts of the predicted one; between 0 and 1.
         damping: damping of the first step, in parts of the largest squared column norm of `J`.
         trials: most values of the damping in one step.
-        memory: most bytes for the matrices of `"dense"`.
+        memory: most bytes for the matrices of a step.
+        rank: of `"sketch"` the number of sums, by default half the number of parameters; of `"cg"`
+            the number of eigenvalues of `J^T J` that its preconditioner is made of, by default 400,
+            0 for none.
         name: name of the optimizer.
 
     Raises:
-        ValueError: for numbers out of range; in `fit`, for losses that are not mean squares, and
-            for more parameters than the memory allows.
+        ValueError: for numbers out of range; in `fit`, for more parameters or residuals than the
+            memory allows, for negative weights, and for losses that are not mean squares with
+            `"kernel"` and `"sketch"`.
 
     Example:
 
@@ -75,9 +94,16 @@ class LevenbergMarquardt(FlatOptimizer):
         Analysis, Lecture Notes in Mathematics 630 (1978), 105-116.
         M. K. Transtrum and J. P. Sethna, Improvements to the Levenberg-Marquardt algorithm for
         nonlinear least-squares minimization (2012), arXiv:1201.5885.
+        A. Guzman-Cordero, F. Dangel, G. Goldshlager and M. Zeinhofer, Improving energy natural
+        gradient descent through Woodbury, momentum, and randomization (2025), arXiv:2505.12149,
+        for `"kernel"`.
+        Z. Frangella, J. A. Tropp and M. Udell, Randomized Nystrom preconditioning, SIAM Journal on
+        Matrix Analysis and Applications 44 (2023), 718-752, for `"cg"`.
+        K. L. Clarkson and D. P. Woodruff, Low-rank approximation and regression in input sparsity
+        time, Journal of the ACM 63 (2017), 54, for `"sketch"`.
     """
 
-    least_squares = True
+    convex = True
 
     def __init__(
         self,
@@ -86,6 +112,7 @@ class LevenbergMarquardt(FlatOptimizer):
         damping=1e-3,
         trials=24,
         memory=MEMORY,
+        rank=None,
         name="levenberg_marquardt",
     ):
         super().__init__(name)
@@ -95,76 +122,171 @@ class LevenbergMarquardt(FlatOptimizer):
             raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
         if not damping > 0.0:
             raise ValueError(f"damping is positive, not {damping!r}.")
-        if int(trials) != trials or trials < 1:
-            raise ValueError(f"trials is a positive whole number, not {trials!r}.")
+        if rank is not None and not (solver == "cg" and rank == 0):
+            rank = positive_whole("rank", rank)
         self.solver, self.ratio, self.damping = solver, ratio, damping
-        self.trials, self.memory = trials, memory
+        self.trials, self.memory, self.rank = positive_whole("trials", trials), memory, rank
 
     def get_config(self):
         """The arguments."""
-        names = ("solver", "ratio", "damping", "trials", "memory")
+        names = ("solver", "ratio", "damping", "trials", "memory", "rank")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     def initial_state(self, theta):
         """The damping and the scale of the Jacobian; zeros before the first step."""
         size = theta.shape[0]
-        needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
-        if self.solver == "dense" and needed > self.memory:
+        if self.solver == "dense":
+            needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
+            advice = "pass solver='cg', which has no matrix"
+            self._check_memory(needed, f"{size} parameters", advice)
+        if self.solver == "sketch":
+            rows = self._sums(size)
+            what = f"{rows} sums of residuals and {size} parameters"
+            self._check_memory(kernel_bytes(rows, size), what, "pass a smaller rank")
+        if self.solver == "cg":
+            rank = self._eigenvalues(size)
+            what = f"a preconditioner of rank {rank} for {size} parameters"
+            self._check_memory(nystrom_bytes(size, rank), what, "pass a smaller rank")
+        state = dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
+        draws = dict.fromkeys(("draws", "failures"), tf.constant(0))
+        return state | draws if self.solver == "sketch" else state
+
+    def _check_memory(self, needed, what, advice):
+        if needed > self.memory:
             raise ValueError(
-                f"LevenbergMarquardt needs {needed} bytes for {size} parameters, which is more "
-                f"than memory={self.memory}: pass solver='cg', which has no matrix, pass "
-                f"memory={needed}, or take a smaller network."
+                f"LevenbergMarquardt needs {needed} bytes for {what}, which is more than "
+                f"memory={self.memory}: {advice}, pass memory={needed}, or take a smaller "
+                "network."
             )
-        return dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
+
+    def _sums(self, parameters):
+        """The number of rows of a sketch."""
+        rows = max(1, parameters // 2) if self.rank is None else self.rank
+        if rows > parameters:
+            raise ValueError(
+                f"rank={rows} is more than the {parameters} parameters, for which "
+                "solver='dense' needs no sketch."
+            )
+        return rows
+
+    def _eigenvalues(self, parameters):
+        """The rank of a preconditioner."""
+        return min(RANK if self.rank is None else self.rank, parameters)
 
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
-        residuals = objective.residuals(theta)
-        model = self._model(objective, theta, residuals, state)
-        loss, scale = tf.reduce_sum(residuals**2), model.scale
+        start = _begin(objective, theta)
+        model = self._model(objective, theta, start, state)
+        loss, scale, residuals = start.loss, model.scale, start.residuals
         damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 
         def attempt(damping):
             step, predicted, solve = model.solve(damping)
-            straight = _within(theta + step, objective.lower)
-            after = objective.residuals(straight)
-            change = _acceleration(objective, theta, step, (residuals, after), solve)
-            bent = _within(straight + change, objective.lower)
-            values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
-            better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
-            decrease = loss - tf.where(better, values[1], values[0])
+            after, value = _end(objective, theta, step, residuals, solve)
+            decrease = loss - value
             accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
-            return _Trial(damping, tf.where(better, bent, straight), loss - decrease, accepted)
+            return _Trial(damping, after, value, accepted)
 
         limits = model.smallest_damping(), scale * 1e8
         trial, evaluations = _search(attempt, damping, limits, self.trials)
-        again = ~trial.accepted & self._may_see_more(damping, state["scale"])
+        again = ~trial.accepted & self._may_see_more(start, damping, state["scale"])
+        drawn, other = self._next_draw(state, trial.accepted, self._is_sketch(start, theta))
         low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
         damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
-        status = tf.where(trial.accepted | again, RUNNING, NO_PROGRESS)
-        status = tf.where(loss == 0.0, CONVERGED, status)
+        status = tf.where(trial.accepted | again | other, RUNNING, NO_PROGRESS)
+        status = tf.where(start.is_stationary, CONVERGED, status)
         status = tf.where(tf.math.is_finite(loss), status, NONFINITE)
         theta = tf.where(trial.accepted, trial.theta, theta)
-        progress = Progress(tf.where(trial.accepted, trial.loss, loss), 4 * evaluations + 1, status)
-        return theta, {"damping": damping, "scale": scale}, progress
+        evaluations = 1 + (1 if residuals is None else 4) * evaluations
+        progress = Progress(tf.where(trial.accepted, trial.loss, loss), evaluations, status)
+        return theta, {"damping": damping, "scale": scale} | drawn, progress
 
-    def _model(self, objective, theta, residuals, state):
+    def _model(self, objective, theta, start, state):
         """The residuals, linear in the parameters."""
+        times = functools.partial(objective.jacobian_vector, theta)
+        transposed = functools.partial(objective.vector_jacobian, theta)
+        residuals, size = start.residuals, theta.shape[0]
+        if self.solver == "cg":
+            gradient = transposed(residuals) if start.gradient is None else start.gradient
+            rank = self._eigenvalues(size)
+            inverse = nystrom(objective.fold_jacobian, theta, rank) if rank else None
+            options = ITERATIONS, TOLERANCE, inverse
+            return Products(times, transposed, gradient, *options)
+        damping, scale = state["damping"], state["scale"]
         if self.solver == "dense":
-            return factorize(objective.fold_jacobian, theta, state["damping"], state["scale"])
-        gradient = objective.vector_jacobian(theta, residuals)
-        return Products(
-            functools.partial(objective.jacobian_vector, theta),
-            functools.partial(objective.vector_jacobian, theta),
-            residuals,
-            gradient,
-            ITERATIONS,
-            TOLERANCE,
-        )
+            fold = objective.fold_jacobian
+            return factorize(fold, transposed, theta, damping, scale, start.gradient)
+        if residuals is None:
+            raise ValueError(
+                f"solver {self.solver!r} needs losses that are mean squares (the default loss, "
+                "'mse'): use solver='dense' or solver='cg'."
+            )
+        count = residuals.shape[0]
+        products = ~needs_triangle(damping, scale, theta.dtype)
+        if self._is_sketch(start, theta):
+            signs = draw_signs(count, self._sums(size), state["draws"], theta.dtype)
+            return sketch(objective, theta, residuals, signs, products)
+        what = f"{count} residuals and {size} parameters"
+        advice = "pass fewer points or batch_size to fit, or solver='cg', which has no matrix"
+        self._check_memory(kernel_bytes(count, size), what, advice)
+        return kernel(*collect(objective.fold_jacobian, theta), products)
 
-    def _may_see_more(self, damping, scale):
+    def _may_see_more(self, start, damping, scale):
         """Whether the products of the Jacobian failed, where its triangular factor may not."""
-        return tf.constant(self.solver == "dense") & ~needs_triangle(damping, scale, damping.dtype)
+        has_triangle = self.solver != "cg" and start.residuals is not None
+        return tf.constant(has_triangle) & ~needs_triangle(damping, scale, damping.dtype)
+
+    def _is_sketch(self, start, theta):
+        """Whether there are more residuals than sums; shapes alone say it."""
+        if self.solver != "sketch" or start.residuals is None:
+            return False
+        return start.residuals.shape[0] > self._sums(theta.shape[0])
+
+    def _next_draw(self, state, accepted, is_sketch):
+        """The state of a sketch after a step, and whether another one may make progress."""
+        if self.solver != "sketch":
+            return {}, False
+        failures = tf.where(accepted, 0, (state["failures"] + 1) % DRAWS)
+        other = ~accepted & (failures > 0) & is_sketch
+        return {"draws": state["draws"] + 1, "failures": failures}, other
+
+
+class _Start(typing.NamedTuple):
+    """Where a step begins.
+
+    Attributes:
+        loss: scalar.
+        is_stationary: scalar bool, whether there is no way down.
+        residuals: `(m,)`; `None` where the loss is no sum of squares.
+        gradient: half the gradient `(p,)` of such a loss, else `None`.
+    """
+
+    loss: tf.Tensor
+    is_stationary: tf.Tensor
+    residuals: tf.Tensor | None
+    gradient: tf.Tensor | None
+
+
+def _begin(objective, theta):
+    if objective.residuals is None:
+        loss, gradient = objective.value_and_gradient(theta)
+        return _Start(loss, tf.reduce_all(gradient == 0.0), None, 0.5 * gradient)
+    residuals = objective.residuals(theta)
+    loss = tf.reduce_sum(residuals**2)
+    return _Start(loss, loss == 0.0, residuals, None)
+
+
+def _end(objective, theta, step, residuals, solve):
+    """The parameters after a step, bent where that is better, and the loss there."""
+    straight = _within(theta + step, objective.lower)
+    if residuals is None:
+        return straight, objective.value(straight)
+    after = objective.residuals(straight)
+    change = _acceleration(objective, theta, step, (residuals, after), solve)
+    bent = _within(straight + change, objective.lower)
+    values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
+    better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
+    return tf.where(better, bent, straight), tf.where(better, values[1], values[0])
 
 
 def _within(theta, lower):
@@ -183,8 +305,7 @@ def _acceleration(objective, theta, step, residuals, solve):
     curvature = (ahead - 2.0 * before + behind) / PART**2
     shown = 2.0 * (after - before) - (ahead - behind) / PART
     certain = tf.norm(curvature - shown) < AGREEMENT * tf.norm(curvature)
-    right = objective.vector_jacobian(theta, curvature)
-    change = -0.5 * solve(right)
+    change = -0.5 * solve(curvature)
     small = tf.norm(change) < LARGEST * tf.norm(step)
     return tf.where(certain & small, change, 0.0)  # zero too if it is NaN
 

@@ -7,8 +7,9 @@ eagerly, inside `tf.function` and on an accelerator alike.
 
 import typing
 
-import numpy as np
 import tensorflow as tf
+
+from kpinn.optimizers.flat import epsilon
 
 MOST_EVALUATIONS = 40
 
@@ -298,11 +299,7 @@ def _cubic_minimum(a, b):
 def _is_invisible(low, width):
     """Whether rounding would hide any fall of the loss within the bracket."""
     fall = tf.abs(low[2]) * width
-    return (fall <= _epsilon(low) * tf.abs(low[1])) | (width <= _epsilon(low) * low[0])
-
-
-def _epsilon(tensor):
-    return float(np.finfo(tensor.dtype.as_numpy_dtype).eps)
+    return (fall <= epsilon(low.dtype) * tf.abs(low[1])) | (width <= epsilon(low.dtype) * low[0])
 
 
 # Hager & Zhang -----------------------------------------------------------------------------
@@ -327,7 +324,7 @@ def _after_hager_zhang_trial(goal, bracket, value, slope):
     trial = tf.where(halving, _middle(low, high), trial)
     trial = tf.where(expanding, tf.minimum(5 * step, goal.largest_step), trial)
     next_stage = tf.where(halving, HALVING, next_stage)
-    narrow = high[0] - low[0] <= 2 * _epsilon(point) * high[0]
+    narrow = high[0] - low[0] <= 2 * epsilon(point.dtype) * high[0]
     return _Bracket(
         trial=trial,
         low=low,
@@ -345,7 +342,7 @@ def _rounding(value):
     A residual is a difference of larger numbers, so that the loss, its square, has fewer right
     digits than the dtype. The paper takes 1e-6 in float64.
     """
-    return max(1e-6, _epsilon(value) ** 0.5)
+    return max(1e-6, epsilon(value.dtype) ** 0.5)
 
 
 def _meets_wolfe(goal, step, value, slope, level):

@@ -90,7 +90,7 @@ class QuasiNewton(FlatOptimizer):
         """One search and one update; pure.
 
         Args:
-            objective: an `Objective`.
+            objective: a `FlatObjective`.
             theta: the parameters `(p,)`.
             state: the state after the last step, or `initial_state(theta)`.
             stale: bool tensor, true if the loss is another function than in the last step, such
@@ -228,6 +228,10 @@ class LBFGS(QuasiNewton):
         first_step: longest first trial, as a length in the space of the parameters, while there
             is no curvature yet.
         tolerance: it has converged where the norm of the gradient is at most this.
+        name: name of the optimizer.
+
+    Raises:
+        ValueError: for another line search, and for numbers out of range.
 
     Example:
 
@@ -322,6 +326,11 @@ class BFGS(DenseQuasiNewton):
         tolerance: it has converged where the norm of the gradient is at most this.
         memory: the most bytes of the inverse Hessian, a matrix `(p, p)`; about three times as
             many are in use during a step.
+        name: name of the optimizer.
+
+    Raises:
+        ValueError: for another line search, and for numbers out of range; in `fit`, for more
+            parameters than the memory allows.
 
     Example:
 
@@ -341,6 +350,8 @@ class SSBFGS(DenseQuasiNewton):
 
     Args: those of `BFGS`.
 
+    Raises: as `BFGS`.
+
     Example:
 
         pinn.compile(kpinn.optimizers.SSBFGS())
@@ -359,6 +370,8 @@ class SSBroyden(DenseQuasiNewton):
     """The self-scaled Broyden method, in which scaling and the kind of update follow the step.
 
     Args: those of `BFGS`.
+
+    Raises: as `BFGS`.
 
     Example:
 

@@ -28,9 +28,9 @@ class ScipyLeastSquares(ScipyOptimizer):
     """Nonlinear least squares by `scipy.optimize.least_squares`, driven by `PINN.fit`.
 
     The methods of Gauss-Newton type work on the vector of weighted residuals, whose squares add up
-    to the loss, and on its Jacobian, see `kpinn.jacobian`. They take tens of iterations where
-    L-BFGS takes thousands, and each costs a factorization of the Jacobian: they are for networks
-    of up to about a thousand parameters and a few thousand residuals, in float64.
+    to the loss, and on its Jacobian, see `kpinn.jacobian`. They take far fewer iterations than
+    L-BFGS, but each costs a factorization of the Jacobian: they are for networks of up to about a
+    thousand parameters and a few thousand residuals, in float64.
 
     One epoch is one accepted step. After `fit`, `result` tells how it ended and the model has the
     weights of the lowest loss.

@@ -177,8 +177,8 @@ def run(solve, record, method, iterations, finish=lambda: None):
         return record.end(code, f"{done}: {message}.")
 
     try:
-        # Threads of BLAS fight TensorFlow's for the cores. That makes scipy's part of an iteration
-        # up to 100 times slower, also for matrices of a thousand columns, and gains nothing.
+        # Threads of BLAS fight TensorFlow's for the cores, which can make scipy's part of an
+        # iteration many times slower.
         with threadpoolctl.threadpool_limits(1, "blas"):
             code, message = _unless_stopped(solve)
             finish()

@@ -51,11 +51,6 @@ class Sequence(keras.optimizers.Optimizer):
         self._plain = types.SimpleNamespace(current=stages[0].optimizer)
 
     @property
-    def epochs(self):
-        """The epochs of all stages."""
-        return sum(epochs for _, epochs in self.stages)
-
-    @property
     def learning_rate(self):
         """That of the present stage."""
         return self._plain.current.learning_rate

@@ -1,0 +1,746 @@
+"""Gauss-Newton steps for large networks: in the space of the residuals, on sketches of them, by
+preconditioned conjugate gradients; and SPRING."""
+
+import functools
+import json
+import math
+
+import keras
+import mpmath
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+import kpinn
+from kpinn.optimizers import SPRING, LevenbergMarquardt, Sequence
+from kpinn.optimizers.conjugate_gradients import Products, conjugate_gradients
+from kpinn.optimizers.damped_least_squares import factorize
+from kpinn.optimizers.flat import join
+from kpinn.optimizers.flat_optimizer import FlatObjective
+from kpinn.optimizers.kernel import collect, kernel, kernel_bytes
+from kpinn.optimizers.nystrom import nystrom, nystrom_bytes
+from kpinn.optimizers.sketch import draw_signs, sketch
+
+both_kinds = pytest.mark.parametrize("by", ["products", "reflections"])
+
+SHAPES = {
+    "wide": (7, 40),
+    "square": (6, 6),
+    "tall": (9, 4),
+    "one row": (1, 5),
+    "one column": (12, 1),
+    "one number": (1, 1),
+}
+
+
+def system(rows, columns, seed=0):
+    """A matrix `(rows, columns)` and residuals `(rows,)`."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, columns)), rng.normal(size=rows)
+
+
+def graded(rows, columns, condition, seed=1):
+    """A system whose singular values fall evenly from 1 to `1 / condition`."""
+    rng, size = np.random.default_rng(seed), min(rows, columns)
+    left = np.linalg.qr(rng.normal(size=(rows, size)))[0]
+    right = np.linalg.qr(rng.normal(size=(columns, size)))[0]
+    return left * np.geomspace(1.0, 1.0 / condition, size) @ right.T, rng.normal(size=rows)
+
+
+def fold(matrix, residuals, chunk, function, result):
+    for first in range(0, len(matrix), chunk):
+        rows = slice(first, first + chunk)
+        result = function(result, matrix[rows], residuals[rows])
+    return result
+
+
+def linear(matrix, residuals, chunk=5, dtype="float64"):
+    """The `FlatObjective` of residuals that are linear in the parameters."""
+    matrix, offset = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
+
+    def residuals(theta):
+        return tf.linalg.matvec(matrix, theta) + offset
+
+    return FlatObjective(
+        value_and_gradient=None,
+        residuals=residuals,
+        fold_jacobian=lambda theta, *rest: fold(matrix, residuals(theta), chunk, *rest),
+        jacobian_vector=lambda theta, v: tf.linalg.matvec(matrix, v),
+        vector_jacobian=lambda theta, v: tf.linalg.matvec(matrix, v, transpose_a=True),
+    )
+
+
+def kernel_of(matrix, residuals, by="products", dtype="float64"):
+    matrix, residuals = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
+    return kernel(matrix, residuals, tf.constant(by == "products"))
+
+
+def dense_of(matrix, residuals, by="products"):
+    objective = linear(matrix, residuals)
+    transposed = functools.partial(objective.vector_jacobian, None)
+    damping = tf.constant(1.0 if by == "products" else 0.0, tf.float64)
+    theta, scale = tf.zeros((matrix.shape[1],), tf.float64), tf.ones((), tf.float64)
+    return factorize(objective.fold_jacobian, transposed, theta, damping, scale)
+
+
+def solved(model, damping):
+    return model.solve(tf.constant(damping, model.residuals.dtype))
+
+
+def stacked(matrix, residuals, damping):
+    """The minimum by numpy, of `[J; sqrt(damping) I] s = [-r; 0]`."""
+    size = matrix.shape[1]
+    rows = np.concatenate([matrix, np.sqrt(damping) * np.eye(size)])
+    return np.linalg.lstsq(rows, -np.concatenate([residuals, np.zeros(size)]), rcond=None)[0]
+
+
+def in_many_digits(matrix, residuals, damping):
+    """The minimum, and the decrease of `|J s + r|^2`, with 60 digits."""
+    with mpmath.workdps(60):
+        j, r = mpmath.matrix(matrix.tolist()), mpmath.matrix(residuals.tolist())
+        normal = j * j.T + mpmath.mpf(damping) * mpmath.eye(j.rows)
+        step = -(j.T * mpmath.lu_solve(normal, r))
+        after = j * step + r
+        decrease = (r.T * r)[0] - (after.T * after)[0]
+        return np.array([float(s) for s in step]), float(decrease)
+
+
+# The kernel --------------------------------------------------------------------------------
+
+
+@both_kinds
+@pytest.mark.parametrize("damping", [1e-8, 1e-2, 1.0, 1e6])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_step_is_that_of_the_damped_system(shape, damping, by):
+    matrix, residuals = system(*SHAPES[shape])
+    step, decrease, _ = solved(kernel_of(matrix, residuals, by), damping)
+    expected, predicted = in_many_digits(matrix, residuals, damping)
+    # Products have the square of the condition number, which the damping bounds.
+    error = 1e-11 if by == "reflections" else 1e-11 + 1e-13 / damping
+    np.testing.assert_allclose(step, expected, rtol=0, atol=error * np.abs(expected).max())
+    assert float(decrease) == pytest.approx(predicted, rel=error)
+    # The stacked system has the condition number `1 / sqrt(damping)` in the null space.
+    by_numpy, error = stacked(matrix, residuals, damping), error + 1e-13 / damping**0.5
+    np.testing.assert_allclose(step, by_numpy, rtol=0, atol=error * np.abs(expected).max())
+
+
+@both_kinds
+@pytest.mark.parametrize("damping", [1e-4, 1.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_agrees_with_the_dense_model(shape, damping, by):
+    matrix, residuals = system(*SHAPES[shape])
+    found, expected = kernel_of(matrix, residuals, by), dense_of(matrix, residuals, by)
+    assert float(found.scale) == pytest.approx(float(expected.scale), rel=1e-13)
+    assert float(found.scale) == pytest.approx(np.sum(matrix**2, axis=0).max(), rel=1e-13)
+    assert float(found.smallest_damping()) == pytest.approx(
+        float(expected.smallest_damping()), rel=1e-12
+    )
+    vector = tf.constant(np.random.default_rng(2).normal(size=len(matrix)))
+    (step, decrease, solve), (other_step, other_decrease, other_solve) = (
+        model.solve(tf.constant(damping, tf.float64)) for model in (found, expected)
+    )
+    scale = np.abs(other_step).max()
+    np.testing.assert_allclose(step, other_step, rtol=1e-8, atol=1e-9 * scale)
+    np.testing.assert_allclose(solve(vector), other_solve(vector), rtol=1e-7, atol=1e-9)
+    assert float(decrease) == pytest.approx(float(other_decrease), rel=1e-9)
+
+
+@both_kinds
+def test_further_vectors(by):
+    matrix, residuals = system(7, 40)
+    step, _, solve = solved(kernel_of(matrix, residuals, by), 0.3)
+    np.testing.assert_allclose(solve(tf.constant(-residuals)), step, rtol=1e-11, atol=1e-13)
+    vector = np.random.default_rng(2).normal(size=7)
+    normal = matrix.T @ matrix + 0.3 * np.eye(40)
+    np.testing.assert_allclose(
+        normal @ solve(tf.constant(vector)).numpy(), vector @ matrix, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e6, 1e10, 1e13])
+def test_small_singular_values_are_not_lost(condition):
+    """The error is that of a backward stable method; products would square it."""
+    matrix, residuals = graded(12, 30, condition)
+    damping = condition**-2.0
+    step, decrease, _ = solved(kernel_of(matrix, residuals, "reflections"), damping)
+    expected, predicted = in_many_digits(matrix, residuals, damping)
+    allowed = 50.0 * np.finfo(float).eps * condition
+    assert np.linalg.norm(step - expected) < allowed * np.linalg.norm(expected)
+    assert float(decrease) == pytest.approx(predicted, rel=allowed)
+
+
+def test_products_are_exact_down_to_the_damping_that_they_are_used_for():
+    matrix, residuals = graded(12, 30, 1e13)
+    damping = 3e-11
+    step, decrease, _ = solved(kernel_of(matrix, residuals), damping)
+    expected, predicted = in_many_digits(matrix, residuals, damping)
+    assert np.linalg.norm(step - expected) < 1e-3 * np.linalg.norm(expected)
+    assert float(decrease) == pytest.approx(predicted, rel=1e-3)
+
+
+@both_kinds
+def test_a_decrease_far_below_the_loss_is_accurate(by):
+    """Two equal rows have residuals whose difference no step can change."""
+    matrix, residuals = system(4, 9)
+    matrix, residuals = np.concatenate([matrix, matrix]), np.concatenate([residuals, -residuals])
+    residuals[:4] += 1e-9
+    _, decrease, _ = solved(kernel_of(matrix, residuals, by), 1e-6)
+    _, predicted = in_many_digits(matrix, residuals, 1e-6)
+    assert predicted < 1e-15 * (residuals @ residuals)
+    assert float(decrease) == pytest.approx(predicted, rel=1e-5)
+
+
+@both_kinds
+@pytest.mark.parametrize("shape", ["wide", "square", "tall"])
+def test_kernel_in_float32(shape, by):
+    matrix, residuals = (a.astype("float32") for a in system(*SHAPES[shape]))
+    step, decrease, solve = solved(kernel_of(matrix, residuals, by, "float32"), 0.5)
+    found = solve(-tf.constant(residuals))
+    assert {t.dtype for t in (step, decrease, found)} == {tf.float32}
+    expected, predicted = in_many_digits(matrix, residuals, 0.5)
+    np.testing.assert_allclose(step, expected, rtol=5e-5, atol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=5e-4, atol=1e-4)
+    assert float(decrease) == pytest.approx(predicted, rel=1e-4)
+
+
+@both_kinds
+def test_numbers_that_are_not_finite_stay_so(by):
+    matrix, residuals = system(6, 20)
+    for value in (np.nan, np.inf):
+        broken = residuals.copy()
+        broken[3] = value
+        step, decrease, _ = solved(kernel_of(matrix, broken, by), 0.1)
+        assert not np.isfinite(step).all() and not np.isfinite(decrease)
+        broken = matrix.copy()
+        broken[2, 3] = value
+        step, decrease, _ = solved(kernel_of(broken, residuals, by), 0.1)
+        assert not np.isfinite(step).all() and not np.isfinite(decrease)
+
+
+def test_products_that_do_not_suffice_give_nan():
+    matrix, residuals = graded(6, 20, 1e12)
+    for part in solved(kernel_of(matrix, residuals), 1e-40)[:2]:
+        assert np.isnan(part).all()
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 100])
+def test_rows_are_collected(chunk):
+    matrix, residuals = system(7, 12)
+    found = collect(linear(matrix, residuals, chunk).fold_jacobian, tf.zeros((12,), tf.float64))
+    np.testing.assert_array_equal(found[0], matrix)
+    np.testing.assert_array_equal(found[1], residuals)
+
+
+# The sketch --------------------------------------------------------------------------------
+
+
+def signs_matrix(signs):
+    matrix = np.zeros((signs.rows, len(signs.values)))
+    matrix[signs.buckets.numpy(), np.arange(len(signs.values))] = signs.values.numpy()
+    return matrix
+
+
+def sketch_of(matrix, residuals, signs, chunk=5, dtype="float64", by="products"):
+    objective = linear(matrix, residuals, chunk, dtype)
+    theta = tf.zeros((matrix.shape[1],), dtype)
+    residuals = objective.residuals(theta)
+    return sketch(objective, theta, residuals, signs, tf.constant(by == "products"))
+
+
+def test_sketches_are_right_on_average():
+    """The mean of `(S J)^T S J` over many draws is `J^T J`; so is that of the gradient."""
+    matrix, residuals = system(24, 5)
+    draw = tf.function(lambda number: draw_signs(24, 6, number, tf.float64)[:2], autograph=False)
+    found, gradients, count = [], [], 800
+    for number in range(count):
+        signs = draw_signs(24, 6, 0, tf.float64)._replace(
+            **dict(zip(("buckets", "values"), draw(tf.constant(number)), strict=True))
+        )
+        sums = signs_matrix(signs) @ matrix
+        found.append(sums.T @ sums)
+        gradients.append(sums.T @ signs_matrix(signs) @ residuals)
+    for draws, expected in ((found, matrix.T @ matrix), (gradients, matrix.T @ residuals)):
+        error = np.mean(draws, axis=0) - expected
+        deviation = np.std(draws, axis=0) / math.sqrt(count)
+        assert np.abs(error / deviation).max() < 4.5
+        assert deviation.max() < 0.07 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("count", "rows"), [(24, 6), (25, 6), (6, 6), (7, 1)])
+def test_signs_fill_all_sums_alike(count, rows):
+    signs = draw_signs(count, rows, 3, tf.float64)
+    members = np.bincount(signs.buckets.numpy(), minlength=rows)
+    assert set(members) <= {count // rows, -(-count // rows)} and len(members) == rows
+    assert set(np.abs(signs.values.numpy())) == {1.0}
+    again, other = (draw_signs(count, rows, number, tf.float64) for number in (3, 4))
+    np.testing.assert_array_equal(signs_matrix(again), signs_matrix(signs))
+    assert np.any(signs_matrix(other) != signs_matrix(signs))
+
+
+@both_kinds
+@pytest.mark.parametrize("chunk", [1, 7, 30, 100])
+def test_the_step_of_a_sketch(chunk, by):
+    matrix, residuals = system(30, 12)
+    signs = draw_signs(30, 8, 1, tf.float64)
+    small, damping = signs_matrix(signs), 1e-3
+    step, decrease, solve = sketch_of(matrix, residuals, signs, chunk, by=by).solve(
+        tf.constant(damping, tf.float64)
+    )
+    expected = stacked(small @ matrix, small @ residuals, damping)
+    np.testing.assert_allclose(step, expected, rtol=1e-9, atol=1e-10)
+    after = matrix @ expected + residuals
+    assert float(decrease) == pytest.approx(residuals @ residuals - after @ after, rel=1e-9)
+    vector = np.random.default_rng(2).normal(size=30)
+    expected = stacked(small @ matrix, -small @ vector, damping)
+    np.testing.assert_allclose(solve(tf.constant(vector)), expected, rtol=1e-8, atol=1e-9)
+
+
+# Preconditioned conjugate gradients --------------------------------------------------------
+
+
+def products_of(matrix, residuals, rank=0, calls=None, iterations=2000):
+    objective = linear(matrix, residuals)
+    theta = tf.zeros((matrix.shape[1],), tf.float64)
+
+    def times(vector):
+        if calls is not None:
+            calls.append(1)
+        return objective.jacobian_vector(theta, vector)
+
+    transposed = functools.partial(objective.vector_jacobian, theta)
+    inverse = nystrom(objective.fold_jacobian, theta, rank) if rank else None
+    right = tf.constant(residuals)
+    return Products(times, transposed, transposed(right), iterations, 1e-10, inverse)
+
+
+def test_the_preconditioner_saves_most_iterations():
+    matrix, residuals = graded(120, 60, 1e4)
+    damping, counts = 1e-6, []
+    for rank in (0, 30):
+        calls = []
+        step, _, _ = products_of(matrix, residuals, rank, calls).solve(
+            tf.constant(damping, tf.float64)
+        )
+        counts.append(len(calls))
+        expected = stacked(matrix, residuals, damping)
+        assert np.linalg.norm(step - expected) < 1e-5 * np.linalg.norm(expected)
+    assert counts[1] < 0.4 * counts[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_matrix_of_low_rank_is_found_exactly(dtype):
+    matrix = system(30, 4, 0)[0] @ system(4, 20, 1)[0]
+    objective = linear(matrix, np.zeros(30), 7, dtype)
+    found = nystrom(objective.fold_jacobian, tf.zeros((20,), dtype), 6)
+    assert {found.vectors.dtype, found.values.dtype} == {tf.as_dtype(dtype)}
+    values = np.linalg.eigvalsh(matrix.T @ matrix)[::-1][:6]
+    error = 1e-4 if dtype == "float32" else 1e-11
+    np.testing.assert_allclose(found.values, values, atol=error * values[0])
+    again = (found.vectors * found.values) @ tf.transpose(found.vectors)
+    np.testing.assert_allclose(again, matrix.T @ matrix, atol=error * values[0])
+
+
+def test_the_inverse_is_that_of_its_matrix():
+    matrix, _ = graded(40, 20, 1e3)
+    objective = linear(matrix, np.zeros(40))
+    found = nystrom(objective.fold_jacobian, tf.zeros((20,), tf.float64), 8)
+    vectors, values = found.vectors.numpy(), found.values.numpy()
+    assert values.min() > 0 and np.all(np.diff(values) <= 0)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(8), atol=1e-12)
+    damping = 1e-3
+    expected = vectors @ np.diag(values + damping) @ vectors.T
+    expected = expected / (values[-1] + damping) + np.eye(20) - vectors @ vectors.T
+    vector = np.random.default_rng(0).normal(size=20)
+    applied = found.inverse(tf.constant(damping, tf.float64))(tf.constant(vector))
+    np.testing.assert_allclose(expected @ applied.numpy(), vector, atol=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_jacobian_of_zeros_or_nan(value):
+    matrix = np.full((6, 5), value)
+    found = nystrom(linear(matrix, np.zeros(6)).fold_jacobian, tf.zeros((5,), tf.float64), 3)
+    applied = found.inverse(tf.constant(1.0, tf.float64))(tf.ones((5,), tf.float64))
+    np.testing.assert_allclose(applied, np.ones(5) if value == 0.0 else np.full(5, np.nan))
+
+
+def test_preconditioned_systems_are_solved():
+    rng = np.random.default_rng(0)
+    factor = rng.normal(size=(20, 20))
+    matrix, right = factor @ factor.T + 0.1 * np.eye(20), rng.normal(size=20)
+    exact, calls = np.linalg.inv(matrix), []
+
+    def product(vector):
+        calls.append(1)
+        return tf.linalg.matvec(tf.constant(matrix), vector)
+
+    inverse = functools.partial(tf.linalg.matvec, tf.constant(exact))
+    found = conjugate_gradients(product, tf.constant(right), 50, 1e-10, inverse)
+    np.testing.assert_allclose(found, exact @ right, rtol=1e-8)
+    assert len(calls) <= 2
+
+
+# Steps -------------------------------------------------------------------------------------
+
+
+def stepped(optimizer, objective, theta, state=None, count=1):
+    """Parameters, state and statuses after some steps."""
+    state, statuses = optimizer.initial_state(theta) if state is None else state, []
+    for _ in range(count):
+        theta, state, progress = optimizer.step(objective, theta, state, tf.constant(False))
+        statuses.append(int(progress.status))
+    return theta, state, statuses
+
+
+def damped_state(optimizer, theta, damping):
+    """As after a step with a damping, for a Jacobian of scale one."""
+    numbers = {"damping": tf.constant(damping, tf.float64), "scale": tf.ones((), tf.float64)}
+    return optimizer.initial_state(theta) | numbers
+
+
+@pytest.mark.parametrize("damping", [1e-3, 1e-13])
+@pytest.mark.parametrize("solver", ["kernel", "sketch"])
+def test_a_step_is_that_of_the_dense_solver(solver, damping):
+    """A sketch has nothing to add up where there are no more residuals than sums."""
+    matrix, residuals = graded(12, 30, 1e5)
+    objective, theta = linear(matrix, residuals), tf.zeros((30,), tf.float64)
+    found = []
+    for name in ("dense", solver):
+        optimizer = LevenbergMarquardt(name, trials=1)
+        found.append(stepped(optimizer, objective, theta, damped_state(optimizer, theta, damping)))
+    (expected, _, _), (moved, state, _) = found
+    np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    assert float(state["damping"]) == damping
+    right = stacked(matrix, residuals, damping)
+    assert np.linalg.norm(moved - right) < 1e-5 * np.linalg.norm(right)
+
+
+def test_each_step_of_a_sketch_has_signs_of_its_own():
+    objective, theta = linear(*system(40, 12)), tf.zeros((12,), tf.float64)
+    optimizer = LevenbergMarquardt("sketch", rank=8)
+    first, state, _ = stepped(optimizer, objective, theta)
+    assert int(state["draws"]) == 1
+    again, _, _ = stepped(optimizer, objective, theta)
+    np.testing.assert_array_equal(again, first)
+    other = optimizer.initial_state(theta) | {"draws": tf.constant(1)}
+    other, _, _ = stepped(optimizer, objective, theta, other)
+    assert np.linalg.norm(other - first) > 1e-3 * np.linalg.norm(first)
+
+
+def test_sketches_lead_to_the_minimum():
+    matrix, solution = system(60, 12)[0], np.arange(12.0)
+    objective, theta = linear(matrix, -matrix @ solution), tf.zeros((12,), tf.float64)
+    moved, _, _ = stepped(LevenbergMarquardt("sketch", rank=8), objective, theta, count=40)
+    np.testing.assert_allclose(moved, solution, atol=1e-4)
+
+
+def test_a_sketch_without_progress_is_followed_by_others():
+    """One may be unlucky; five in a row, and there is no progress to make."""
+    optimizer, theta = LevenbergMarquardt("sketch", rank=8, trials=2), tf.zeros((12,), tf.float64)
+    running, no_progress = 0, 2
+    expected = [running] * 4 + [no_progress]
+    for count, codes in ((40, expected * 2 + [running]), (8, [no_progress] * 2)):
+        constant = functools.partial(tf.ones, (count,), tf.float64)
+        objective = linear(*system(count, 12))._replace(residuals=lambda _, get=constant: get())
+        state = damped_state(optimizer, theta, 1e-13)  # nothing is left to be seen by reflections
+        _, state, statuses = stepped(optimizer, objective, theta, state, len(codes))
+        assert statuses == codes
+        assert int(state["draws"]) == len(codes)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+@pytest.mark.parametrize("damping", [1e-2, 1e-13])
+@pytest.mark.parametrize("shape", ["wide", "square", "tall"])
+def test_a_step_of_spring(shape, damping, momentum):
+    matrix, residuals = system(*SHAPES[shape])
+    theta, last = (np.random.default_rng(k).normal(size=matrix.shape[1]) for k in (3, 4))
+    optimizer = SPRING(0.25, damping, momentum, None)
+    moved, state, _ = stepped(
+        optimizer, linear(matrix, residuals), tf.constant(theta), {"direction": tf.constant(last)}
+    )
+    last, residuals = momentum * last, residuals + matrix @ theta
+    weight = damping * np.sum(matrix**2, axis=0).max()
+    expected = last - in_many_digits(matrix, residuals - matrix @ last, weight)[0]
+    np.testing.assert_allclose(state["direction"], expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(moved, theta - 0.25 * expected, rtol=1e-6, atol=1e-9)
+
+
+def test_a_step_of_spring_is_no_longer_than_max_norm():
+    objective, theta = linear(*system(7, 40)), tf.zeros((40,), tf.float64)
+    free, _, _ = stepped(SPRING(0.5, max_norm=None), objective, theta)
+    bound, _, _ = stepped(SPRING(0.5, max_norm=1e-3), objective, theta)
+    assert np.linalg.norm(free) > 1e-2
+    np.testing.assert_allclose(bound, free * (1e-3 / np.linalg.norm(free)), rtol=1e-6)
+    long, _, _ = stepped(SPRING(0.5, max_norm=1e3), objective, theta)
+    np.testing.assert_array_equal(long, free)
+
+
+def test_momentum_keeps_what_other_batches_saw():
+    """Of random rows of a consistent system the steps with momentum learn more: Kaczmarz."""
+    matrix, _ = graded(60, 30, 3.0)
+    solution = np.random.default_rng(5).normal(size=30)
+    residuals, distances = -matrix @ solution, []
+    for momentum in (0.0, 0.9):
+        optimizer, theta = SPRING(0.1, 1e-9, momentum, None), tf.zeros((30,), tf.float64)
+        state, rng = optimizer.initial_state(theta), np.random.default_rng(0)
+        for _ in range(150):
+            rows = rng.choice(60, 12, replace=False)
+            theta, state, _ = stepped(
+                optimizer, linear(matrix[rows], residuals[rows]), theta, state
+            )
+        distances.append(np.linalg.norm(theta - solution) / np.linalg.norm(solution))
+    assert distances[1] < 1e-3 * distances[0] and distances[1] < 1e-5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_spring_stays_where_it_is_if_a_loss_is_not_finite(value):
+    matrix, residuals = system(7, 40)
+    residuals[2] = value
+    theta, last = tf.ones((40,), tf.float64), tf.ones((40,), tf.float64)
+    moved, state, statuses = stepped(
+        SPRING(), linear(matrix, residuals), theta, {"direction": last}
+    )
+    np.testing.assert_array_equal(moved, theta)
+    np.testing.assert_array_equal(state["direction"], last)
+    assert statuses == [3]
+
+
+def test_spring_without_anything_to_learn():
+    theta = tf.ones((4,), tf.float64)
+    moved, _, statuses = stepped(SPRING(), linear(np.zeros((3, 4)), np.zeros(3)), theta, count=2)
+    np.testing.assert_array_equal(moved, theta)
+    assert statuses == [1, 1]
+    _, _, statuses = stepped(SPRING(), linear(np.zeros((3, 4)), np.ones(3)), theta, count=2)
+    assert statuses == [0, 0]
+
+
+# Through fit -------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tests.row_space")
+class Poisson(kpinn.PINN):
+    """u_xx = -pi^2 sin(pi x) on [-1, 1], and zero at the ends."""
+
+    coordinates, fields = "x", "u"
+
+    @kpinn.condition
+    def equation(self, x, u_xx):
+        return u_xx / math.pi**2 + ops.sin(math.pi * x)
+
+    @kpinn.condition
+    def ends(self, u):
+        return u
+
+
+def points(count):
+    return {"equation": {"x": np.linspace(-1, 1, count)}, "ends": {"x": np.array([-1.0, 1.0])}}
+
+
+FEW, MANY = points(40), points(200)  # for 141 parameters
+MAKE = {
+    "kernel": lambda: LevenbergMarquardt("kernel"),
+    "sketch": lambda: LevenbergMarquardt("sketch", rank=80),
+    "cg": lambda: LevenbergMarquardt("cg", rank=100, trials=3),
+    "spring": lambda: SPRING(max_norm=0.3),
+}
+DATA = {"kernel": FEW, "sketch": MANY, "cg": MANY, "spring": FEW}
+each = pytest.mark.parametrize("name", MAKE)
+
+
+def poisson(optimizer, **options):
+    keras.utils.set_random_seed(1)
+    pinn = Poisson(kpinn.networks.MLP(units=10, depth=2))
+    pinn.compile(optimizer, jit_compile=False, **options)
+    return pinn
+
+
+def fit(pinn, epochs, data, **arguments):
+    return pinn.fit(data, epochs=epochs, verbose=0, **arguments).history["loss"]
+
+
+def theta_of(pinn):
+    return join([variable.value for variable in pinn.trainable_variables]).numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "limit"),
+    [("kernel", 60, 1e-7), ("sketch", 60, 1e-5), ("cg", 20, 1e-3), ("spring", 100, 1e-8)],
+)
+def test_a_pinn_is_trained_in_float64(name, epochs, limit):
+    kpinn.set_float64()
+    pinn = poisson(MAKE[name]())
+    losses = fit(pinn, epochs, DATA[name])
+    assert losses[-1] < limit
+    assert name == "spring" or np.all(np.diff(losses) <= 0)
+    assert losses[-1] == pytest.approx(pinn.evaluate(DATA[name], verbose=0)[0], rel=1e-6)
+    x = np.linspace(-1, 1, 201)
+    error = pinn.predict_fields({"x": x})["u"][:, 0] - np.sin(np.pi * x)
+    assert np.abs(error).max() < 10.0 * math.sqrt(limit)
+    result = pinn.optimizer.result
+    assert result.code in ("iteration_limit", "no_progress")
+    np.testing.assert_array_equal(result.theta, theta_of(pinn))
+
+
+@each
+def test_a_pinn_is_trained_in_float32(name):
+    losses = fit(poisson(MAKE[name]()), 120 if name == "spring" else 20, DATA[name])
+    assert losses[-1] < 1e-3
+
+
+@each
+def test_eager_equals_compiled(name):
+    kpinn.set_float64()
+    losses = fit(poisson(MAKE[name]()), 2, DATA[name])
+    eager = fit(poisson(MAKE[name](), run_eagerly=True), 2, DATA[name])
+    np.testing.assert_allclose(eager, losses, rtol=1e-6)
+
+
+@each
+def test_a_saved_training_goes_on_bit_for_bit(name, tmp_path):
+    kpinn.set_float64()
+    pinn = poisson(MAKE[name]())
+    fit(pinn, 3, DATA[name])
+    pinn.save(tmp_path / "poisson.keras")
+    loaded = keras.saving.load_model(tmp_path / "poisson.keras")
+    assert loaded.optimizer.get_config() == pinn.optimizer.get_config()
+    expected = fit(pinn, 5, DATA[name], initial_epoch=3)
+    assert fit(loaded, 5, DATA[name], initial_epoch=3) == expected
+    np.testing.assert_array_equal(theta_of(loaded), theta_of(pinn))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("kernel", {}), ("spring", {}), ("spring", {"run_eagerly": True})]
+)
+def test_mini_batches(name, options):
+    kpinn.set_float64()
+    pinn = poisson(MAKE[name](), **options)
+    start = pinn.evaluate(MANY, verbose=0)[0]
+    epochs = 1 if options else 30
+    assert len(fit(pinn, epochs, MANY, batch_size=30)) == epochs
+    assert int(pinn.optimizer.iterations.numpy()) == 7 * epochs
+    limit = 1.0 if options else 1e-3
+    assert pinn.evaluate(MANY, verbose=0)[0] < limit * start
+
+
+def test_spring_respects_bounds_and_schedules():
+    kpinn.set_float64()
+
+    class Down(kpinn.PINN):
+        coordinates, fields = "x", "u"
+
+        def __init__(self, network):
+            super().__init__(network)
+            self.unknown("a", initial=0.1, positive=True)
+
+        @kpinn.condition
+        def push(self, u, a):
+            return a + 1.0 + 0.0 * u
+
+    pinn = Down(kpinn.networks.MLP(units=3, depth=1))
+    rate = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5)
+    pinn.compile(SPRING(rate, max_norm=None), jit_compile=False)
+    fit(pinn, 10, {"x": np.linspace(0, 1, 4)})
+    assert float(pinn.unknowns["a"].numpy()) == pytest.approx(1e-7, rel=10)
+    assert float(pinn.unknowns["a"].numpy()) > 0.0
+    assert float(pinn.optimizer.learning_rate) == pytest.approx(0.25)
+
+
+def test_spring_takes_the_learning_rate_of_callbacks():
+    pinn = poisson(SPRING())
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.0)
+    fit(pinn, 1, FEW)
+    before = theta_of(pinn)
+    fit(pinn, 2, FEW, callbacks=[schedule])
+    np.testing.assert_array_equal(theta_of(pinn), before)
+
+
+# Errors and arguments ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "data", "message"),
+    [
+        (
+            LevenbergMarquardt("kernel", memory=1000),
+            FEW,
+            f"LevenbergMarquardt needs {kernel_bytes(42, 141)} bytes for 42 residuals and 141 "
+            "parameters, which is more than memory=1000: pass fewer points or batch_size",
+        ),
+        (
+            LevenbergMarquardt("sketch", memory=1000),
+            MANY,
+            f"LevenbergMarquardt needs {kernel_bytes(70, 141)} bytes for 70 sums of residuals and "
+            "141 parameters, which is more than memory=1000: pass a smaller rank",
+        ),
+        (
+            SPRING(memory=1000),
+            FEW,
+            f"SPRING needs {kernel_bytes(42, 141)} bytes for 42 residuals and 141 parameters, "
+            "which is more than memory=1000: pass fewer points or batch_size",
+        ),
+        (
+            LevenbergMarquardt("cg", rank=300, memory=1000),
+            MANY,
+            f"{nystrom_bytes(141, 141)} bytes for a preconditioner of rank 141 for 141 parameters, "
+            "which is more than memory=1000: pass a smaller rank",
+        ),
+        (LevenbergMarquardt("sketch", rank=142), MANY, "rank=142 is more than the 141 parameters"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_first_step(optimizer, data, message):
+    pinn = poisson(optimizer)
+    before = pinn.get_weights()
+    with pytest.raises(ValueError, match=message):
+        fit(pinn, 2, data)
+    for one, two in zip(pinn.get_weights(), before, strict=False):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (LevenbergMarquardt, {"rank": 0}, "rank is a positive whole number, not 0"),
+        (LevenbergMarquardt, {"solver": "cg", "rank": -1}, "rank is a positive whole number"),
+        (LevenbergMarquardt, {"solver": "cg", "rank": 1.5}, "positive whole number, not 1.5"),
+        (SPRING, {"learning_rate": 0.0}, "learning_rate is positive, not 0.0"),
+        (SPRING, {"learning_rate": math.nan}, "learning_rate is positive, not nan"),
+        (SPRING, {"damping": 0.0}, "damping is positive, not 0.0"),
+        (SPRING, {"damping": math.inf}, "damping is positive, not inf"),
+        (SPRING, {"momentum": 1.0}, "momentum is from 0 to below 1, not 1.0"),
+        (SPRING, {"momentum": -0.1}, "momentum is from 0 to below 1, not -0.1"),
+        (SPRING, {"momentum": math.nan}, "momentum is from 0 to below 1, not nan"),
+        (SPRING, {"max_norm": 0.0}, "max_norm is positive or None, not 0.0"),
+    ],
+)
+def test_arguments_out_of_range(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        LevenbergMarquardt("sketch", 0.2, 0.5, 7, 2**20, 33),
+        LevenbergMarquardt("kernel", rank=5),
+        SPRING(0.25, 1e-4, 0.5, 0.125, 2**20),
+        SPRING(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5), max_norm=None),
+    ],
+)
+def test_configuration(optimizer):
+    config = json.dumps(keras.optimizers.serialize(optimizer))
+    again = keras.optimizers.deserialize(json.loads(config))
+    assert type(again) is type(optimizer)
+    assert json.dumps(keras.optimizers.serialize(again)) == config
+
+
+def test_losses_that_are_no_sum_of_squares():
+    pinn = poisson(SPRING(), loss="mae")
+    with pytest.raises(ValueError, match="only a mean square is a sum of squares"):
+        fit(pinn, 1, FEW)
+
+
+def test_spring_is_a_stage():
+    kpinn.set_float64()
+    pinn = poisson(Sequence([(SPRING(max_norm=0.3), 20), (LevenbergMarquardt("kernel"), 20)]))
+    losses = fit(pinn, 40, FEW)
+    assert losses[39] < 1e-3 * losses[19] < 1e-3 * losses[0]
