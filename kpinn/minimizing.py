@@ -89,7 +89,7 @@ def _check_memory(residuals, parameters):
 
 
 class Epochs:
-    """Reports accepted iterations to the callbacks as epochs.
+    """Reports accepted iterations to the callbacks as epochs, of which the first has begun.
 
     Attributes:
         logs: of the last epoch.
@@ -98,6 +98,7 @@ class Epochs:
     def __init__(self, pinn, data, callbacks, epoch, validate):
         self.pinn, self.data, self.callbacks = pinn, data, callbacks
         self.epoch, self.validate, self.logs = epoch, validate, {}
+        self._begun = True  # the first one
 
     def __call__(self, theta, terms):
         """Sets the weights, and ends an epoch whose loss and terms are known.
@@ -108,7 +109,9 @@ class Epochs:
         assign(list(self.pinn.trainable_variables), theta)
         self.pinn._at_work().iterations.assign_add(1)
         terms = dict(zip(("loss", *self.pinn.conditions), terms.tolist(), strict=True))
-        self.callbacks.begin(self.epoch)
+        if not self._begun:
+            self.callbacks.begin(self.epoch)
+        self._begun = False
         self.callbacks.list.on_train_batch_begin(0)
         logs = self._logs(terms)
         self.callbacks.list.on_train_batch_end(0, logs)

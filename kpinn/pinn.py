@@ -105,7 +105,8 @@ class PINN(Trainer, metaclass=_Constructed):
         # A plain namespace, because Keras would track what is in it as state of the model.
         state = types.SimpleNamespace(unknowns={}, functions={}, scales={}, sizes={})
         state.objective = state.metrics = state.loss = None
-        state.constructed, state.training_data, state.jit_compile = False, None, False
+        state.constructed = state.jit_compile = state.minimizing = False
+        state.training_data = None
         self._plain = state
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method

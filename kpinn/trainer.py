@@ -286,11 +286,11 @@ class Trainer(keras.Model):
         self._train_on(old._replace(sample_weight=old.sample_weight | new))
 
     def _refuse_changes(self, what):
-        if isinstance(self._at_work(), ScipyOptimizer):
+        if self._plain.minimizing:
             raise ValueError(
                 f"{type(self._at_work()).__name__} needs the same {what} in each iteration: "
-                "replace them between two calls of fit, or use an optimizer that works in steps, "
-                "such as kpinn.optimizers.SSBroyden."
+                "replace them between two calls of fit or before its first epoch, or use an "
+                "optimizer that works in steps, such as kpinn.optimizers.SSBroyden."
             )
 
     def _train_on(self, arrays):

@@ -220,8 +220,12 @@ def _check_schedule(pinn, schedule):
 def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     optimizer = pinn._at_work()
     if isinstance(optimizer, ScipyOptimizer):
-        data = pinn._plain.training_data
-        return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
+        callbacks.begin(initial_epoch)  # which may bring fresh points
+        data, pinn._plain.minimizing = pinn._plain.training_data, True
+        try:
+            return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
+        finally:
+            pinn._plain.minimizing = False
     if isinstance(optimizer, FlatOptimizer):
         with finished(pinn):
             return fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)

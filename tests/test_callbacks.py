@@ -7,7 +7,13 @@ from problems import BOX, Formula, heat_points, small_heat
 
 import kpinn
 from kpinn.callbacks import LossBalancing, Resample, ResidualSampling, ResidualWeights
-from kpinn.optimizers import LevenbergMarquardt, ScipyMinimize, SSBroyden
+from kpinn.optimizers import (
+    LevenbergMarquardt,
+    ScipyLeastSquares,
+    ScipyMinimize,
+    Sequence,
+    SSBroyden,
+)
 
 
 class Seen(keras.callbacks.Callback):
@@ -280,7 +286,8 @@ def test_a_condition_that_is_met_gets_a_finite_weight():
 def test_scipy_needs_the_same_loss_weights():
     pinn = compiled(ScipyMinimize())
     with pytest.raises(ValueError, match="ScipyMinimize needs the same loss weights"):
-        pinn.fit(heat_points(), epochs=2, verbose=0, callbacks=[LossBalancing()])
+        pinn.fit(heat_points(), epochs=2, verbose=0, callbacks=[LossBalancing(every=1)])
+    assert float(pinn.loss_weights["start"]) != 1.0  # set before the first iteration
 
 
 def test_points_replaced_by_hand():
@@ -300,6 +307,28 @@ def test_scipy_needs_the_same_points():
     pinn = compiled(ScipyMinimize())
     with pytest.raises(ValueError, match="ScipyMinimize needs the same points and weights"):
         pinn.fit(heat_points(), epochs=5, verbose=0, callbacks=[Resample(sample, 2)])
+    pinn.replace_points(sample(7))  # between two calls
+
+
+@pytest.mark.parametrize("first", [2, 3])
+def test_fresh_points_for_a_stage_of_scipy(first):
+    kpinn.set_float64()
+    stages = [(keras.optimizers.SGD(0.0), 2), (ScipyMinimize(), 2), (ScipyLeastSquares(), 2)]
+    pinn, seen, steps = compiled(Sequence(stages)), Seen("heat"), []
+    logs = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: steps.append(epoch))
+    callbacks = [Resample(sample, first), seen, logs]
+    if first == 3:  # within a stage of scipy
+        with pytest.raises(ValueError, match="ScipyMinimize needs the same points"):
+            pinn.fit(heat_points(), epochs=6, verbose=0, callbacks=callbacks)
+        return
+    history = pinn.fit(heat_points(), epochs=6, verbose=0, callbacks=callbacks)
+    assert steps == list(range(6))
+    for epoch in (2, 4):
+        expected = sample(epoch)["heat"]["x"].ravel()
+        for points in seen.points[epoch : epoch + 2]:
+            np.testing.assert_array_equal(points, expected)
+    loss = pinn.evaluate(pinn.training_points, verbose=0, return_dict=True)["loss"]
+    assert history.history["loss"][-1] == pytest.approx(loss, rel=1e-9)
 
 
 @pytest.mark.parametrize(
