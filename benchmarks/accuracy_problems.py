@@ -187,7 +187,7 @@ def wave(units=20, depth=3):
 
     def make():
         embedding = [Rescale([1 / 4, -1], [3 / 4, 1]), PeriodicEmbedding([None, 2.0])]
-        network = SIREN(units, depth, embedding=embedding)
+        network = SIREN(units, depth, frequency=1.5, embedding=embedding)
         network = HardCondition(network, "t x", start, from_rest)
         return kpinn.PINN(network, "t x", "u", [equation])
 

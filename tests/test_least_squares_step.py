@@ -2,10 +2,10 @@
 
 import functools
 
-import mpmath
 import numpy as np
 import pytest
 import tensorflow as tf
+from linear_systems import fold, graded, in_many_digits, stacked
 
 from kpinn.optimizers import damped_least_squares
 
@@ -29,24 +29,13 @@ def system(rows, columns, rank=None, seed=0):
     return matrix, rng.normal(size=rows)
 
 
-def graded(rows, columns, condition, seed=1):
-    """A system whose singular values fall evenly from 1 to `1 / condition`."""
-    rng = np.random.default_rng(seed)
-    left = np.linalg.qr(rng.normal(size=(rows, columns)))[0]
-    right = np.linalg.qr(rng.normal(size=(columns, columns)))[0]
-    return left * np.geomspace(1.0, 1.0 / condition, columns) @ right.T, rng.normal(size=rows)
-
-
 def folded(matrix, residuals, chunk=None, dtype="float64", by="reflections"):
     """The `Factor` of a system whose rows come in chunks."""
     matrix, residuals = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
     chunk = chunk or len(matrix)
 
-    def fold_jacobian(theta, function, result):
-        for first in range(0, len(matrix), chunk):
-            rows = slice(first, first + chunk)
-            result = function(result, matrix[rows], residuals[rows])
-        return result
+    def fold_jacobian(theta, *rest):
+        return fold(matrix, residuals, chunk, *rest)
 
     damping = tf.constant(1.0 if by == "products" else 0.0, dtype)
     theta, scale = tf.zeros((matrix.shape[1],), dtype), tf.ones((), dtype)
@@ -58,24 +47,6 @@ def folded(matrix, residuals, chunk=None, dtype="float64", by="reflections"):
 
 def solved(factor, damping):
     return factor.solve(tf.constant(damping, factor.matrix.dtype))
-
-
-def stacked(matrix, residuals, damping):
-    """The minimum by numpy, of `[J; sqrt(damping) I] s = [-r; 0]`."""
-    size = matrix.shape[1]
-    rows = np.concatenate([matrix, np.sqrt(damping) * np.eye(size)])
-    return np.linalg.lstsq(rows, -np.concatenate([residuals, np.zeros(size)]), rcond=None)[0]
-
-
-def in_many_digits(matrix, residuals, damping):
-    """The minimum, and the decrease of `|J s + r|^2`, with 60 digits by normal equations."""
-    with mpmath.workdps(60):
-        j, r = mpmath.matrix(matrix.tolist()), mpmath.matrix(residuals.tolist())
-        normal = j.T * j + mpmath.mpf(damping) * mpmath.eye(j.cols)
-        step = mpmath.lu_solve(normal, -(j.T * r))
-        after = j * step + r
-        decrease = (r.T * r)[0] - (after.T * after)[0]
-        return np.array([float(s) for s in step]), float(decrease)
 
 
 @both_kinds

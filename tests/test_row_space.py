@@ -6,11 +6,11 @@ import json
 import math
 
 import keras
-import mpmath
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from linear_systems import fold, graded, in_many_digits, stacked
 
 import kpinn
 from kpinn.optimizers import SPRING, LevenbergMarquardt, Sequence
@@ -38,21 +38,6 @@ def system(rows, columns, seed=0):
     """A matrix `(rows, columns)` and residuals `(rows,)`."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(rows, columns)), rng.normal(size=rows)
-
-
-def graded(rows, columns, condition, seed=1):
-    """A system whose singular values fall evenly from 1 to `1 / condition`."""
-    rng, size = np.random.default_rng(seed), min(rows, columns)
-    left = np.linalg.qr(rng.normal(size=(rows, size)))[0]
-    right = np.linalg.qr(rng.normal(size=(columns, size)))[0]
-    return left * np.geomspace(1.0, 1.0 / condition, size) @ right.T, rng.normal(size=rows)
-
-
-def fold(matrix, residuals, chunk, function, result):
-    for first in range(0, len(matrix), chunk):
-        rows = slice(first, first + chunk)
-        result = function(result, matrix[rows], residuals[rows])
-    return result
 
 
 def linear(matrix, residuals, chunk=5, dtype="float64"):
@@ -86,24 +71,6 @@ def dense_of(matrix, residuals, by="products"):
 
 def solved(model, damping):
     return model.solve(tf.constant(damping, model.residuals.dtype))
-
-
-def stacked(matrix, residuals, damping):
-    """The minimum by numpy, of `[J; sqrt(damping) I] s = [-r; 0]`."""
-    size = matrix.shape[1]
-    rows = np.concatenate([matrix, np.sqrt(damping) * np.eye(size)])
-    return np.linalg.lstsq(rows, -np.concatenate([residuals, np.zeros(size)]), rcond=None)[0]
-
-
-def in_many_digits(matrix, residuals, damping):
-    """The minimum, and the decrease of `|J s + r|^2`, with 60 digits."""
-    with mpmath.workdps(60):
-        j, r = mpmath.matrix(matrix.tolist()), mpmath.matrix(residuals.tolist())
-        normal = j * j.T + mpmath.mpf(damping) * mpmath.eye(j.rows)
-        step = -(j.T * mpmath.lu_solve(normal, r))
-        after = j * step + r
-        decrease = (r.T * r)[0] - (after.T * after)[0]
-        return np.array([float(s) for s in step]), float(decrease)
 
 
 # The kernel --------------------------------------------------------------------------------
@@ -699,7 +666,12 @@ def test_what_does_not_fit_is_refused_before_the_first_step(optimizer, data, mes
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (LevenbergMarquardt, {"rank": 0}, "rank is a positive whole number, not 0"),
+        (
+            LevenbergMarquardt,
+            {"rank": 5},
+            "rank=5 is for the solvers 'sketch' and 'cg', not 'dense'",
+        ),
+        (LevenbergMarquardt, {"solver": "sketch", "rank": 0}, "rank is a positive whole number"),
         (LevenbergMarquardt, {"solver": "cg", "rank": -1}, "rank is a positive whole number"),
         (LevenbergMarquardt, {"solver": "cg", "rank": 1.5}, "positive whole number, not 1.5"),
         (SPRING, {"learning_rate": 0.0}, "learning_rate is positive, not 0.0"),
@@ -721,7 +693,7 @@ def test_arguments_out_of_range(make, options, message):
     "optimizer",
     [
         LevenbergMarquardt("sketch", 0.2, 0.5, 7, 2**20, 33),
-        LevenbergMarquardt("kernel", rank=5),
+        LevenbergMarquardt("cg", rank=0),
         SPRING(0.25, 1e-4, 0.5, 0.125, 2**20),
         SPRING(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5), max_norm=None),
     ],

@@ -122,6 +122,8 @@ class LevenbergMarquardt(FlatOptimizer):
             raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
         if not damping > 0.0:
             raise ValueError(f"damping is positive, not {damping!r}.")
+        if rank is not None and solver not in ("sketch", "cg"):
+            raise ValueError(f"rank={rank!r} is for the solvers 'sketch' and 'cg', not {solver!r}.")
         if rank is not None and not (solver == "cg" and rank == 0):
             rank = positive_whole("rank", rank)
         self.solver, self.ratio, self.damping = solver, ratio, damping
