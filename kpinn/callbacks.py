@@ -237,8 +237,8 @@ class LossBalancing(_Every):
         decay: between 0 and 1.
 
     Raises:
-        ValueError: for a rule that there is not, or numbers out of range; in `fit`, for a minimizer
-            of scipy, whose loss must not change.
+        ValueError: for a rule that there is not, or numbers out of range; in `fit`, if it is time
+            while a minimizer of scipy works, whose loss must not change.
 
     Example:
 

@@ -18,12 +18,27 @@ import tensorflow as tf
 
 from kpinn import checks
 from kpinn.losses import Mean
-from kpinn.squares import is_square, point_weights, sets_of
+from kpinn.squares import check_squares, check_weights, is_square, point_weights, sets_of
 
 
 def all_squares(pinn):
     """Whether the losses of all conditions are mean squares."""
     return all(is_square(loss) for loss in pinn._objective.losses.values())
+
+
+def check_losses(pinn, data, optimizer):
+    """Raises `ValueError` for losses and weights that an optimizer cannot do with.
+
+    Args:
+        pinn: the `PINN`, compiled.
+        data: a `Data`.
+        optimizer: one of `kpinn.optimizers`, or of Keras, which take any.
+    """
+    convex = getattr(optimizer, "convex", False)
+    if getattr(optimizer, "least_squares", False) or (convex and all_squares(pinn)):
+        check_squares(pinn, data)
+    elif convex:
+        check_weights(pinn, data)
 
 
 def roots_of(pinn, data):

@@ -1,9 +1,8 @@
 """The Jacobian of a PINN's residuals with respect to its parameters.
 
 The residual vector is scaled so that the sum of its squares is the loss, see `kpinn.squares`. Its
-entries are those of the conditions in their order, for each
-condition point after point, for each point its columns. The parameters are those of
-`kpinn.destructure(pinn)`.
+entries are those of the conditions in their order, for each condition point after point, for each
+point its columns. The parameters are those of `kpinn.destructure(pinn)`.
 """
 
 import math

@@ -4,14 +4,13 @@ import keras
 import tensorflow as tf
 
 from kpinn import checks, data, objective, residuals, saving, training
-from kpinn.curvature import all_squares
+from kpinn.curvature import check_losses
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence, current, stages
-from kpinn.squares import check_squares, check_weights
 from kpinn.unknowns import UnknownValue
 
 
@@ -330,12 +329,8 @@ class Trainer(keras.Model):
     def _check_start(self, arrays):
         """Evaluates once before training; builds metrics and optimizer before the first trace."""
         self._remember(arrays)
-        optimizers = [each for each, _ in stages(self.optimizer, 0)]
-        convex = any(getattr(each, "convex", False) for each in optimizers)
-        if any(getattr(each, "least_squares", False) for each in optimizers):
-            check_squares(self, arrays)
-        elif convex:
-            (check_squares if all_squares(self) else check_weights)(self, arrays)
+        for optimizer, _ in stages(self.optimizer, 0):
+            check_losses(self, arrays, optimizer)
         residuals = self.call(arrays.points)  # as it is: Keras would wrap its errors
         checks.check_start(arrays, residuals)
         self._step_logs(0.0, arrays.points, arrays.targets, residuals, None)

@@ -1,7 +1,12 @@
 """Damped linear least squares in numpy and with many digits, for tests of the steps."""
 
+import functools
+
 import mpmath
 import numpy as np
+import tensorflow as tf
+
+from kpinn.optimizers.damped_least_squares import factorize
 
 
 def graded(rows, columns, condition, seed=1):
@@ -18,6 +23,22 @@ def fold(matrix, residuals, chunk, function, result):
         rows = slice(first, first + chunk)
         result = function(result, matrix[rows], residuals[rows])
     return result
+
+
+def folded(matrix, residuals, chunk=None, dtype="float64", by="reflections"):
+    """The `Factor` of a system whose rows come in chunks."""
+    matrix, residuals = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
+    chunk = chunk or len(matrix)
+
+    def fold_jacobian(theta, *rest):
+        return fold(matrix, residuals, chunk, *rest)
+
+    damping = tf.constant(1.0 if by == "products" else 0.0, dtype)
+    theta, scale = tf.zeros((matrix.shape[1],), dtype), tf.ones((), dtype)
+    transposed = functools.partial(tf.linalg.matvec, tf.transpose(matrix))
+    factor = factorize(fold_jacobian, transposed, theta, damping, scale)
+    assert bool(factor.products) == (by == "products")
+    return factor
 
 
 def stacked(matrix, residuals, damping):

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear_systems import fold, graded, in_many_digits, stacked
+from linear_systems import folded, graded, in_many_digits, stacked
 
 from kpinn.optimizers import damped_least_squares
 
@@ -27,22 +27,6 @@ def system(rows, columns, rank=None, seed=0):
     rank = min(rows, columns) if rank is None else rank
     matrix = rng.normal(size=(rows, rank)) @ rng.normal(size=(rank, columns))
     return matrix, rng.normal(size=rows)
-
-
-def folded(matrix, residuals, chunk=None, dtype="float64", by="reflections"):
-    """The `Factor` of a system whose rows come in chunks."""
-    matrix, residuals = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
-    chunk = chunk or len(matrix)
-
-    def fold_jacobian(theta, *rest):
-        return fold(matrix, residuals, chunk, *rest)
-
-    damping = tf.constant(1.0 if by == "products" else 0.0, dtype)
-    theta, scale = tf.zeros((matrix.shape[1],), dtype), tf.ones((), dtype)
-    transposed = functools.partial(tf.linalg.matvec, tf.transpose(matrix))
-    factor = damped_least_squares.factorize(fold_jacobian, transposed, theta, damping, scale)
-    assert bool(factor.products) == (by == "products")
-    return factor
 
 
 def solved(factor, damping):
@@ -273,6 +257,13 @@ def test_the_smallest_damping_can_be_told_from_zero(by):
     step, decrease, again = solved(factor, smallest)
     for part in (step, decrease, again(tf.ones((20,), tf.float64))):
         assert np.isfinite(part).all()
+
+
+@pytest.mark.parametrize("columns", [1, 399, 400, 835, 1601])  # one block, and up to three levels
+def test_products_by_blocks(columns):
+    rows = np.random.default_rng(0).normal(size=(7, columns))
+    found = damped_least_squares.products_of(tf.constant(rows))
+    np.testing.assert_allclose(found, rows.T @ rows, rtol=0, atol=1e-13)
 
 
 def test_products_that_do_not_suffice_give_nan():

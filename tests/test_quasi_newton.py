@@ -527,8 +527,8 @@ def test_a_matrix_that_does_not_fit_is_refused():
 @pytest.mark.parametrize(
     "optimizer, options, message",
     [
-        (LBFGS, {"memory": 0}, "number of pairs"),
-        (LBFGS, {"memory": 2.5}, "number of pairs"),
+        (LBFGS, {"memory": 0}, "memory is a positive whole number"),
+        (LBFGS, {"memory": 2.5}, "memory is a positive whole number"),
         (BFGS, {"memory": 0}, "number of bytes"),
         (SSBroyden, {"line_search": "armijo"}, "not one of strong_wolfe, hager_zhang"),
         (SSBFGS, {"first_step": 0.0}, "first_step is a positive length"),

@@ -53,6 +53,22 @@ class FlatObjective(typing.NamedTuple):
     value: Callable | None = None
 
 
+def check_memory(optimizer, needed, what, advice):
+    """Raises `ValueError` if an optimizer needs more bytes than its `memory`.
+
+    Args:
+        optimizer: a `FlatOptimizer` with an attribute `memory`.
+        needed: bytes.
+        what: what they are for.
+        advice: what to do about it, beside the obvious.
+    """
+    if needed > optimizer.memory:
+        raise ValueError(
+            f"{type(optimizer).__name__} needs {needed} bytes for {what}, which is more than "
+            f"memory={optimizer.memory}: {advice}, pass memory={needed}, or take a smaller network."
+        )
+
+
 class Progress(typing.NamedTuple):
     """What a step did.
 

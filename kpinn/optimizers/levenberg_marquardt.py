@@ -17,6 +17,7 @@ from kpinn.optimizers.flat_optimizer import (
     RUNNING,
     FlatOptimizer,
     Progress,
+    check_memory,
 )
 from kpinn.optimizers.kernel import collect, kernel, kernel_bytes
 from kpinn.optimizers.nystrom import nystrom, nystrom_bytes
@@ -140,26 +141,18 @@ class LevenbergMarquardt(FlatOptimizer):
         if self.solver == "dense":
             needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
             advice = "pass solver='cg', which has no matrix"
-            self._check_memory(needed, f"{size} parameters", advice)
+            check_memory(self, needed, f"{size} parameters", advice)
         if self.solver == "sketch":
             rows = self._sums(size)
             what = f"{rows} sums of residuals and {size} parameters"
-            self._check_memory(kernel_bytes(rows, size), what, "pass a smaller rank")
+            check_memory(self, kernel_bytes(rows, size), what, "pass a smaller rank")
         if self.solver == "cg":
             rank = self._eigenvalues(size)
             what = f"a preconditioner of rank {rank} for {size} parameters"
-            self._check_memory(nystrom_bytes(size, rank), what, "pass a smaller rank")
+            check_memory(self, nystrom_bytes(size, rank), what, "pass a smaller rank")
         state = dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
         draws = dict.fromkeys(("draws", "failures"), tf.constant(0))
         return state | draws if self.solver == "sketch" else state
-
-    def _check_memory(self, needed, what, advice):
-        if needed > self.memory:
-            raise ValueError(
-                f"LevenbergMarquardt needs {needed} bytes for {what}, which is more than "
-                f"memory={self.memory}: {advice}, pass memory={needed}, or take a smaller "
-                "network."
-            )
 
     def _sums(self, parameters):
         """The number of rows of a sketch."""
@@ -230,7 +223,7 @@ class LevenbergMarquardt(FlatOptimizer):
             return sketch(objective, theta, residuals, signs, products)
         what = f"{count} residuals and {size} parameters"
         advice = "pass fewer points or batch_size to fit, or solver='cg', which has no matrix"
-        self._check_memory(kernel_bytes(count, size), what, advice)
+        check_memory(self, kernel_bytes(count, size), what, advice)
         return kernel(*collect(objective.fold_jacobian, theta), products)
 
     def _may_see_more(self, start, damping, scale):

@@ -8,6 +8,7 @@ the next step, so that a step takes little more than one evaluation.
 import keras
 import tensorflow as tf
 
+from kpinn.arguments import positive_whole
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NO_PROGRESS,
@@ -251,9 +252,7 @@ class LBFGS(QuasiNewton):
         name="lbfgs",
     ):
         super().__init__(line_search, first_step, tolerance, name)
-        if memory != int(memory) or memory < 1:
-            raise ValueError(f"memory is a number of pairs, at least one, not {memory!r}.")
-        self.memory = int(memory)
+        self.memory = positive_whole("memory", memory)
 
     def get_config(self):
         """The arguments."""

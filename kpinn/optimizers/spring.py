@@ -12,6 +12,7 @@ from kpinn.optimizers.flat_optimizer import (
     RUNNING,
     FlatOptimizer,
     Progress,
+    check_memory,
 )
 from kpinn.optimizers.kernel import collect, kernel, kernel_bytes
 
@@ -98,7 +99,10 @@ class SPRING(FlatOptimizer):
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
         before = objective.residuals(theta)
-        self._check_memory(before.shape[0], theta.shape[0])
+        count, size = before.shape[0], theta.shape[0]
+        what = f"{count} residuals and {size} parameters"
+        advice = "pass fewer points or batch_size to fit"
+        check_memory(self, kernel_bytes(count, size), what, advice)
         direction = self._direction(objective, theta, state["direction"])
         moved = theta - self._length(direction) * direction
         if objective.lower is not None:
@@ -130,12 +134,3 @@ class SPRING(FlatOptimizer):
         if self.max_norm is None:
             return rate
         return tf.minimum(rate, tf.math.divide_no_nan(self.max_norm, tf.norm(direction)))
-
-    def _check_memory(self, residuals, parameters):
-        needed = kernel_bytes(residuals, parameters)
-        if needed > self.memory:
-            raise ValueError(
-                f"SPRING needs {needed} bytes for {residuals} residuals and {parameters} "
-                f"parameters, which is more than memory={self.memory}: pass fewer points or "
-                f"batch_size to fit, pass memory={needed}, or take a smaller network."
-            )
