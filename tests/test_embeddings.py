@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import references
 import tensorflow as tf
+from keras import ops
 from mpmath import mp
 
 import kpinn
@@ -67,6 +68,10 @@ FORMULAS = {
     "period of a column": (
         lambda: PeriodicEmbedding({1: 2.5}, harmonics=2),
         lambda p: np.array([p[0], *harmonics(p[1], 2.5, 2)]),
+    ),
+    "even": (
+        lambda: PeriodicEmbedding([None, 2.0], harmonics=2, even=True),
+        lambda p: np.array([p[0], *harmonics(p[1], 2.0, 2)[:2]]),
     ),
     "fourier": (lambda: FourierFeatures(6, scale=0.5), cosines),
     "fourier, two scales": (lambda: FourierFeatures(8, scale=[0.1, 1.0]), cosines),
@@ -179,6 +184,28 @@ def test_a_periodic_network_is_periodic_with_all_derivatives():
             assert_close(there[name], values, 1e-12)
     in_time = strict(network, X + [0.75, 0.0], "u")["u"]
     assert np.abs(in_time - here["u"]).max() > 1e-3
+
+
+def test_an_even_network_is_mirrored_at_both_walls():
+    kpinn.set_float64()
+    embedding = PeriodicEmbedding([None, 2.0], harmonics=2, even=True)
+    network = kpinn.networks.MLP(units=6, depth=2, embedding=embedding)
+    network.build((None, 2))
+    odd = kpinn.layers.HardCondition(network, "t x", distance=lambda x: ops.sin(np.pi * x))
+    for wall in (0.0, 1.0, -3.0):
+        before, behind = ([[0.3, wall + side * 0.2]] for side in (-1, 1))
+        requests = "u, u_x, u_xx, u_xxx, u_t"
+        found = [strict(network, np.array(place), requests) for place in (before, behind)]
+        negated = [strict(odd, np.array(place), requests) for place in (before, behind)]
+        for name, values in found[0].items():
+            sign = -1.0 if name in ("u_x", "u_xxx") else 1.0
+            assert abs(values[0, 0]) > 1e-3
+            assert_close(found[1][name], sign * values, 1e-12)
+            assert_close(negated[1][name], -sign * negated[0][name], 1e-12)
+        at_wall = strict(network, np.array([[0.3, wall]]), "u_x, u_xxx")
+        assert max(abs(value[0, 0]) for value in at_wall.values()) < 1e-12
+        at_wall = strict(odd, np.array([[0.3, wall]]), "u, u_xx")
+        assert max(abs(value[0, 0]) for value in at_wall.values()) < 1e-12
 
 
 # Frequencies -------------------------------------------------------------------------------

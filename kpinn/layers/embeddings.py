@@ -19,16 +19,22 @@ class PeriodicEmbedding(keras.layers.Layer):
     say so. More harmonics let a small network bend more, and are harder to train by
     quasi-Newton optimizers: take one if in doubt.
 
+    With `even=True` the cosines alone are kept, and what follows is an even function of `x` with
+    the period `P`: mirrored at `x = 0` and at `x = P / 2`, where its slope is zero. Times
+    `sin(2 pi x / P)` it is an odd one, which is zero there. So walls half a period apart hold
+    exactly, by reflection.
+
     Args:
         periods: one period per column, `None` for a column that is not periodic; or a dict from
             the number of a column to its period.
         harmonics: number of multiples of the lowest frequency.
+        even: whether the sines are left out, of all columns with a period.
         **kwargs: of `keras.layers.Layer`.
 
     Input shape: `(n, d)`.
 
     Output shape: `(n, d + p (2 harmonics - 1))` for `p` periodic columns, in the order of the
-    columns; for each of them first the cosines.
+    columns; for each of them first the cosines. If even, `(n, d + p (harmonics - 1))`.
 
     Raises:
         ValueError: for periods that are no positive numbers, or not as many as columns.
@@ -43,10 +49,10 @@ class PeriodicEmbedding(keras.layers.Layer):
         boundary conditions with deep neural networks" (2021).
     """
 
-    def __init__(self, periods, harmonics=1, **kwargs):
+    def __init__(self, periods, harmonics=1, even=False, **kwargs):
         super().__init__(**kwargs)
         self.periods = _checked_periods(periods)
-        self.harmonics = positive_whole("harmonics", harmonics)
+        self.harmonics, self.even = positive_whole("harmonics", harmonics), bool(even)
 
     def build(self, input_shape):
         """Checks the number of columns."""
@@ -69,7 +75,7 @@ class PeriodicEmbedding(keras.layers.Layer):
                 found.append(part)
             else:
                 angles = part * ops.convert_to_tensor(multiples[None] / period, inputs.dtype)
-                found += [ops.cos(angles), ops.sin(angles)]
+                found += [ops.cos(angles)] if self.even else [ops.cos(angles), ops.sin(angles)]
         return ops.concatenate(found, axis=1)
 
     def _period(self, column):
@@ -80,7 +86,8 @@ class PeriodicEmbedding(keras.layers.Layer):
     def get_config(self):
         """The arguments."""
         many = dict(self.periods) if isinstance(self.periods, dict) else list(self.periods)
-        return super().get_config() | {"periods": many, "harmonics": self.harmonics}
+        config = {"periods": many, "harmonics": self.harmonics, "even": self.even}
+        return super().get_config() | config
 
 
 def _checked_periods(periods):
