@@ -1,9 +1,9 @@
-"""Draws errors against seconds from the file that `accuracy.py --json FILE` writes.
+"""Draws errors against seconds from the files that `accuracy.py --json FILE` writes.
 
 One panel per problem, one colour per optimizer: thin lines are the seeds, the thick one is the
 median of the errors so far; the dotted line is the target.
 
-Run: python benchmarks/accuracy_curves.py FILE.json --output docs/images/accuracy.png
+Run: python benchmarks/accuracy_curves.py FILE.json [...] --output docs/images/accuracy.png
 """
 
 import argparse
@@ -68,10 +68,11 @@ def median(curves):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=pathlib.Path, help="what accuracy.py --json wrote")
+    parser.add_argument("results", nargs="+", type=pathlib.Path, help="of accuracy.py --json")
     parser.add_argument("--output", type=pathlib.Path, required=True, help="picture to write")
     given = parser.parse_args(arguments)
-    figure = draw(json.loads(given.results.read_text(encoding="utf8")))
+    found = [json.loads(file.read_text(encoding="utf8")) for file in given.results]
+    figure = draw([each for results in found for each in results])
     given.output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(given.output)
 

@@ -33,6 +33,7 @@ from exact import burgers as burgers_of_the_examples
 DIFFERENCE = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 STEPS = {"two_solitons": 5e-3, "wave": 1e-3, "burgers": 5e-4, "burgers_sharp": 3e-4}
 STEPS |= {"inverse_burgers": 3e-4, "inverse_burgers_noise": 3e-4, "poisson_5d": 1e-2}
+REFLECTED = {"burgers": -1, "burgers_sharp": -1, "allen_cahn": 1}  # at x = 0: odd, or even
 COUNT = 25  # points of a condition
 
 
@@ -303,10 +304,24 @@ def test_conditions_that_are_built_in_hold_before_training(name, face, fields):
 def test_networks_are_periodic(name, fields):
     problem = PROBLEMS[name]()
     pinn = problem.make()
-    ends = [problem.box.face(x=x).sample(30, seed=0) for x in (-1, 1)]
+    end = problem.box.face(x=1).sample(30, seed=0)
+    ends = end | {"x": -end["x"]}, end
     left, right = (pinn.predict_fields(end, "u, u_x") for end in ends)
     for each in fields.split():
         np.testing.assert_allclose(left[each], right[each], atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "sign"), REFLECTED.items())
+def test_networks_are_reflected_as_the_solution_is(name, sign):
+    problem = PROBLEMS[name]()
+    points = {key: values[100::500] for key, values in problem.grid.items()}
+    behind = points | {"x": -points["x"]}
+    pinn = problem.make()
+    pairs = [(problem.exact(**place)["u"] for place in (points, behind))]
+    pairs.append(pinn.predict_fields(place)["u"] for place in (points, behind))
+    for here, there in pairs:
+        np.testing.assert_allclose(there, sign * here, rtol=0, atol=1e-8)
+        assert np.abs(here).max() > 0.1
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -315,7 +330,8 @@ def test_points_lie_in_the_domain_and_are_new_for_each_seed(name):
     sets = list(sets_of_points(problem))
     for _, points, _, _ in sets:
         assert problem.box.contains(points).all()
-    assert problem.box.contains(problem.grid).all()
+    grid = problem.grid | ({"x": np.abs(problem.grid["x"])} if name in REFLECTED else {})
+    assert problem.box.contains(grid).all()
     first = next(iter(problem.box.coordinates))
     other, again = _first_points(problem.points(1)), _first_points(problem.points(0))
     np.testing.assert_array_equal(again[first], sets[0][1][first])
@@ -458,15 +474,18 @@ def test_the_row_has_medians():
 
 
 def test_curves_are_drawn(tmp_path):
-    run = {"curve": [[1.0, 0.5, 0.1], [10.0, 1e-3, 1e-6]]}
-    results = [
-        {"problem": name, "target": 1e-4, "optimizer": optimizer, "runs": [run, run]}
-        for name in ("poisson_1d", "wave")
-        for optimizer in ("adam", "adam_lbfgs")
-    ]
-    (tmp_path / "runs.json").write_text(json.dumps(results))
-    accuracy_curves.main([str(tmp_path / "runs.json"), "--output", str(tmp_path / "a" / "c.png")])
-    assert (tmp_path / "a" / "c.png").stat().st_size > 10_000
+    run, files = {"curve": [[1.0, 0.5, 0.1], [10.0, 1e-3, 1e-6]]}, []
+    for optimizer in ("adam", "adam_lbfgs"):
+        about = {"target": 1e-4, "optimizer": optimizer, "runs": [run, run]}
+        results = [about | {"problem": name} for name in ("poisson_1d", "wave")]
+        files.append(tmp_path / f"{optimizer}.json")
+        files[-1].write_text(json.dumps(results))
+    picture = tmp_path / "a" / "c.png"
+    accuracy_curves.main([*map(str, files), "--output", str(picture)])
+    assert picture.stat().st_size > 10_000
+    figure = accuracy_curves.draw([each for file in files for each in json.loads(file.read_text())])
+    assert [panel.get_title() for panel in figure.axes] == ["poisson_1d", "wave"]
+    assert all(len(panel.get_lines()) == 2 * 3 + 1 for panel in figure.axes)
 
 
 def test_lid_and_solutions_are_those_of_tensors_too():
