@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kpinn.arguments import positive_whole
-from kpinn.data import is_shared, unpack
+from kpinn.data import is_shared, sets_of, unpack
 from kpinn.jacobian import mean_squared_rows
 from kpinn.objective import gradient_norms
 
@@ -70,7 +70,9 @@ class ResidualSampling(_Every):
     """Trains on points that are denser where the residual is large (RAD).
 
     Every so many epochs as many points as before are drawn from candidates without putting back,
-    with probabilities proportional to `|r|^exponent / mean(|r|^exponent) + constant`.
+    with probabilities proportional to `|r|^exponent / mean(|r|^exponent) + constant`. Conditions
+    that have the same points, and the same candidates, keep common points: `|r|^2` is the sum of
+    theirs, each divided by its mean.
 
     Args:
         sampler: a function from a whole number, the seed, to candidates, several times as many as
@@ -122,35 +124,48 @@ class ResidualSampling(_Every):
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed."""
-        candidates = self.sampler(epoch)
-        residuals = self.model.residuals(candidates)
+        candidates, points = self.sampler(epoch), self.model.training_points
+        residuals, chosen = self.model.residuals(candidates), {}
         generator = np.random.default_rng(epoch)
-        if is_shared(candidates):
-            sizes = [np.sum(r**2, axis=1) / max(np.mean(r**2), 1e-300) for r in residuals.values()]
-            chosen = self._chosen(candidates, np.sqrt(sum(sizes)), self._count(None), generator)
-        else:
-            chosen = {
-                name: self._chosen(
-                    arrays, np.linalg.norm(residuals[name], axis=1), self._count(name), generator
-                )
-                for name, arrays in candidates.items()
-            }
+        for names in self._together(candidates):
+            old = points if is_shared(points) else points[names[0]]
+            rows = self._rows([residuals[name] for name in names], _count(old), generator)
+            if is_shared(candidates):
+                chosen = _taken(candidates, rows)
+            else:
+                chosen |= {name: _taken(candidates[name], rows) for name in names}
         self.model.replace_points(chosen)
 
-    def _count(self, name):
-        points = self.model.training_points
-        return len(next(iter((points if name is None else points[name]).values())))
+    def _together(self, candidates):
+        """Lists of conditions that have the same points, and the same candidates for others."""
+        points, model = self.model.training_points, self.model
+        coordinates = model._plain.problem.space.coordinates
+        before, after = (
+            [names for names, _ in sets_of(each, model.conditions, coordinates)]
+            for each in (points, candidates)
+        )
+        both = ([name for name in names if name in others] for names in after for others in before)
+        return [names for names in both if names]
 
-    def _chosen(self, arrays, residuals, count, generator):
-        if len(residuals) < count:
+    def _rows(self, residuals, count, generator):
+        """Which candidates are taken, from the residuals of conditions on them."""
+        if len(residuals[0]) < count:
             raise ValueError(
-                f"the sampler of ResidualSampling gives {len(residuals)} candidates for {count} "
+                f"the sampler of ResidualSampling gives {len(residuals[0])} candidates for {count} "
                 "points: expected several times as many."
             )
-        dense = residuals**self.exponent
+        squares = [np.sum(r**2, axis=1) / max(np.mean(r**2), 1e-300) for r in residuals]
+        dense = np.sqrt(sum(squares)) ** self.exponent
         weights = dense / max(np.mean(dense), 1e-300) + self.constant
-        rows = generator.choice(len(weights), count, replace=False, p=weights / weights.sum())
-        return {name: np.asarray(array)[rows] for name, array in arrays.items()}
+        return generator.choice(len(weights), count, replace=False, p=weights / weights.sum())
+
+
+def _count(arrays):
+    return len(next(iter(arrays.values())))
+
+
+def _taken(arrays, rows):
+    return {name: np.asarray(array)[rows] for name, array in arrays.items()}
 
 
 class ResidualWeights(_Every):

@@ -18,7 +18,14 @@ import tensorflow as tf
 
 from kpinn import checks
 from kpinn.losses import Mean
-from kpinn.squares import check_squares, check_weights, is_square, point_weights, sets_of
+from kpinn.squares import (
+    check_squares,
+    check_weights,
+    in_order,
+    is_square,
+    point_sets,
+    point_weights,
+)
 
 
 def all_squares(pinn):
@@ -52,7 +59,7 @@ def roots_of(pinn, data):
         A dict from condition to a tensor `(n, k^2)`, the rows of symmetric matrices.
     """
     found = {}
-    for names, arrays in sets_of(pinn, data):
+    for names, arrays in point_sets(pinn, data):
         for name in names:
             outputs, residual = _outputs(pinn, name, arrays)
             loss = _point_loss(pinn, name, data.targets.get(name), residual)
@@ -63,7 +70,7 @@ def roots_of(pinn, data):
 def scaled_outputs(pinn, data, roots):
     """Dicts by condition: what the loss depends on times a root `(n, k)`, its points and root."""
     products, points = {}, {}
-    for names, arrays in sets_of(pinn, data):
+    for names, arrays in point_sets(pinn, data):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
         for name in names:
             y, root = _side_by_side(_outputs(pinn, name, arrays)[0]), roots[name]
@@ -74,7 +81,7 @@ def scaled_outputs(pinn, data, roots):
             ]
             products[name] = tf.concat(columns, axis=1)
             points[name] = [*arrays.values(), root]
-    return products, points
+    return in_order(pinn, products), in_order(pinn, points)
 
 
 def _outputs(pinn, name, arrays):

@@ -1,7 +1,7 @@
 """Points as users give them, checked and turned into tensors of one shape of structure."""
 
+import dataclasses
 import math
-import typing
 
 import keras
 import numpy as np
@@ -11,8 +11,12 @@ from kpinn.derivatives.context import half_range
 from kpinn.losses import check_known
 
 
-class Data(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Data:
     """Points, targets and sample weights.
+
+    Equal arrays are one tensor, and stay one where a compiled function takes a `Data`, so that it
+    can see which conditions have the same points.
 
     Attributes:
         points: dict from condition to a dict of tensors `(n, k)`; or one such dict for all
@@ -22,13 +26,74 @@ class Data(typing.NamedTuple):
     """
 
     points: dict
-    targets: dict
-    sample_weight: dict
+    targets: dict = dataclasses.field(default_factory=dict)
+    sample_weight: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def parts(self):
+        """The tuple that Keras takes: points, targets, sample weights."""
+        return self.points, self.targets, self.sample_weight
+
+    def __tf_flatten__(self):
+        """How `tf.nest` and `tf.function` take it apart: where the tensors are, and each once."""
+        found = {}
+        places = tuple(_places(part, found) for part in self.parts)
+        return (places,), tuple(tensor for _, tensor in found.values())
+
+    @classmethod
+    def __tf_unflatten__(cls, metadata, components):
+        """The inverse of `__tf_flatten__`."""
+        (places,) = metadata
+        return cls(*(_filled(part, components) for part in places))
+
+
+def _places(tree, found):
+    """Nested dicts as pairs, with the numbers of tensors in the place of tensors."""
+    if isinstance(tree, dict):
+        return tuple((name, _places(part, found)) for name, part in tree.items())
+    return found.setdefault(id(tree), (len(found), tree))[0]
+
+
+def _filled(places, tensors):
+    if isinstance(places, int):
+        return tensors[places]
+    return {name: _filled(part, tensors) for name, part in places}
 
 
 def is_shared(points):
     """Whether one set of points serves all conditions."""
     return not any(isinstance(value, dict) for value in points.values())
+
+
+def sets_of(points, conditions, coordinates):
+    """Pairs of the names of conditions and the arrays on which they are evaluated together.
+
+    Sets whose coordinates are the same tensors are one.
+
+    Args:
+        points: as in `Data`.
+        conditions: the names of all conditions.
+        coordinates: the names of the coordinates.
+    """
+    if is_shared(points):
+        return [(tuple(conditions), points)]
+    found = []
+    for name in conditions:
+        if name in points:
+            arrays = points[name]
+            for names, others in found:
+                if _is_same_set(arrays, others, coordinates):
+                    names.append(name)
+                    others.update(arrays)
+                    break
+            else:
+                found.append(([name], dict(arrays)))
+    return [(tuple(names), arrays) for names, arrays in found]
+
+
+def _is_same_set(arrays, others, coordinates):
+    same = {name for name, array in arrays.items() if others.get(name) is array}
+    return same.issuperset(coordinates) and same.issuperset(arrays.keys() & others.keys())
 
 
 def is_stream(x):
@@ -65,7 +130,7 @@ def as_dataset(data, batch_size=None, repeat=True):
             "batch_size with arrays needs kpinn's own train_step and no distribution strategy: "
             "pass a tf.data.Dataset of batches instead."
         )
-    dataset = tf.data.Dataset.from_tensors(tuple(data))
+    dataset = tf.data.Dataset.from_tensors(data.parts)
     return dataset.repeat() if repeat else dataset
 
 
@@ -112,7 +177,8 @@ def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
                 f"no points for the condition{'s' * (len(missing) > 1)} {', '.join(missing)}: "
                 f"each of {', '.join(names)} needs a dict of arrays."
             )
-        points = {n: one_set(n, x[n], problem, [conditions[n]]) for n in names if n in x}
+        kept = {}
+        points = {n: one_set(n, x[n], problem, [conditions[n]], kept) for n in names if n in x}
         present = list(points)
     sizes = {name: _count(points if is_shared(points) else points[name]) for name in present}
     return Data(
@@ -134,11 +200,11 @@ def replaced(old, new):
         raise ValueError(f"fit began with {before}, and the new points are {now}.")
     if is_shared(new.points):
         return new
-    kept = [{n: v for n, v in part.items() if n not in new.points} for part in old]
-    return Data(*(before | after for before, after in zip(kept, new, strict=True)))
+    kept = [{n: v for n, v in part.items() if n not in new.points} for part in old.parts]
+    return Data(*(before | after for before, after in zip(kept, new.parts, strict=True)))
 
 
-def one_set(where, arrays, problem, functions=None):
+def one_set(where, arrays, problem, functions=None, kept=None):
     """The arrays of one set of points as tensors, those that the functions need.
 
     Args:
@@ -146,6 +212,7 @@ def one_set(where, arrays, problem, functions=None):
         arrays: dict from name to array.
         problem: the `Problem`.
         functions: the conditions on these points; `None` to keep every array.
+        kept: a dict of the tensors of other sets, which are taken for equal arrays; it grows.
     """
     if not isinstance(arrays, dict):
         raise ValueError(
@@ -171,7 +238,16 @@ def one_set(where, arrays, problem, functions=None):
     for function in functions or ():
         problem.check_arrays(function, arrays)
     needed = arrays if functions is None else _needed(arrays, problem, functions)
-    return {name: tf.constant(values) for name, values in arrays.items() if name in needed}
+    kept = {} if kept is None else kept
+    return {name: _tensor(name, values, kept) for name, values in arrays.items() if name in needed}
+
+
+def _tensor(name, values, kept):
+    """The tensor of an array; that of an equal one of the same name, if there is one."""
+    key = name, values.shape, values.tobytes()
+    if key not in kept:
+        kept[key] = tf.constant(values)
+    return kept[key]
 
 
 def _needed(arrays, problem, functions):

@@ -201,8 +201,6 @@ class PINN(Trainer, metaclass=_Constructed):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        if data.is_shared(points):
-            return self.residuals_at(tuple(self.conditions), points)
         return residuals.on_sets(self, points)
 
     def residuals_at(self, names, arrays):

@@ -4,10 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn import checks
-from kpinn.data import is_shared, one_set
+from kpinn.data import one_set
 from kpinn.derivatives.api import directions_of, resolve
 from kpinn.derivatives.requests import parse, split_names
 from kpinn.losses import minus_target
+from kpinn.squares import in_order, point_sets
 
 BATCH = 16_384
 
@@ -26,13 +27,10 @@ def predict_fields(pinn, points, names, batch_size):
 
 def residuals(pinn, data, batch_size):
     """See `PINN.residuals`; `data` is a `Data`."""
-    if is_shared(data.points):
-        found = _residuals(pinn, tuple(pinn.conditions), data.points, batch_size)
-    else:
-        found = {}
-        for name, arrays in data.points.items():
-            found |= _residuals(pinn, (name,), arrays, batch_size)
-    targets = data.targets
+    found, targets = {}, data.targets
+    for names, arrays in point_sets(pinn, data):
+        found |= _residuals(pinn, names, arrays, batch_size)
+    found = in_order(pinn, found)
     return {name: np.asarray(minus_target(name, r, targets.get(name))) for name, r in found.items()}
 
 

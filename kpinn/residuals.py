@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kpinn import checks, merging
+from kpinn.data import sets_of
 from kpinn.derivatives.api import Taylor, as_column
 from kpinn.derivatives.stochastic import Stochastic
 
@@ -49,12 +50,18 @@ def _merges(problem, functions, method, arrays):
 
 
 def on_sets(pinn, points):
-    """Residuals of conditions that have a set of points each.
+    """Residuals of conditions, each on its set of points, or all on one.
 
-    Sets on which the same is asked of the network, such as the fields at the parts of a boundary,
-    go through it together.
+    Conditions on the same points share one propagation. Sets on which the same is asked of the
+    network, such as the fields at the parts of a boundary, go through it together.
     """
-    residuals = {}
+    residuals, single = {}, {}
+    for names, arrays in sets_of(points, pinn.conditions, pinn._plain.problem.space.coordinates):
+        if len(names) == 1:
+            single[names[0]] = arrays
+        else:
+            residuals |= pinn.residuals_at(names, arrays)
+    points = single
     for names in _groups(pinn, points):
         if len(names) == 1:
             residuals |= pinn.residuals_at(names, points[names[0]])

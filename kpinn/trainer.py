@@ -1,5 +1,7 @@
 """The training of a PINN: `compile`, `fit` and `evaluate`, as far as they are not Keras's own."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
@@ -120,7 +122,7 @@ class Trainer(keras.Model):
         optimizer = self._at_work()
         if isinstance(optimizer, FlatOptimizer):
             return objective.train_step(self, data.as_data(batch), stale=tf.constant(True))
-        x, y, sample_weight = data.as_data(batch)
+        x, y, sample_weight = data.as_data(batch).parts
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
@@ -132,7 +134,7 @@ class Trainer(keras.Model):
 
     def test_step(self, batch):
         """One step of `evaluate`."""
-        x, y, sample_weight = data.as_data(batch)
+        x, y, sample_weight = data.as_data(batch).parts
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
         return self._step_logs(loss, x, y, y_pred, sample_weight)
@@ -178,9 +180,10 @@ class Trainer(keras.Model):
         """Trains, as in Keras.
 
         Args:
-            x: points: a dict from condition to a dict of arrays `(n, 1)`, one such dict of arrays
-                for all conditions, a tuple `(points, targets)` or `(points, targets,
-                sample_weight)`, or a dataset or generator of those.
+            x: points: a dict from condition to a dict of arrays `(n, 1)`, where conditions with
+                equal points share the derivatives there; one such dict of arrays for all
+                conditions; a tuple `(points, targets)` or `(points, targets, sample_weight)`; or a
+                dataset or generator of those.
             y: targets by condition; the residual minus the target is trained towards zero.
             batch_size: points of each condition in a step; by default all of them.
             epochs: number of epochs; with the optimizers of kpinn an epoch is an iteration.
@@ -282,7 +285,7 @@ class Trainer(keras.Model):
         """
         old = self._training_data
         new = self._prepare(old.points, None, sample_weight).sample_weight
-        self._train_on(old._replace(sample_weight=old.sample_weight | new))
+        self._train_on(dataclasses.replace(old, sample_weight=old.sample_weight | new))
 
     def _refuse_changes(self, what):
         if self._plain.minimizing:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn.arguments import positive_whole
 from kpinn.data import batch, sizes
 from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.minimizing import fit_minimizer
@@ -37,6 +38,7 @@ class Schedule:
     """
 
     def __init__(self, data, batch_size, steps_per_epoch, shuffle):
+        batch_size = None if batch_size is None else positive_whole("batch_size", batch_size)
         self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
         needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
         self.steps = needed if steps_per_epoch is None else int(steps_per_epoch)
