@@ -617,3 +617,48 @@ def test_coordinates_far_from_zero():
 def test_stencils_of_the_literature(order, accuracy, scheme, weights, denominator):
     expected = {offset: Fraction(weight, denominator) for offset, weight in weights.items()}
     assert dict(stencil(order, accuracy, scheme)) == expected
+
+
+# Derivatives that tapes take for zero --------------------------------------------------------
+
+
+def through_numpy(x):
+    return tf.ensure_shape(tf.numpy_function(np.sin, [x], x.dtype), (None, 2))[:, :1]
+
+
+LOST = {
+    "numpy": (through_numpy, "PyFunc .*calls Python"),
+    "zeta": (lambda x: tf.math.zeta(2.0 + x[:, :1], 1.0 + x[:, 1:]), "Zeta .*its input 0"),
+    "betainc": (lambda x: tf.math.betainc(*tf.split(0.1 + x, 2, 1), 0.3), "Betainc .*input 0"),
+    "within a branch": (
+        lambda x: tf.cond(
+            tf.shape(x)[0] > 0,
+            lambda: tf.math.zeta(2.0 + x[:, :1], 1.0 + x[:, 1:]),
+            lambda: x[:, :1],
+        ),
+        "Zeta .*its input 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("method", TAPES)
+@pytest.mark.parametrize("name", LOST)
+def test_tapes_refuse_what_they_would_take_for_zero(name, method):
+    function, message = LOST[name]
+    points = np.array([[0.3, 0.7], [0.1, 0.2]])
+    with pytest.raises(ValueError, match=message):
+        kpinn.derivatives(function, points, "u_x", "x y", method=method)
+    values = kpinn.derivatives(function, points, "u", "x y", method=method)
+    assert np.isfinite(values["u"]).all()
+
+
+@pytest.mark.parametrize("method", TAPES)
+def test_tapes_take_what_has_a_gradient_or_is_constant(method):
+    def called(x):
+        y = tf.ensure_shape(tf.py_function(tf.sin, [x], x.dtype), (None, 2))[:, :1]
+        return y + tf.math.zeta(tf.constant(2.0, x.dtype), 3.0) + tf.zeros_like(y)
+
+    points = np.array([[0.3, 0.7], [0.1, 0.2]])
+    values = kpinn.derivatives(called, points, "u_x, u_y", "x y", method=method)
+    np.testing.assert_allclose(values["u_x"], np.cos(points[:, :1]), rtol=1e-14)
+    np.testing.assert_array_equal(values["u_y"], np.zeros((2, 1)))

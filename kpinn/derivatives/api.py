@@ -11,6 +11,7 @@ from kpinn.derivatives.errors import DerivativeFallbackWarning, UnsupportedError
 from kpinn.derivatives.finite_difference import FiniteDifference, finite_difference
 from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.lost import refuse_lost
 from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import Space, parse_all, partials
 from kpinn.derivatives.reverse import reverse
@@ -95,6 +96,8 @@ def evaluate(function, points, requests, directions, method, context):
         values = finite_difference(function, points, wanted, directions, method, context)
     else:
         stopped = _refuse_stopped(function, points, order, method)
+        if order:
+            refuse_lost(function.function, points)
         by_tapes = {"reverse": reverse, "forward": forward}[method]
         values = by_tapes(function, points, wanted, directions)
         if stopped:

@@ -13,6 +13,10 @@ class RefusedError(ValueError):
     """An operation through which there are no derivatives at a point, by whatever method."""
 
 
+class LostError(RefusedError):
+    """An operation whose derivatives gradient tapes take for zero, because TensorFlow has none."""
+
+
 def describe(operation):
     """An operation and where it is: `"Cumprod (custom_layer/Cumprod)"`."""
     return f"{operation.type} ({operation.name})"

@@ -9,7 +9,7 @@ import math
 
 import tensorflow as tf
 
-from kpinn.derivatives.errors import RefusedError, UnsupportedError, describe
+from kpinn.derivatives.errors import LostError, UnsupportedError, describe
 from kpinn.derivatives.jets import Jet, full, value_of
 
 
@@ -40,7 +40,7 @@ def generic(call, *inputs):
     except (LookupError, ValueError, tf.errors.OpError) as error:
         raise UnsupportedError(f"{describe(call.operation)}: {error}") from error
     for i in missing:
-        raise RefusedError(
+        raise LostError(
             f"{describe(call.operation)} has no derivative in TensorFlow with respect to its input "
             f"{moving[i]}, which depends on the coordinates. Add a rule for it by "
             "kpinn.derivatives.register, or use method='finite_difference'."

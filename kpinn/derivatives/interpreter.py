@@ -12,13 +12,14 @@ import tensorflow as tf
 from kpinn.derivatives.algebra import Algebra
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.emission import emit
-from kpinn.derivatives.errors import RefusedError, UnsupportedError, describe
+from kpinn.derivatives.errors import LostError, RefusedError, UnsupportedError, describe
 from kpinn.derivatives.generic import generic
 from kpinn.derivatives.jets import Jet, value_of
 from kpinn.derivatives.operations import RULES
 from kpinn.derivatives.rules import refusal
 from kpinn.derivatives.tensorflow_private import function_graph
 
+_NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one
 # Types of operations of which an output channel needs the same channel of the first input (of all
 # inputs but for a matrix product) and no other.
 _CHANNELWISE = ("AddV2", "BiasAdd", "Cast", "ConcatV2", "ExpandDims", "Identity", "MatMul", "Neg")
@@ -97,7 +98,7 @@ class Run:
         """Outputs of one operation."""
         message = refusal(operation, inputs)
         if message:
-            raise RefusedError(message)
+            raise (LostError if operation.type in _NUMPY else RefusedError)(message)
         if operation.type == "ReadVariableOp":
             return [self._variable(inputs[0])]
         call = Call(self, operation, needed)
