@@ -12,6 +12,7 @@ import pathlib
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 COLOURS = {"adam": "C7", "adam_lbfgs": "C0", "ssbroyden": "C1", "levenberg_marquardt": "C3"}
 COLUMNS = 4
@@ -49,6 +50,9 @@ def draw_problem(panel, results):
         panel.loglog(*median(curves), color=colour, linewidth=1.8, label=each["optimizer"])
     panel.axhline(results[0]["target"], color="black", linestyle=":", linewidth=1, label="target")
     panel.set_title(results[0]["problem"])
+    panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_xlabel("seconds")
     panel.set_ylabel("relative error")
     panel.grid(alpha=0.3)
