@@ -127,22 +127,20 @@ class ResidualSampling(_Every):
         candidates, points = self.sampler(epoch), self.model.training_points
         residuals, chosen = self.model.residuals(candidates), {}
         generator = np.random.default_rng(epoch)
-        for names in self._together(candidates):
+        for names in self._together(candidates, points):
             old = points if is_shared(points) else points[names[0]]
-            rows = self._rows([residuals[name] for name in names], _count(old), generator)
+            count = len(next(iter(old.values())))
+            rows = self._rows([residuals[name] for name in names], count, generator)
             if is_shared(candidates):
                 chosen = _taken(candidates, rows)
             else:
                 chosen |= {name: _taken(candidates[name], rows) for name in names}
         self.model.replace_points(chosen)
 
-    def _together(self, candidates):
+    def _together(self, candidates, points):
         """Lists of conditions that have the same points, and the same candidates for others."""
-        points, model = self.model.training_points, self.model
-        coordinates = model._plain.problem.space.coordinates
         before, after = (
-            [names for names, _ in sets_of(each, model.conditions, coordinates)]
-            for each in (points, candidates)
+            [names for names, _ in sets_of(self.model, each)] for each in (points, candidates)
         )
         both = ([name for name in names if name in others] for names in after for others in before)
         return [names for names in both if names]
@@ -158,10 +156,6 @@ class ResidualSampling(_Every):
         dense = np.sqrt(sum(squares)) ** self.exponent
         weights = dense / max(np.mean(dense), 1e-300) + self.constant
         return generator.choice(len(weights), count, replace=False, p=weights / weights.sum())
-
-
-def _count(arrays):
-    return len(next(iter(arrays.values())))
 
 
 def _taken(arrays, rows):

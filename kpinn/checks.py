@@ -6,6 +6,7 @@ import tensorflow as tf
 from kpinn.derivatives.api import stopped_message
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.stop_gradient import stopped_moments
+from kpinn.derivatives.tracing import graph_of
 from kpinn.losses import minus_target
 
 NOT_POINTWISE = (
@@ -48,7 +49,8 @@ def refuse_wrong_derivatives(problem, function, method, lowest_order):
     order = problem.order(function)
     if method not in ("reverse", "forward") or order < lowest_order:
         return
-    stopped = stopped_moments(problem.network, problem.space.input_size, problem.dtype)
+    graph = graph_of(problem.network, problem.space.input_size, problem.dtype)
+    stopped = stopped_moments(graph)
     if stopped:
         what = f"condition {function.name!r} (derivatives of order {order})"
         raise ValueError(stopped_message(stopped, method, what))

@@ -17,15 +17,9 @@ References:
 import tensorflow as tf
 
 from kpinn import checks
+from kpinn.data import in_order, sets_of
 from kpinn.losses import Mean
-from kpinn.squares import (
-    check_squares,
-    check_weights,
-    in_order,
-    is_square,
-    point_sets,
-    point_weights,
-)
+from kpinn.squares import check_squares, check_weights, is_square, point_weights
 
 
 def all_squares(pinn):
@@ -59,7 +53,7 @@ def roots_of(pinn, data):
         A dict from condition to a tensor `(n, k^2)`, the rows of symmetric matrices.
     """
     found = {}
-    for names, arrays in point_sets(pinn, data):
+    for names, arrays in sets_of(pinn, data.points):
         for name in names:
             outputs, residual = _outputs(pinn, name, arrays)
             loss = _point_loss(pinn, name, data.targets.get(name), residual)
@@ -70,7 +64,7 @@ def roots_of(pinn, data):
 def scaled_outputs(pinn, data, roots):
     """Dicts by condition: what the loss depends on times a root `(n, k)`, its points and root."""
     products, points = {}, {}
-    for names, arrays in point_sets(pinn, data):
+    for names, arrays in sets_of(pinn, data.points):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
         for name in names:
             y, root = _side_by_side(_outputs(pinn, name, arrays)[0]), roots[name]

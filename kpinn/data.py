@@ -11,7 +11,7 @@ from kpinn.derivatives.context import half_range
 from kpinn.losses import check_known
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Data:
     """Points, targets and sample weights.
 
@@ -26,8 +26,8 @@ class Data:
     """
 
     points: dict
-    targets: dict = dataclasses.field(default_factory=dict)
-    sample_weight: dict = dataclasses.field(default_factory=dict)
+    targets: dict
+    sample_weight: dict
 
     @property
     def parts(self):
@@ -65,35 +65,37 @@ def is_shared(points):
     return not any(isinstance(value, dict) for value in points.values())
 
 
-def sets_of(points, conditions, coordinates):
+def sets_of(pinn, points):
     """Pairs of the names of conditions and the arrays on which they are evaluated together.
 
     Sets whose coordinates are the same tensors are one.
 
     Args:
+        pinn: the `PINN`.
         points: as in `Data`.
-        conditions: the names of all conditions.
-        coordinates: the names of the coordinates.
     """
     if is_shared(points):
-        return [(tuple(conditions), points)]
-    found = []
-    for name in conditions:
-        if name in points:
-            arrays = points[name]
-            for names, others in found:
-                if _is_same_set(arrays, others, coordinates):
-                    names.append(name)
-                    others.update(arrays)
-                    break
-            else:
-                found.append(([name], dict(arrays)))
+        return [(tuple(pinn.conditions), points)]
+    coordinates, found = pinn._plain.problem.space.coordinates, []
+    for name, arrays in in_order(pinn, points).items():
+        for names, others in found:
+            if _is_same_set(arrays, others, coordinates):
+                names.append(name)
+                others.update(arrays)
+                break
+        else:
+            found.append(([name], dict(arrays)))
     return [(tuple(names), arrays) for names, arrays in found]
 
 
 def _is_same_set(arrays, others, coordinates):
     same = {name for name, array in arrays.items() if others.get(name) is array}
     return same.issuperset(coordinates) and same.issuperset(arrays.keys() & others.keys())
+
+
+def in_order(pinn, found):
+    """A dict by condition in the order of the conditions."""
+    return {name: found[name] for name in pinn.conditions if name in found}
 
 
 def is_stream(x):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kpinn import checks
 from kpinn.curvature import roots_of, scaled_outputs
-from kpinn.data import is_shared
+from kpinn.data import in_order, is_shared
 from kpinn.derivatives import DerivativeFallbackWarning
 from kpinn.derivatives.point_gradients import channels_per_point, point_gradients
 from kpinn.optimizers.flat import join, split
@@ -274,7 +274,7 @@ def mean_squared_rows(pinn, data):
     square = _compiled(
         pinn, "squares", lambda pinn, part: tf.reduce_sum(matrix_of(part, _variables(pinn)) ** 2)
     )
-    names = [name for name in pinn.conditions if is_shared(data.points) or name in data.points]
+    names = in_order(pinn, pinn.conditions if is_shared(data.points) else data.points)
     found = {}
     for name, part in zip(names, parts, strict=True):
         most = CHUNK // (_parameter_count(pinn) * part.residual.dtype.size)

@@ -4,11 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn import checks
-from kpinn.data import one_set
+from kpinn.data import in_order, one_set, sets_of
 from kpinn.derivatives.api import directions_of, resolve
 from kpinn.derivatives.requests import parse, split_names
 from kpinn.losses import minus_target
-from kpinn.squares import in_order, point_sets
 
 BATCH = 16_384
 
@@ -28,7 +27,7 @@ def predict_fields(pinn, points, names, batch_size):
 def residuals(pinn, data, batch_size):
     """See `PINN.residuals`; `data` is a `Data`."""
     found, targets = {}, data.targets
-    for names, arrays in point_sets(pinn, data):
+    for names, arrays in sets_of(pinn, data.points):
         found |= _residuals(pinn, names, arrays, batch_size)
     found = in_order(pinn, found)
     return {name: np.asarray(minus_target(name, r, targets.get(name))) for name, r in found.items()}

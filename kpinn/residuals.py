@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kpinn import checks, merging
-from kpinn.data import sets_of
+from kpinn.data import in_order, sets_of
 from kpinn.derivatives.api import Taylor, as_column
 from kpinn.derivatives.stochastic import Stochastic
 
@@ -56,18 +56,17 @@ def on_sets(pinn, points):
     network, such as the fields at the parts of a boundary, go through it together.
     """
     residuals, single = {}, {}
-    for names, arrays in sets_of(points, pinn.conditions, pinn._plain.problem.space.coordinates):
+    for names, arrays in sets_of(pinn, points):
         if len(names) == 1:
             single[names[0]] = arrays
         else:
             residuals |= pinn.residuals_at(names, arrays)
-    points = single
-    for names in _groups(pinn, points):
+    for names in _groups(pinn, single):
         if len(names) == 1:
-            residuals |= pinn.residuals_at(names, points[names[0]])
+            residuals |= pinn.residuals_at(names, single[names[0]])
         else:
-            residuals |= _together(pinn, names, points)
-    return {name: residuals[name] for name in pinn.conditions if name in residuals}
+            residuals |= _together(pinn, names, single)
+    return in_order(pinn, residuals)
 
 
 def _groups(pinn, points):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.data import sets_of
+from kpinn.data import in_order, sets_of
 from kpinn.losses import minus_target
 
 
@@ -17,7 +17,7 @@ def weighted_residuals(pinn, data, weighted=True):
     if weighted:
         _refuse_regularizers(pinn)
     differences, products, points = {}, {}, {}
-    for names, arrays in point_sets(pinn, data):
+    for names, arrays in sets_of(pinn, data.points):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
         for name, residual in pinn.residuals_at(names, arrays).items():
             residual = minus_target(name, residual, data.targets.get(name))
@@ -26,16 +26,6 @@ def weighted_residuals(pinn, data, weighted=True):
             products[name] = residual * factor
             points[name] = list(arrays.values())
     return tuple(in_order(pinn, found) for found in (differences, products, points))
-
-
-def point_sets(pinn, data):
-    """Pairs of names of conditions and the points that they share."""
-    return sets_of(data.points, pinn.conditions, pinn._plain.problem.space.coordinates)
-
-
-def in_order(pinn, found):
-    """A dict by condition in the order of the conditions."""
-    return {name: found[name] for name in pinn.conditions if name in found}
 
 
 def _refuse_regularizers(pinn):

@@ -1,7 +1,5 @@
 """The training of a PINN: `compile`, `fit` and `evaluate`, as far as they are not Keras's own."""
 
-import dataclasses
-
 import keras
 import tensorflow as tf
 
@@ -283,9 +281,9 @@ class Trainer(keras.Model):
             weights = {"heat": np.exp(-t)}
             pinn.replace_weights(weights)
         """
-        old = self._training_data
-        new = self._prepare(old.points, None, sample_weight).sample_weight
-        self._train_on(dataclasses.replace(old, sample_weight=old.sample_weight | new))
+        points, targets, weights = self._training_data.parts
+        new = self._prepare(points, None, sample_weight).sample_weight
+        self._train_on(data.Data(points, targets, weights | new))
 
     def _refuse_changes(self, what):
         if self._plain.minimizing:

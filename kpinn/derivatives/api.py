@@ -18,7 +18,7 @@ from kpinn.derivatives.reverse import reverse
 from kpinn.derivatives.stochastic import Stochastic, draw, randomized
 from kpinn.derivatives.stop_gradient import stopped_moments
 from kpinn.derivatives.taylor import Taylor, taylor
-from kpinn.derivatives.tracing import TraceError
+from kpinn.derivatives.tracing import TraceError, graph_of
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 
@@ -95,9 +95,7 @@ def evaluate(function, points, requests, directions, method, context):
     if isinstance(method, FiniteDifference):
         values = finite_difference(function, points, wanted, directions, method, context)
     else:
-        stopped = _refuse_stopped(function, points, order, method)
-        if order:
-            refuse_lost(function.function, points)
+        stopped = _refuse_wrong(function.function, points, order, method)
         by_tapes = {"reverse": reverse, "forward": forward}[method]
         values = by_tapes(function, points, wanted, directions)
         if stopped:
@@ -230,11 +228,13 @@ class _Checked:
         return outputs
 
 
-def _refuse_stopped(function, points, order, method):
-    """Raises for derivatives that stopped moments make wrong; returns their names."""
+def _refuse_wrong(function, points, order, method):
+    """Raises for derivatives that tapes get wrong; returns the names of stopped moments."""
     if order == 0:
         return ()
-    stopped = stopped_moments(function.function, points.shape[1], points.dtype, points.shape[0])
+    graph = graph_of(function, points.shape[1], points.dtype, points.shape[0])
+    refuse_lost(graph, points)
+    stopped = stopped_moments(graph)
     if stopped and order > 1:
         raise ValueError(stopped_message(stopped, method, f"derivatives of order {order}"))
     return stopped

@@ -14,34 +14,33 @@ from kpinn.derivatives.errors import LostError, UnsupportedError
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.operations import RULES
-from kpinn.derivatives.tracing import TraceError, trace
+from kpinn.derivatives.tracing import bodies_of
 
 _SOURCES = ("Const", "NoOp", "Placeholder", "ReadVariableOp")
 
 
-def refuse_lost(function, points):
+def refuse_lost(graph, points):
     """Raises `LostError` if tapes would take a derivative of a function for zero.
 
     Args:
-        function: `(n, d) -> (n, m)`.
+        graph: that of the function `(n, d) -> (n, m)`, see `graph_of`; `None` for none.
         points: tensor `(n, d)`.
     """
+    if graph is None or _all_known(graph):
+        return
+    size = points.shape[1]
+    carrier = algebra(frozenset(frozenset(derivative([i]).items()) for i in range(size)))
+    units = tf.unstack(tf.eye(size, dtype=points.dtype)[:, None])
+    seeds = [units[variable] for (variable,) in carrier.pivots[1:]]
     try:
-        graph = trace(function, points.shape[1], points.dtype, points.shape[0]).graph
-        if not _all_known(graph.as_graph_def()):
-            columns = range(points.shape[1])
-            carrier = algebra(frozenset(frozenset(derivative([i]).items()) for i in columns))
-            units = tf.unstack(tf.eye(len(columns), dtype=points.dtype)[:, None])
-            seeds = [units[pivot[0]] for pivot in carrier.pivots[1:]]
-            interpret(graph, [Jet(carrier, (points, *seeds))], carrier, lambda report: None)
+        interpret(graph, [Jet(carrier, (points, *seeds))], carrier, lambda report: None)
     except LostError:
         raise
-    except (LookupError, TraceError, UnsupportedError, ValueError, tf.errors.OpError):
+    except (LookupError, UnsupportedError, ValueError, tf.errors.OpError):
         return  # where the propagation ends, nothing more is known
 
 
 def _all_known(graph):
     """Whether all operations have rules, as those of most networks."""
-    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
-    kinds = {node.op for nodes in bodies for node in nodes}
+    kinds = {node.op for nodes in bodies_of(graph) for node in nodes}
     return kinds <= {*RULES, *CONTROL_FLOW, *_SOURCES}

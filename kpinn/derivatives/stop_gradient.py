@@ -6,27 +6,19 @@ the inputs, and the gradient of a first derivative with respect to the parameter
 the traced graph, so that custom layers which call `tf.nn.moments` are found too.
 """
 
-from kpinn.derivatives.tracing import TraceError, trace
+from kpinn.derivatives.tracing import bodies_of
 
 
-def stopped_moments(function, size, dtype, count=None):
-    """Names of the operations of `function` that stop the gradient of a mean in a variance.
+def stopped_moments(graph):
+    """Names of the operations of a graph that stop the gradient of a mean in a variance.
 
     Args:
-        function: `(n, size) -> (n, m)`.
-        size: number of columns of its input.
-        dtype: dtype of its input.
-        count: number of points, for a function that can be traced with a fixed number only.
+        graph: of `graph_of`; `None` has none.
 
     Returns:
-        A tuple of names such as `"layer_normalization/moments"`, which begin with the layer's;
-        empty for a function that cannot be traced with a symbolic input.
+        A tuple of names such as `"layer_normalization/moments"`, which begin with the layer's.
     """
-    try:
-        graph = trace(function, size, dtype, count).graph.as_graph_def()
-    except TraceError:
-        return ()
-    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
+    bodies = [] if graph is None else bodies_of(graph)
     return tuple(sorted({name for nodes in bodies for name in _stopped(nodes)}))
 
 

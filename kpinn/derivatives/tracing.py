@@ -40,5 +40,19 @@ def trace(function, size, dtype, count=None, exactly=False):
     return None
 
 
+def graph_of(function, size, dtype, count=None):
+    """The graph of `trace`, or `None` for a function that cannot be traced."""
+    try:
+        return trace(function, size, dtype, count).graph
+    except TraceError:
+        return None
+
+
+def bodies_of(graph):
+    """The lists of the nodes of a graph and of each function that it calls."""
+    definition = graph.as_graph_def()
+    return [definition.node, *(function.node_def for function in definition.library.function)]
+
+
 def _error(error):
     return TraceError(f"the function cannot be traced ({type(error).__name__}: {error})")

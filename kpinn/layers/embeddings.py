@@ -44,6 +44,10 @@ class PeriodicEmbedding(keras.layers.Layer):
         embedding = kpinn.layers.PeriodicEmbedding([None, 2.0])  # t, and x in (-1, 1)
         network = kpinn.networks.MLP(units=20, depth=4, embedding=embedding)
 
+        even = kpinn.layers.PeriodicEmbedding([None, 2.0], even=True)  # walls at x = 0 and x = 1
+        string = kpinn.networks.MLP(units=20, depth=4, embedding=even)  # held at both ends:
+        string = kpinn.layers.HardCondition(string, "t x", distance=lambda x: ops.sin(np.pi * x))
+
     References:
         Dong & Ni, "A method for representing periodic functions and enforcing exactly periodic
         boundary conditions with deep neural networks" (2021).

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.checking.as_used import compare_as_used
 from kpinn.derivatives.checking.diagnosis import Tracer, differs
 from kpinn.derivatives.checking.gradient_check import (
     compare_gradients,
@@ -17,19 +18,18 @@ from kpinn.derivatives.checking.gradient_check import (
 )
 from kpinn.derivatives.checking.kinks import look_at_kinks, near_kinks
 from kpinn.derivatives.checking.report import Finding
+from kpinn.derivatives.checking.subject import REFUSALS
 from kpinn.derivatives.checking.witness import moved, witness
-from kpinn.derivatives.errors import DerivativeFallbackWarning, UnsupportedError
+from kpinn.derivatives.errors import DerivativeFallbackWarning
 from kpinn.derivatives.finite_difference import FiniteDifference, PrecisionWarning
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import SUMS, partials
+from kpinn.derivatives.requests import partials
 from kpinn.derivatives.stochastic import Stochastic
 from kpinn.derivatives.taylor import Taylor
 from kpinn.derivatives.tracing import TraceError
 
 EXACT = Taylor | Stochastic  # methods that go by Taylor coefficients
 MOST_PARTIALS = 200  # of which differences are taken
-REFUSALS = (ValueError, LookupError, NotImplementedError, TypeError, tf.errors.OpError)
-REFUSALS += (UnsupportedError,)
 
 
 def check(best, tapes, own, where):
@@ -67,9 +67,9 @@ def _compare(run, tapes):
             last = " ".join(str(error).split("\n")[-2:])  # above it TensorFlow lists calls
             run.add("error", "", f"the gradients, or their tf.function, fail: {last}")
         compare_gradients_with_tapes(run, tapes)
-        run.compare_as_used()
+        compare_as_used(run)
     elif run.by_differences:
-        run.compare_as_used()
+        compare_as_used(run)
 
 
 class Check:
@@ -356,51 +356,8 @@ class Check:
             "differentiated again."
         )
 
-    def compare_as_used(self):
-        """The model's method in its own dtype against the exact values."""
-        method, own = self.where.method, self.own
-        if isinstance(method, Stochastic):
-            self._look_at_estimates(method)
-            method = Taylor()
-        if own is self.best and isinstance(method, Taylor):
-            return
-        how = f"{method_name(method)} in {own.dtype.name}"
-        try:
-            found = self.values(own, method)
-        except REFUSALS as error:
-            self.add("error", "", self.with_layers(f"{how} fails: {error}"))
-            return
-        for name, value in found.items():
-            apart = np.abs(value - self.exact[name])[self.finite[name]]
-            error = float(np.max(apart, initial=0.0) / self.sizes[name])
-            self.errors[name]["as used"] = error
-            if not error < 1e-3:
-                self.add("warning" if error < 0.5 else "error", name, _lost(how, own, error))
-
-    def _look_at_estimates(self, method):
-        for name, request in self.requests.items():
-            if request.operator in SUMS:
-                message = f"{method} estimates it along random directions; it is checked as it is."
-                self.add("note", name, message)
-
 
 def rows_of(condition, every):
     """Points at which a condition `(n, ...)` holds for `all` or `any` of the components."""
     reduce = np.all if every is all else np.any
     return reduce(condition.reshape(len(condition), -1), axis=1)
-
-
-def method_name(method):
-    """A method as a user writes it."""
-    return "'taylor'" if isinstance(method, Taylor) else repr(method)
-
-
-def _lost(how, own, error):
-    digits = max(0.0, -math.log10(error)) if np.isfinite(error) else 0.0
-    message = f"{how} keeps {digits:.1f} digits of it: "
-    if own.dtype == tf.float64:
-        return message + "use an exact method, or another step or accuracy."
-    return message + (
-        "use float64 (kpinn.set_float64), or scale the coordinates and the model so that less "
-        "cancels."
-    )

@@ -14,7 +14,12 @@ from kpinn.derivatives.checking.float64_copy import (
     same_values,
 )
 from kpinn.derivatives.context import EPSILON, Context, half_range
+from kpinn.derivatives.errors import UnsupportedError
 from kpinn.derivatives.tracing import TraceError, trace
+
+# What the derivatives of a subject may raise.
+REFUSALS = (ValueError, LookupError, NotImplementedError, TypeError, tf.errors.OpError)
+REFUSALS += (UnsupportedError,)
 
 
 @dataclasses.dataclass(frozen=True)
