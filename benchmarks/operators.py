@@ -99,7 +99,10 @@ def _add(v, factors):
 
 
 def _with_merged(name, factors, others, residual, coordinates="t x", fields="u", order=2):
-    """An operator with a linear part, and its variant that asks for that part as one value."""
+    """An operator with a linear part, and its variants that ask for that part as one value.
+
+    In one of them the factors are tensors, as they are where they are to be found.
+    """
     names = [*others, *factors]
 
     def separate(v):
@@ -111,7 +114,10 @@ def _with_merged(name, factors, others, residual, coordinates="t x", fields="u",
     plain = Operator(coordinates, fields, ", ".join(names), separate, order)
     requests = {"linear": factors} | {other: other for other in others}
     variant = dataclasses.replace(plain, requests=requests, residual=merged, plain=plain)
-    return {name: plain, f"{name}_merged": variant}
+    first, *rest = factors
+    tensors = {first: factors[first]} | {term: np.array(factors[term]) for term in rest}
+    unknown = dataclasses.replace(variant, requests={**requests, "linear": tensors})
+    return {name: plain, f"{name}_merged": variant, f"{name}_unknown": unknown}
 
 
 HEAT = {"u_t": 1.0, "u_xx": -0.1}

@@ -1,5 +1,6 @@
 """`kpinn.check_derivatives`: the derivatives of a model of yours, checked by several methods."""
 
+import dataclasses
 import itertools
 
 import keras
@@ -32,6 +33,7 @@ from kpinn.derivatives.checking.subject import (
     variables_of,
 )
 from kpinn.derivatives.context import EPSILON
+from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.requests import parse, parse_all
 from kpinn.derivatives.tracing import TraceError
 from kpinn.pinn import PINN
@@ -92,6 +94,7 @@ def _check_function(function, points, requests, names, method, draw):
     dtype = input_dtype(function, points)
     columns, directions = (_arrays(part) for part in split_points(points, space, dtype))
     asked = parse_all(_all_of(space) if requests is None else requests, space, directions)
+    asked = [_with_numbers(request) for request in asked]
     scales = scales_of(columns)
     columns, directions = chosen(columns, directions, *draw)
     own = of_function(function, space, dtype, columns, scales)
@@ -100,6 +103,24 @@ def _check_function(function, points, requests, names, method, draw):
     where = Points({r.name: r for r in asked}, columns, directions, scales, method, draw[1])
     findings, errors = check(best, _for_tapes(best, own, columns), own, where)
     return Report(merged(findings), errors, _title(errors, len(columns), best, own))
+
+
+def _with_numbers(request):
+    """A request with numbers for factors of one value."""
+    terms = tuple((_number(request.name, factor), term) for factor, term in request.terms)
+    return dataclasses.replace(request, terms=terms)
+
+
+def _number(name, factor):
+    if not isinstance(factor, Factor):
+        return factor
+    value = np.asarray(tf.convert_to_tensor(factor.value))
+    if value.size != 1:
+        raise ValueError(
+            f"{name!r} has a factor of shape {value.shape}: check_derivatives looks at some of the "
+            "points, and takes factors with one value. Ask for the terms by themselves."
+        )
+    return factor.number * float(value.reshape(()))
 
 
 def _output_shape(own, columns):
@@ -211,6 +232,7 @@ def _asked(problem, requests, arrays):
         requests = [name for name in requests if name not in known]
     found = {}
     waiting = parse_all(requests, problem.space, vectors) if requests else []
+    waiting = [_with_numbers(request) for request in waiting]
     while waiting:
         request = waiting.pop(0)
         found[request.name] = request

@@ -1,19 +1,18 @@
 """Derivatives that a condition needs only in a sum with known factors are propagated as one.
 
-`u_t + u u_x - nu u_xx` is affine in `u_t` and `u_xx` with constant factors. So it is its own value
-with zeros in their place plus the operator `u_t - nu u_xx` of the network, which takes one channel
-less than its terms. Whether a condition is affine is read off its traced graph; whatever is not
-proved there stays as it is.
+`u_t + u u_x - nu u_xx` is affine in `u_t` and `u_xx` with factors that are no fields: numbers,
+unknowns, or functions of the coordinates. So it is its own value with zeros in their place plus the
+operator `u_t - nu u_xx` of the network, which takes one channel less than its terms.
 """
 
 import dataclasses
 
 import tensorflow as tf
 
+from kpinn.affine import Affine, affine
+from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.requests import SUMS, combination
 from kpinn.derivatives.taylor import Plan
-
-_KEEPS = ("Identity", "IdentityN", "Snapshot")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +22,32 @@ class Merge:
     Attributes:
         arguments: names of the arguments that are replaced by zeros.
         combinations: tuple of `Request`, whose values are added to the residual.
+        monomials: dict from the names of their factors to the monomials of `affine`.
+        affine: the `Affine` part of the condition.
     """
 
     arguments: frozenset = frozenset()
     combinations: tuple = ()
+    monomials: dict = dataclasses.field(default_factory=dict)
+    affine: Affine | None = None
+
+    def with_values(self, known):
+        """The same with tensors for the factors, from a dict of what does not depend on fields."""
+        if not self.monomials:
+            return self
+        tensors = self.affine.values(self.monomials.values(), known)
+        values = dict(zip(self.monomials, tensors, strict=True))
+
+        def filled(factor):
+            if not isinstance(factor, Factor):
+                return factor
+            return dataclasses.replace(factor, value=values[factor.name])
+
+        combinations = [
+            dataclasses.replace(r, terms=tuple((filled(f), term) for f, term in r.terms))
+            for r in self.combinations
+        ]
+        return dataclasses.replace(self, combinations=tuple(combinations))
 
     def residual(self, function, values):
         """The residual of a condition from a dict of values."""
@@ -88,107 +109,42 @@ def requests(problem, functions, found):
 
 
 def _merge(problem, function, shapes):
-    groups = {}
-    candidates = {name: problem.network_request(name) for name in function.arguments}
-    candidates = {n: r for n, r in candidates.items() if r is not None and _is_sum(r)}
-    for name, factor in linear_terms(function, shapes, candidates, problem.dtype).items():
-        groups.setdefault(candidates[name].field, {})[name] = factor
+    asked = {name: problem.network_request(name) for name in function.arguments}
+    candidates = {n: r for n, r in asked.items() if r is not None and _is_sum(r)}
+    found = affine(function, shapes, candidates, known(problem, function), problem.dtype)
+    groups, monomials = {}, {}
+    for name, factor in found.factors.items():
+        group = groups.setdefault(candidates[name].field, {})
+        group[name] = _terms(function, found, factor, monomials)
     combinations = [
         combination(f"{function.name}: {field}", terms, problem.space)
         for field, terms in groups.items()
         if len(terms) > 1
     ]
-    merged = {term.name for request in combinations for _, term in request.terms}
-    return Merge(frozenset(merged), tuple(combinations))
+    terms = [term for request in combinations for term in request.terms]
+    used = {factor.name for factor, _ in terms if isinstance(factor, Factor)}
+    monomials = {name: monomial for name, monomial in monomials.items() if name in used}
+    return Merge(frozenset(term.name for _, term in terms), tuple(combinations), monomials, found)
+
+
+def known(problem, function):
+    """The arguments of a condition that do not depend on fields."""
+    names = function.arguments
+    of_fields = [n for n in names if problem.network_request(n) or problem.derived_field(n)]
+    return [name for name in names if name not in of_fields]
+
+
+def _terms(function, found, factor, monomials):
+    """A factor as numbers and `Factor`s, of which those of one name are equal in all conditions."""
+    terms = []
+    for monomial, number in factor.items():
+        parts = [(found.name(tensor) or (function.name, tensor), p) for tensor, p in monomial]
+        name = tuple(sorted(parts, key=str))
+        if monomial:
+            monomials[name] = monomial
+        terms.append(Factor(name, None, number) if monomial else number)
+    return terms
 
 
 def _is_sum(request):
     return request.operator in SUMS or (request.operator is None and bool(request.axes))
-
-
-def linear_terms(function, shapes, names, dtype):
-    """Arguments in which a condition is affine, with constant factors.
-
-    Args:
-        function: takes a dict of tensors by name and returns a tensor.
-        shapes: dict from argument to its shape without the number of points; `None` for a scalar.
-        names: the arguments in question.
-        dtype: their dtype.
-
-    Returns:
-        A dict from name to factor; empty if the function cannot be traced.
-    """
-    arguments = list(function.arguments)
-    specs = [
-        tf.TensorSpec(() if shapes[name] is None else (None, *shapes[name]), dtype)
-        for name in arguments
-    ]
-
-    def call(*tensors):
-        return function(dict(zip(arguments, tensors, strict=True)))
-
-    try:
-        graph = tf.function(call, autograph=False).get_concrete_function(*specs).graph
-    except Exception:  # an error of the user's comes again when the condition is called
-        return {}
-    inputs = dict(zip(arguments, graph.inputs, strict=False))
-    forms, mixed = {inputs[name].name: {name: 1.0} for name in names}, set()
-    for operation in graph.get_operations():
-        _follow(operation, forms, mixed)
-    if len(graph.outputs) != 1:
-        return {}
-    form = forms.get(graph.outputs[0].name, {})
-    shape = graph.outputs[0].shape.as_list()
-    return {
-        name: form[name]
-        for name in names
-        if name in form and name not in mixed and inputs[name].shape.as_list() == shape
-    }
-
-
-def _follow(operation, forms, mixed):
-    """Extends `forms`, linear parts by tensor, and `mixed`, names that are used in another way."""
-    parts = [forms.get(tensor.name, {}) for tensor in operation.inputs]
-    if not any(parts):
-        return
-    form = _form(operation, parts)
-    if form is None:
-        mixed |= {name for part in parts for name in part}
-    else:
-        forms[operation.outputs[0].name] = form
-
-
-def _form(operation, parts):
-    """The linear part of an output; `None` if the operation is not one of a few linear ones."""
-    kind, inputs = operation.type, operation.inputs
-    if kind in _KEEPS and len(inputs) == 1:
-        return parts[0]
-    if kind == "Neg":
-        return _scaled(parts[0], -1.0)
-    same = all(
-        tensor.shape == operation.outputs[0].shape
-        for tensor, part in zip(inputs, parts, strict=True)
-        if part
-    )
-    if kind in ("AddV2", "Sub") and same:
-        return _sum(parts[0], _scaled(parts[1], 1.0 if kind == "AddV2" else -1.0))
-    if kind in ("Mul", "RealDiv") and same:
-        factors = [_number(tensor) for tensor in inputs]
-        if factors[1] is not None and (kind == "Mul" or factors[1]):
-            return _scaled(parts[0], factors[1] if kind == "Mul" else 1.0 / factors[1])
-        if kind == "Mul" and factors[0] is not None:
-            return _scaled(parts[1], factors[0])
-    return None
-
-
-def _number(tensor):
-    value = tf.get_static_value(tensor)
-    return float(value.reshape(())) if value is not None and value.size == 1 else None
-
-
-def _scaled(form, factor):
-    return {name: factor * value for name, value in form.items()}
-
-
-def _sum(a, b):
-    return {name: a.get(name, 0.0) + b.get(name, 0.0) for name in a | b}

@@ -14,6 +14,7 @@ from kpinn import merging
 from kpinn.derivatives.api import Taylor, evaluate
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.errors import DerivativeFallbackWarning
+from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.finite_difference import FiniteDifference, evaluations
 from kpinn.derivatives.requests import partials
 from kpinn.derivatives.reverse import tapes
@@ -71,10 +72,25 @@ def _taylor(pinn, functions, method, title, notes):
         notes.append("shapes of further arrays are known after fit: nothing is merged until then")
     for merge in found.values():
         for request in merge.combinations:
-            terms = " ".join(f"{factor:+.4g} {term.name}" for factor, term in request.terms)
+            terms = " ".join(f"{_text(factor)} {term.name}" for factor, term in request.terms)
             notes.append(f"{title}: {terms} as one operator")
-    notes.extend(_fallbacks(problem, merging.requests(problem, functions, found), method))
+    notes.extend(_fallbacks(problem, merging.requests(problem, functions, {}), method))
     return merging.count(problem, functions, found)
+
+
+def _text(factor):
+    """A factor with its sign: `-0.01`, `+2 diffusivity / x`.
+
+    What a condition computes has no name and stands as `(...)`.
+    """
+    if not isinstance(factor, Factor):
+        return f"{factor:+.4g}"
+    text = "-" if factor.number < 0 else "+"
+    if abs(factor.number) != 1:
+        text += f"{abs(factor.number):.4g} "
+    names = [(name if isinstance(name, str) else "(...)", power) for name, power in factor.name]
+    over = "".join(f" / {name}" for name, power in names if power < 0)
+    return text + (" ".join(name for name, power in names if power > 0) or "1") + over
 
 
 def _fallbacks(problem, requests, method):

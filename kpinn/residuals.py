@@ -43,7 +43,11 @@ def _merges(problem, functions, method, arrays):
     """Derivatives to propagate as one; none in eager mode, where each can be looked at."""
     if tf.executing_eagerly() or not isinstance(method, Taylor):
         return {}
-    return merging.merges(problem, functions, arrays)
+    found = merging.merges(problem, functions, arrays)
+    for function in functions if found else ():
+        known = problem.values(merging.known(problem, function), arrays, method)
+        found[function.name] = found[function.name].with_values(known)
+    return found
 
 
 # Several sets of points --------------------------------------------------------------------

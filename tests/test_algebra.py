@@ -113,9 +113,73 @@ def test_products_are_exact(name):
     assert of_both[0] == of_f[0] * of_g[0]
     for k in range(1, len(algebra)):
         total = of_f[0] * of_g[k] + of_f[k] * of_g[0]
-        for i, j, constant in algebra.products[k]:
+        for i, j, constant in dict(algebra.products[k]).get(None, ()):
             total += constant * (of_f[i] * of_g[j] + (of_f[j] * of_g[i] if i != j else 0))
         assert total == of_both[k]
+
+
+SUMS = {  # symbols, sums with factors, number of channels
+    "u_t - nu u_xx": ([power(X, 1)], [{None: power(T, 1), "nu": power(X, 2)}], 3),
+    "of one order": ([], [{"a": power(0, 2), "b": power(1, 2), "c": power(2, 2)}], 5),
+    "with another term of a number": (
+        [],
+        [{None: combine([(1, power(0, 2)), (3, power(1, 1))]), "b": power(1, 2)}],
+        4,
+    ),
+    "of fourth order": ([], [{None: power(0, 1), "a": power(1, 4), "b": laplacian(2)}], 6),
+    "of a biharmonic operator": ([], [{"a": biharmonic(2), "b": power(0, 4)}], 10),
+    "one is carried": ([power(1, 2)], [{None: power(0, 1), "nu": power(1, 2)}], 4),
+    "all are carried": ([power(1, 2), power(0, 1)], [{"a": power(0, 1), "b": power(1, 2)}], 4),
+    "with lower terms": (
+        [],
+        [{None: power(0, 1), "a": combine([(1, power(1, 3)), (2, {(): 1}), (3, power(1, 2))])}],
+        4,
+    ),
+    "equal ones": ([], [{None: power(0, 1), "nu": power(1, 2)}] * 2, 3),
+    "no gain": (
+        [],
+        [{None: power(0, 1), "nu": power(1, 2)}, {None: power(0, 1), "k": power(1, 2)}],
+        4,
+    ),
+    "two of three": (
+        [],
+        [{"a": power(0, 2), "b": power(1, 2), "c": power(2, 2)}, {"d": power(0, 2)}],
+        6,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_with_factors_take_one_channel(name):
+    """Products of polynomials, in rational arithmetic, with numbers for the factors."""
+    symbols, sums, count = SUMS[name]
+    algebra, rng = Algebra(symbols, sums), np.random.default_rng(0)
+    assert len(algebra) == count
+    factors = {None: 1, "a": 3, "b": Fraction(-2, 7), "c": 0, "d": 11, "k": 4, "nu": -5}
+
+    def channels(polynomial):
+        parts = [{None: symbol} for symbol in algebra.channels]
+        return [total_of(total, polynomial) for total in (*parts, *algebra.sums)]
+
+    def total_of(total, polynomial):
+        return sum(factors[name] * applied(symbol, polynomial) for name, symbol in total.items())
+
+    f, g = (random_polynomial(3, algebra.order, rng) for _ in range(2))
+    of_f, of_g, of_both = map(channels, (f, g, product(f, g)))
+    for k in range(1, len(algebra)):
+        total = of_f[0] * of_g[k] + of_f[k] * of_g[0]
+        for name, rows in algebra.products[k]:
+            for i, j, constant in rows:
+                both = of_f[i] * of_g[j] + (of_f[j] * of_g[i] if i != j else 0)
+                total += factors[name] * constant * both
+        assert total == of_both[k]
+    for total in sums:
+        read = sum(of_f[k] * factors[name] * c for k, name, c in algebra.read_sum(total))
+        assert read == total_of(total, f)
+    for k, parts in algebra.seeds.items():
+        for variable in range(3):
+            slope = sum(factors[name] * c for v, name, c in parts if v == variable)
+            assert slope == channels({(variable,): 1})[k]
 
 
 def test_what_the_channels_do_not_carry_is_refused():

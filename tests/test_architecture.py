@@ -17,7 +17,7 @@ LEVELS = [  # ground floor to top
     {"arguments", "backend", "version", "keras_private", "precision"},
     {"derivatives", "unknowns"},
     {"losses", "domains", "networks", "optimizers"},
-    {"conditions", "layers"},
+    {"affine", "conditions", "layers"},
     {"checks", "data", "merging", "plotting", "saving"},
     {"squares"},
     {"curvature"},

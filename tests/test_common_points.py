@@ -214,6 +214,18 @@ def test_common_points_stay_common_where_residuals_draw_them(shared):
     assert len(drawn["walls"]["x"]) == 12
 
 
+def test_points_that_differ_are_drawn_one_by_one_from_common_candidates():
+    candidates, other = BOX.sample(200, seed=5), BOX.sample(25, seed=7)
+    pinn = flow()
+    dense = kpinn.callbacks.ResidualSampling(
+        lambda seed: dict.fromkeys(TOGETHER, candidates), every=1
+    )
+    pinn.fit(points(True) | {"continuity": other}, epochs=2, verbose=0, callbacks=[dense])
+    drawn = {name: np.ravel(pinn.training_points[name]["x"]) for name in TOGETHER}
+    assert {name: len(x) for name, x in drawn.items()} == {"momentum": 40, "continuity": 25}
+    assert all(set(x) < set(np.ravel(candidates["x"])) for x in drawn.values())
+
+
 def test_residuals_of_all_conditions_draw_common_points():
     """Candidates lie where one or the other residual is large, the two counting the same."""
 

@@ -12,6 +12,7 @@ from problems import Heat
 
 import kpinn
 from kpinn import merging
+from kpinn.affine import affine
 from kpinn.derivatives.requests import Space, parse_all
 from kpinn.derivatives.taylor import Plan
 
@@ -75,7 +76,7 @@ def test_combinations_are_exact_and_take_few_channels(name):
     [
         ({"u_x": 1.0, "v_x": 1.0}, r"'r' adds up terms of \['u', 'v'\]: expected one field"),
         ({"grad_u": 1.0}, "'r' adds up 'grad_u': only derivatives, laplacian_ and biharmonic_"),
-        ({"u_x": "2"}, "'r' takes 'u_x' times '2': expected a number that is known beforehand"),
+        ({"u_x": "2"}, "'r' takes 'u_x' times '2': expected a finite number, or an array"),
         ({"u_x": math.nan}, "'r' takes 'u_x' times nan"),
         ({"u_z": 1.0}, "'u_z'"),
         ({}, r"'r' adds up terms of \[\]"),
@@ -133,12 +134,57 @@ def along_a_direction(u_t, u_nn):
     return u_t - 0.5 * u_nn
 
 
+def scaled_by_arrays(x, f, u_t, u_xx):
+    return 2.0 * u_t / x - (-x * f) * u_xx / 4.0
+
+
+def by_functions_of_coordinates(t, x, u_t, u_xx, u_x):
+    return u_t - ops.exp(x * t) * u_xx + ops.sin(x) * u_x
+
+
+def of_two_factors(t, x, u_t, u_xx):
+    return x * (u_t - t * u_xx) + 3.0 * u_xx
+
+
+def black_scholes(x, u, u_t, u_x, u_xx):
+    return u_t + 0.02 * x**2 * u_xx + 0.05 * x * u_x - 0.05 * u
+
+
+def third_order(x, u_t, u_xxx, u_xx):
+    return u_t + x * u_xxx + (1.0 + x) * u_xx
+
+
+def by_a_field(u, u_t, u_xx):
+    return u_t - ops.exp(u) * u_xx
+
+
+def by_numbers_of_points(x, u_t, u_xx):
+    return u_t - ops.mean(x, axis=0, keepdims=True) * u_xx
+
+
+def by_something_of_another_shape(x, u_t, u_xx):
+    return u_t - ops.sum(u_xx * ops.transpose(x), axis=1, keepdims=True)
+
+
+def random_factor(x, u_t, u_xx):
+    return u_t - tf.random.stateless_uniform((1, 1), (1, 2), dtype=x.dtype) * u_xx
+
+
 CONDITIONS = [  # the condition, the factors found, channels without and with them
     (burgers, {"u_t": 1.0, "u_xx": -VISCOSITY}, 4, 3),
     (divided, {"u_t": 2.0, "u_xx": -0.5}, 4, 3),
     (twice, {"u_t": 1.0, "u_xx": -0.5}, 4, 3),
     (by_ops, {"u_t": 1.0, "laplacian_u": -0.3}, 4, 3),
-    (variable_factor, {"u_t": 1.0}, 4, 4),
+    (variable_factor, {"u_t": 1.0, "u_xx": {"x": -1.0}}, 4, 3),
+    (scaled_by_arrays, {"u_t": {"/x": 2.0}, "u_xx": {"?": -0.25}}, 4, 3),
+    (by_functions_of_coordinates, {"u_t": 1.0, "u_xx": {"?": -1.0}, "u_x": {"?": 1.0}}, 4, 3),
+    (of_two_factors, {"u_t": {"x": 1.0}, "u_xx": {"tx": -1.0, "": 3.0}}, 4, 3),
+    (black_scholes, {"u_t": 1.0, "u_xx": {"?": 0.02}, "u_x": {"x": 0.05}}, 4, 3),
+    (third_order, {"u_t": 1.0, "u_xxx": {"x": 1.0}, "u_xx": {"?": 1.0}}, 5, 4),
+    (by_a_field, {"u_t": 1.0}, 4, 4),
+    (by_numbers_of_points, {"u_t": 1.0, "u_xx": {"?": -1.0}}, 4, 3),
+    (by_something_of_another_shape, {"u_t": 1.0}, 4, 4),
+    (random_factor, {"u_t": 1.0}, 4, 4),
     (nonlinear, {"u_t": 1.0}, 4, 4),
     (also_elsewhere, {"u_xx": -1.0}, 4, 4),
     (of_two_columns, {}, 4, 4),
@@ -149,11 +195,20 @@ CONDITIONS = [  # the condition, the factors found, channels without and with th
 
 
 def points_of(condition):
-    extra = {with_an_array: "f", along_a_direction: "n"}.get(condition)
+    extra = {with_an_array: "f", scaled_by_arrays: "f", along_a_direction: "n"}.get(condition)
     points = drawn("t x")
     if extra:
         points[extra] = np.random.default_rng(1).uniform(-1, 1, (7, 1))
     return {name: tf.constant(array) for name, array in points.items()}
+
+
+def readable(found, factor):
+    """Monomials as texts: `"tx"`, `"/x"`, with `?` for what the condition computes."""
+
+    def text(monomial):
+        return "".join("/" * (p < 0) + (found.name(tensor) or "?") for tensor, p in monomial)
+
+    return {text(monomial): number for monomial, number in factor.items()}
 
 
 @pytest.mark.parametrize("condition, factors, before, after", CONDITIONS)
@@ -163,14 +218,18 @@ def test_what_is_found(condition, factors, before, after):
     function = pinn.conditions[condition.__name__]
     shapes = problem.shapes(function, arrays)
     names = [name for name in function.arguments if name.startswith(("u_", "laplacian"))]
-    found = merging.linear_terms(function, shapes, names, problem.dtype)
-    assert found == pytest.approx(factors, abs=1e-15)
+    known = merging.known(problem, function)
+    found = affine(function, shapes, names, known, problem.dtype)
+    assert {name: readable(found, factor) for name, factor in found.factors.items()} == {
+        name: {"": factor} if isinstance(factor, float) else factor
+        for name, factor in factors.items()
+    }
     made = merging.merges(problem, [function], arrays)
     assert merging.count(problem, [function], {}) == before
     assert merging.count(problem, [function], made) == after
 
 
-@pytest.mark.parametrize("condition", [row[0] for row in CONDITIONS])
+@pytest.mark.parametrize("condition", [row[0] for row in CONDITIONS if row[0] != random_factor])
 @pytest.mark.parametrize("compiled", ({}, {"jit_compile": True}))
 def test_residuals_and_gradients_are_the_same(condition, compiled):
     pinn = kpinn.PINN(network(2), "t x", "u", conditions=[condition])
@@ -188,26 +247,66 @@ def test_residuals_and_gradients_are_the_same(condition, compiled):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
 
 
-def test_a_trained_factor_is_not_taken_for_a_number():
-    class Inverse(kpinn.PINN):
-        coordinates = "t x"
-        fields = "u"
+class Inverse(kpinn.PINN):
+    coordinates = "t x"
+    fields = "u"
 
-        def __init__(self, network):
-            super().__init__(network)
-            self.diffusivity = self.unknown("diffusivity", 0.5)
+    def __init__(self, network, **kwargs):
+        super().__init__(network, **kwargs)
+        self.diffusivity = self.unknown("diffusivity", 0.5)
 
+    @kpinn.condition
+    def heat(self, u_t, u_xx, diffusivity):
+        return u_t - diffusivity * u_xx
+
+    @kpinn.condition
+    def by_attribute(self, u_t, u_xx):
+        return u_t - 2.0 * self.diffusivity * u_xx
+
+
+@pytest.mark.parametrize("names", (("heat",), ("by_attribute",), ("heat", "by_attribute")))
+@pytest.mark.parametrize("compiled", ({}, {"jit_compile": True}))
+def test_a_trained_factor_gets_its_gradient(names, compiled):
+    pinn = Inverse(network(2))
+    arrays, problem = points_of(burgers), pinn._plain.problem
+    found = merging.merges(problem, [pinn.conditions[name] for name in names], arrays)
+    assert bool(found) == (len(names) == 1)  # two operators are no gain over two derivatives
+
+    def gradients(**how):
+        with tf.GradientTape() as tape:
+            found = pinn.residuals_at(names, arrays)
+            loss = sum(tf.reduce_mean(residual**2) for residual in found.values())
+        variables = [variable.value for variable in pinn.trainable_variables]
+        return found, tape.gradient(loss, variables, unconnected_gradients="zero")
+
+    eager, graph = gradients(), tf.function(gradients, autograph=False, **compiled)()
+    for a, b in zip(tf.nest.flatten(eager), tf.nest.flatten(graph), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_the_jacobian_with_a_trained_factor():
+    """Its column is the slope of the residual, and the others those of separate derivatives."""
+
+    class Apart(Inverse):
         @kpinn.condition
         def heat(self, u_t, u_xx, diffusivity):
-            return u_t - diffusivity * u_xx
+            return u_t + ops.maximum(-diffusivity * u_xx, -np.inf)
 
-        @kpinn.condition
-        def by_attribute(self, u_t, u_xx):
-            return u_t - self.diffusivity * u_xx
+        by_attribute = None
 
-    pinn = Inverse(network(2))
-    arrays = points_of(burgers)
-    assert merging.merges(pinn._plain.problem, list(pinn.conditions.values()), arrays) == {}
+    class Merged(Inverse):
+        by_attribute = None
+
+    points, model, found = drawn("t x"), network(2), []
+    for kind in (Merged, Apart):
+        pinn = kind(model)
+        pinn.compile("adam")
+        found.append(kpinn.jacobian(pinn, points)[0])
+        column = ["diffusivity" in v.path for v in pinn.trainable_variables].index(True)
+    start = sum(math.prod(v.shape) for v in pinn.trainable_variables[:column])
+    slope = kpinn.derivatives(model, points, "u_xx", "t x")["u_xx"]
+    np.testing.assert_allclose(found[0][:, start], -slope[:, 0] / math.sqrt(7), rtol=1e-11)
+    np.testing.assert_allclose(*found, rtol=1e-10, atol=1e-12)
 
 
 def test_fields_that_share_an_operator():
@@ -245,6 +344,15 @@ def test_describe():
     assert lines[0].split()[-3:] == ["passes", "differences", "tapes"]
     assert table["heat"] == ["3", "5", "4"]
     assert lines[-2] == "heat: +1 u_t -1 u_xx as one operator"
+
+
+def test_describe_names_factors():
+    lines = []
+    kpinn.PINN(network(2), "t x", "u", conditions=[of_two_factors, black_scholes]).describe(
+        print_fn=lambda text: lines.extend(text.splitlines())
+    )
+    assert "of_two_factors: +x u_t -t x u_xx +3 u_xx as one operator" in lines
+    assert "black_scholes: +1 u_t +0.05 x u_x +0.02 (...) u_xx as one operator" in lines
 
 
 @pytest.mark.parametrize(

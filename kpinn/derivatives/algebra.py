@@ -11,6 +11,11 @@ the space of channels. With a reduced basis `q_k` (coefficient one at the *pivot
 zero at all other pivots) the structure constants are read off: `q_k(f g)` is the sum of
 `q_k[m_i + m_j] q_i(f) q_j(g)`. They are exact rationals.
 
+An operator with factors that are no numbers, such as `u_t - nu u_xx`, is a *sum*: a dict from the
+names of its factors (`None` for one) to symbols. Where the channels carry all contractions of these
+symbols, the sum needs but a channel of its own, whose structure constants are linear in the
+factors; it is no part of other channels.
+
 The space of channels is the inverse system of Macaulay ("The algebraic theory of modular systems",
 1916, chapter IV) of the symbols; dual numbers, hyper-dual numbers, truncated Taylor series and the
 forward Laplacian (Li et al., "A computational framework for neural network-based variational Monte
@@ -18,6 +23,7 @@ Carlo with forward Laplacian", Nature Machine Intelligence 6, 2024) are examples
 """
 
 import collections
+import copy
 import functools
 import math
 from fractions import Fraction
@@ -70,13 +76,20 @@ class Algebra:
     Attributes:
         channels: tuple of symbols `q_k`, by ascending order; the first is the value itself.
         pivots: tuple of their monomials `m_k`.
+        sums: tuple of the sums that have a channel; they follow those of `channels`.
         order: the highest order of a channel.
-        products: for each channel a tuple of `(i, j, constant)` with `0 < i <= j`: its part in the
-            product of two nilpotent jets is the sum of `constant * (a_i b_j + a_j b_i)` over them,
-            `constant * a_i b_i` where `i == j`.
+        products: for each channel a tuple of `(factor, rows)`, with the name of a factor, `None`
+            for one, and rows `(i, j, constant)` with `0 < i <= j`: its part in the product of two
+            nilpotent jets is the sum of `factor * constant * (a_i b_j + a_j b_i)` over them,
+            `factor * constant * a_i b_i` where `i == j`.
+        scaling: tuple of the names of the factors in products.
+        seeds: dict from channel to its first derivatives, tuple of `(variable, factor, Fraction)`:
+            in the channel of a coordinate stand the seeds of its own variable.
+        factors: dict from the names of factors to tensors, see `with_factors`.
 
     Args:
         symbols: iterable of symbols.
+        sums: iterable of sums.
 
     Example:
 
@@ -84,27 +97,55 @@ class Algebra:
         len(Algebra([laplacian]).channels)  # 5: the value, three first derivatives, the Laplacian
     """
 
-    def __init__(self, symbols):
-        basis = _reduced_basis(_closure(symbols))
-        order = sorted(basis, key=lambda m: (degree(basis[m]), m))
+    def __init__(self, symbols, sums=()):
+        self._basis, self.sums = _carriers(list(symbols), [dict(total) for total in sums])
+        order = sorted(self._basis, key=lambda m: (degree(self._basis[m]), m))
         self.pivots = tuple(order)
-        self.channels = tuple(basis[monomial] for monomial in order)
-        self.order = max(map(degree, self.channels))
+        self.channels = tuple(self._basis[monomial] for monomial in order)
+        parts = [symbol for total in self.sums for symbol in total.values()]
+        self.order = max(map(degree, (*self.channels, *parts)))
+        self.factors = {}
         self._index = {monomial: k for k, monomial in enumerate(order)}
-        self.products = tuple(self._products(symbol) for symbol in self.channels)
+        totals = [*({None: symbol} for symbol in self.channels), *self.sums]
+        self.products = tuple(map(self._products, totals))
+        names = dict.fromkeys(name for rows in self.products for name, _ in rows)
+        self.scaling = tuple(name for name in names if name is not None)
+        self.seeds = _first_derivatives(totals)
 
     def __len__(self):
-        return len(self.channels)
+        return len(self.channels) + len(self.sums)
 
-    def _products(self, symbol):
+    def with_factors(self, factors):
+        """The same with tensors for the names of factors: scalars, or `(n, 1)`."""
+        found = copy.copy(self)
+        found.factors = factors
+        return found
+
+    def _products(self, total):
+        rows = ((factor, self._rows(symbol)) for factor, symbol in total.items())
+        return tuple((factor, found) for factor, found in rows if found)
+
+    def _rows(self, symbol):
         found = {}
         for monomial, constant in symbol.items():
             for part in _divisors(monomial):
                 i = self._index.get(part)
-                j = self._index.get(_difference(monomial, part))
+                j = self._index.get(_quotient(monomial, part))
                 if i and j and i <= j:
                     found[i, j] = constant
         return tuple((i, j, constant) for (i, j), constant in sorted(found.items()))
+
+    def read_sum(self, total):
+        """A sum as a combination of channels: list of `(channel, factor, Fraction)`."""
+        rest = _not_carried(total, self._basis)
+        found = [
+            (k, factor, constant)
+            for factor, symbol in total.items()
+            for k, constant in self.read(_difference(symbol, rest.get(factor, {}))).items()
+        ]
+        if rest:
+            found.append((len(self.channels) + self.sums.index(rest), None, Fraction(1)))
+        return found
 
     def read(self, symbol):
         """A symbol as a combination of channels: dict from channel to `Fraction`.
@@ -117,17 +158,50 @@ class Algebra:
             raise ValueError(f"the channels {self.channels} do not carry {symbol}.")
         return parts
 
-    @functools.cached_property
-    def seeds(self):
-        """Dict from channel to the first derivatives in it: tuple of `(variable, Fraction)`.
 
-        In the channel of a coordinate stand the seeds of its own variable.
-        """
-        found = {
-            k: tuple((m[0], value) for m, value in symbol.items() if len(m) == 1)
-            for k, symbol in enumerate(self.channels)
-        }
-        return {k: parts for k, parts in found.items() if parts}
+def _first_derivatives(totals):
+    found = {
+        k: tuple(
+            (monomial[0], factor, value)
+            for factor, symbol in total.items()
+            for monomial, value in symbol.items()
+            if len(monomial) == 1
+        )
+        for k, total in enumerate(totals)
+    }
+    return {k: parts for k, parts in found.items() if parts}
+
+
+def _carriers(symbols, sums):
+    """The reduced basis of the channels of symbols, and the sums that have channels of their own.
+
+    A sum of which all but one symbol are carried needs no channel but that symbol's; and sums are
+    no gain where there are as many of them as of their symbols.
+    """
+    inner = [c for total in sums for s in total.values() for c in contractions(s).values()]
+    while True:
+        basis = _reduced_basis(_closure([*symbols, *inner]))
+        rests = []
+        for total in sums:
+            rest = _not_carried(total, basis)
+            if rest and rest not in rests:
+                rests.append(rest)
+        parts = [symbol for rest in rests for symbol in rest.values()]
+        single = [symbol for rest in rests if len(rest) == 1 for symbol in rest.values()]
+        gained = len(_reduced_basis(_closure([*symbols, *inner, *parts]))) - len(basis)
+        if not single and (not rests or gained > len(rests)):
+            return basis, tuple(rests)
+        symbols = [*symbols, *(single or parts)]
+
+
+def _not_carried(total, basis):
+    """The part of a sum that the channels do not carry: its symbols, reduced."""
+    reduced = {factor: _reduce(symbol, basis) for factor, symbol in total.items()}
+    return {factor: symbol for factor, symbol in reduced.items() if symbol}
+
+
+def _difference(a, b):
+    return combine([(1, a), (-1, b)])
 
 
 def _closure(symbols):
@@ -171,13 +245,19 @@ def _divisors(monomial):
     return tuple(found)
 
 
-def _difference(monomial, part):
+def _quotient(monomial, part):
     for variable in part:
         monomial = _without(monomial, variable)
     return monomial
 
 
 @functools.lru_cache(maxsize=256)
-def algebra(symbols):
-    """The `Algebra` of a set of symbols, kept; `symbols` is a frozenset of frozensets of items."""
-    return Algebra([dict(symbol) for symbol in symbols])
+def algebra(symbols, sums=()):
+    """The `Algebra` of symbols and sums, kept.
+
+    Args:
+        symbols: frozenset of frozensets of the items of symbols.
+        sums: tuple of tuples of pairs `(factor, frozenset of the items of a symbol)`.
+    """
+    totals = [{factor: dict(symbol) for factor, symbol in total} for total in sums]
+    return Algebra([dict(symbol) for symbol in symbols], totals)

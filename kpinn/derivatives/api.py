@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.context import EPSILON, Context
 from kpinn.derivatives.errors import DerivativeFallbackWarning, UnsupportedError
+from kpinn.derivatives.factors import with_tensors
 from kpinn.derivatives.finite_difference import FiniteDifference, finite_difference
 from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
@@ -37,7 +38,9 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
             the spatial coordinates, all but `t` or `time` (`grad_u`, `laplacian_u`, `hessian_u`,
             `biharmonic_u`, for vector fields `div_v`, `curl_v`, `jac_v`, `laplacian_v`). Or a dict
             from names of your own to requests and to linear combinations of them, such as
-            `{"u": "u", "heat": {"u_t": 1.0, "u_xx": -0.1}}`, which cost less than their terms.
+            `{"u": "u", "heat": {"u_t": 1.0, "u_xx": -0.1}}`, which cost less than their terms. A
+            factor is a number, a variable or tensor with one value, or an array or tensor with
+            one for each point, `(n, 1)` or `(n,)`; gradients go through it.
         coordinates: names of the columns of the input, `"t x"` or `"t x[3]"`; by default the
             keys of `points` in their order.
         fields: names of the columns of the output, `"u v p"` or `"v[2] p"`.
@@ -83,6 +86,7 @@ def evaluate(function, points, requests, directions, method, context):
         A dict from name to tensor.
     """
     space = context.space
+    requests = [with_tensors(request, points) for request in requests]
     if isinstance(method, Stochastic):
         requests, needed = randomized(requests, space, method)
         directions = directions | draw(needed, points, space, method, context.step)

@@ -123,13 +123,15 @@ def _flatten(algebra, values, positions):
 
 
 def _constant(algebra, value):
-    return Jet(algebra, (value, *(None for _ in algebra.channels[1:])))
+    return Jet(algebra, (value, *[None] * (len(algebra) - 1)))
 
 
 def _unflatten(algebra, flat, positions, count):
     flat = iter(flat if isinstance(flat, list | tuple) else [flat])
     return [
-        Jet(algebra, tuple(next(flat) for _ in algebra.channels)) if i in positions else next(flat)
+        Jet(algebra, tuple(next(flat) for _ in range(len(algebra))))
+        if i in positions
+        else next(flat)
         for i in range(count)
     ]
 

@@ -10,7 +10,7 @@ import math
 import tensorflow as tf
 
 from kpinn.derivatives.errors import LostError, UnsupportedError, describe
-from kpinn.derivatives.jets import Jet, full, value_of
+from kpinn.derivatives.jets import Jet, full, times, value_of
 
 
 def generic(call, *inputs):
@@ -86,11 +86,14 @@ def _channels(algebra, function, point, jets):
     }
     found, sums = {}, [function(*point)] + [None] * (len(algebra) - 1)
     for k, several in _expansions(algebra).items():
-        for parts, constant in several.items():
+        for (factor, parts), constant in several.items():
             if all(part in directions for part in parts):
                 if parts not in found:
                     found[parts] = _along(function, point, [directions[part] for part in parts])
-                terms = [float(constant) * term for term in found[parts]]
+                terms = [
+                    times(algebra.factors.get(factor), float(constant) * term)
+                    for term in found[parts]
+                ]
                 sums[k] = (
                     terms
                     if sums[k] is None
@@ -104,22 +107,28 @@ def _or_zero(jet, k):
 
 
 def _expansions(algebra):
-    """For each channel the constants of `D^m f[n_i, n_j, ...] / m!`, by sorted `(i, j, ...)`."""
+    """For each channel the constants of `factor D^m f[n_i, n_j, ...] / m!`.
+
+    Returns:
+        A dict from channel to a dict from `(factor, sorted (i, j, ...))` to a number.
+    """
     nilpotent = range(1, len(algebra))
-    power = {k: {(k,): 1} for k in nilpotent}
+    power = {k: {(None, (k,)): 1} for k in nilpotent}
     found = {k: dict(power[k]) for k in nilpotent}
     for m in range(2, algebra.order + 1):
         higher = {k: {} for k in nilpotent}
         for k in nilpotent:
-            for i, j, constant in algebra.products[k]:
-                for left, right in {(i, j), (j, i)}:
-                    for parts, factor in power[right].items():
-                        key = tuple(sorted((left, *parts)))
-                        higher[k][key] = higher[k].get(key, 0) + constant * factor
+            for factor, rows in algebra.products[k]:
+                for i, j, constant in rows:
+                    for left, right in {(i, j), (j, i)}:
+                        # What is multiplied has no factors: no channel of a sum is part of others.
+                        for (_, parts), number in power[right].items():
+                            key = factor, tuple(sorted((left, *parts)))
+                            higher[k][key] = higher[k].get(key, 0) + constant * number
         power = higher
         for k in nilpotent:
-            for parts, constant in power[k].items():
-                found[k][parts] = found[k].get(parts, 0) + constant / math.factorial(m)
+            for key, constant in power[k].items():
+                found[k][key] = found[k].get(key, 0) + constant / math.factorial(m)
     return found
 
 

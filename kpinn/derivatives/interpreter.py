@@ -47,6 +47,17 @@ def interpret(graph, inputs, algebra, report, needed=None):
     return Run(algebra, report).start(graph, inputs, needed)
 
 
+def values_of(graph, inputs, tensors):
+    """The values of some tensors of a traced graph.
+
+    Args:
+        graph: the graph of a `ConcreteFunction`.
+        inputs: a tensor for each of its arguments; anything for those that are not needed.
+        tensors: tensors of the graph.
+    """
+    return Run(None, None).start(graph, inputs, outputs=tensors)
+
+
 @dataclasses.dataclass
 class Run:
     """One propagation.
@@ -61,7 +72,7 @@ class Run:
     report: object
     read: dict = dataclasses.field(default_factory=dict)
 
-    def start(self, graph, inputs, needed=None):
+    def start(self, graph, inputs, needed=None, outputs=None):
         """The outputs of a graph with what it captures; variables are read here, before loops."""
         names = [tensor.name for tensor in graph.inputs[: len(inputs)]]
         values = dict(zip(names, inputs, strict=True))
@@ -70,7 +81,7 @@ class Run:
             self.read[id(variable)] = tf.convert_to_tensor(variable)
         for outer, inner in graph.captures:
             values[inner.name] = variables.get(id(outer), outer)
-        return self.walk(graph, values, needed)
+        return self.walk(graph, values, needed, outputs)
 
     def through(self, function, inputs):
         """The outputs of a function of tensors that is traced first."""
@@ -78,22 +89,22 @@ class Run:
         traced = tf.function(function, autograph=False).get_concrete_function(*specs)
         return self.start(traced.graph, inputs)
 
-    def walk(self, graph, values, needed=None):
-        """The outputs of a graph from the values of its placeholders by name."""
-        passed, operations = _stopped_means(graph), _needed(graph)
+    def walk(self, graph, values, needed=None, outputs=None):
+        """The outputs of a graph, or other tensors, from the values of its placeholders by name."""
+        passed, operations = _stopped_means(graph), _needed(graph, outputs)
         channels = _needed_channels(graph, operations, needed)
         for operation in operations:
             if operation.outputs and operation.outputs[0].name in values:
                 continue
             inputs = [values[tensor.name] for tensor in operation.inputs]
             if operation.name in passed:
-                outputs = inputs
+                found = inputs
             else:
                 wanted = channels[operation.outputs[0].name] if operation.outputs else None
-                outputs = self.outputs(operation, inputs, wanted)
-            for tensor, output in zip(operation.outputs, outputs, strict=True):
+                found = self.outputs(operation, inputs, wanted)
+            for tensor, output in zip(operation.outputs, found, strict=True):
                 values[tensor.name] = output
-        return [values[tensor.name] for tensor in graph.outputs]
+        return [values[tensor.name] for tensor in (graph.outputs if outputs is None else outputs)]
 
     def outputs(self, operation, inputs, needed):
         """Outputs of one operation."""
@@ -166,9 +177,14 @@ class Call:
         return self.run.walk(graph, dict(zip(names, inputs, strict=True)))
 
 
-def _needed(graph):
-    """The operations that the outputs, and the effects that must happen, depend on, in order."""
-    waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
+def _needed(graph, outputs=None):
+    """The operations that tensors depend on, in order.
+
+    By default these are the outputs and the effects that must happen.
+    """
+    waiting = [tensor.op for tensor in outputs or ()]
+    if outputs is None:
+        waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
     names = set()
     while waiting:
         operation = waiting.pop()

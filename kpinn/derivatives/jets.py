@@ -143,32 +143,65 @@ def multiply(a, b, product=tf.multiply):
         return linear(lambda channel: product(a, channel), b)
     if not isinstance(b, Jet):
         return linear(lambda channel: product(channel, b), a)
-    every = range(len(a.algebra))
-    parts = a.channels, b.channels, product
-    return Jet(a.algebra, tuple(_product(_pairs(a.algebra, k), *parts) for k in every))
+    rules = [_rule(a.algebra, k) for k in range(len(a.algebra))]
+    parts = a.channels, b.channels, a.algebra.factors, product
+    return Jet(a.algebra, tuple(_product(rule, *parts) for rule in rules))
 
 
-def _pairs(algebra, k):
-    """The product rule of channel `k`: all `(i, j, constant)`, in both orders."""
+def _rule(algebra, k):
+    """The product rule of channel `k`: pairs of a factor and all `(i, j, constant)`."""
     if k == 0:
-        return [(0, 0, 1)]
-    both = [(0, k, 1), (k, 0, 1)]
-    for i, j, constant in algebra.products[k]:
-        both += [(i, j, constant)] if i == j else [(i, j, constant), (j, i, constant)]
-    return both
+        return [(None, [(0, 0, 1)])]
+    return [(None, [(0, k, 1), (k, 0, 1)]), *_nilpotent_rule(algebra, k)]
 
 
-def _product(pairs, a, b, product=tf.multiply):
+def _nilpotent_rule(algebra, k):
+    """The part of it for nilpotent jets."""
+    return [(factor, _both_orders(rows)) for factor, rows in algebra.products[k]]
+
+
+def _both_orders(rows):
+    found = []
+    for i, j, constant in rows:
+        found += [(i, j, constant)] if i == j else [(i, j, constant), (j, i, constant)]
+    return found
+
+
+def _square_rule(algebra, k):
+    """The product rule for a nilpotent jet and itself, each product once."""
+    return [
+        (factor, [(i, j, c if i == j else 2 * c) for i, j, c in rows])
+        for factor, rows in algebra.products[k]
+    ]
+
+
+def _product(rule, a, b, factors, product=tf.multiply):
+    """The sum of `factor * constant * a_i b_j`, `None` if it is zero."""
+    return _sum(
+        times(factors.get(factor), _sum_of_products(rows, a, b, product)) for factor, rows in rule
+    )
+
+
+def _sum_of_products(rows, a, b, product=tf.multiply):
     """The sum of `constant * a_i b_j`, `None` if it is zero."""
     return _sum(
         _scaled(constant, product(a[i], b[j]))
-        for i, j, constant in pairs
+        for i, j, constant in rows
         if a[i] is not None and b[j] is not None
     )
 
 
 def _scaled(constant, term):
     return term if constant == 1 else float(constant) * term
+
+
+def times(factor, term):
+    """A term times a factor of an algebra: a scalar, `(n, 1)`, or `None` for one."""
+    if factor is None or term is None:
+        return term
+    if factor.shape.rank:
+        factor = tf.reshape(factor, [-1] + [1] * (term.shape.rank - 1))
+    return tf.cast(factor, term.dtype) * term
 
 
 def _sum(terms):
@@ -194,18 +227,25 @@ def compose(jet, tower, needed=None):
 
     @tf.custom_gradient
     def function(*tensors):
-        jet = _from_parts(algebra, given, tensors)
+        channels, factors = tensors[: len(given)], tensors[len(given) :]
+        factors = dict(zip(algebra.scaling, factors, strict=True))
+        inner = algebra.with_factors(algebra.factors | factors)
+        jet = _from_parts(inner, given, channels)
         outputs = _taylor_sums(jet, tower(jet.value, algebra.order))
         found[:] = [k for k, c in enumerate(outputs) if c is not None and _uses(needed, k)]
 
         def gradient(*upstream):
-            factor = _taylor_sums(jet, _derived(tower(jet.value, algebra.order + 1)))
-            parts = _transposed_product(algebra, factor, dict(zip(found, upstream, strict=True)))
-            return [_reduced(parts[k], tensor) for k, tensor in zip(given, tensors, strict=True)]
+            upstream = dict(zip(found, upstream, strict=True))
+            coefficients = tower(jet.value, algebra.order + 1)
+            parts = _transposed_product(inner, _taylor_sums(jet, _derived(coefficients)), upstream)
+            gradients = [_reduced(parts[k], c) for k, c in zip(given, channels, strict=True)]
+            slopes = _factor_slopes(jet, coefficients, upstream)
+            return gradients + [_summed(slopes.get(name), f) for name, f in factors.items()]
 
         return [outputs[k] for k in found], gradient
 
-    return _from_parts(algebra, found, function(*(jet.channels[k] for k in given)))
+    tensors = [*(jet.channels[k] for k in given), *(algebra.factors[f] for f in algebra.scaling)]
+    return _from_parts(algebra, found, function(*tensors))
 
 
 def compose_with_variables(jet, tower):
@@ -244,10 +284,38 @@ def _transposed_product(algebra, factor, upstream):
     """For the product of a jet with `factor`, the gradient with respect to each channel."""
     terms = [[] for _ in factor]
     for k, gradient in upstream.items():
-        for i, j, constant in _pairs(algebra, k):
-            if factor[i] is not None:
-                terms[j].append(_scaled(constant, factor[i] * gradient))
+        for name, rows in _rule(algebra, k):
+            scaled = times(algebra.factors.get(name), gradient)
+            for i, j, constant in rows:
+                if factor[i] is not None:
+                    terms[j].append(_scaled(constant, factor[i] * scaled))
     return [_sum(parts) for parts in terms]
+
+
+def _factor_slopes(jet, coefficients, upstream):
+    """For each factor the gradient at each entry, of a function with Taylor coefficients."""
+    algebra, terms = jet.algebra, {}
+    if not algebra.scaling:
+        return {}
+    first, *others = powers(jet, algebra.order - 1)
+    for k, gradient in upstream.items():
+        for m, power in enumerate([first, *others], start=2):
+            rule = _square_rule if m == 2 else _nilpotent_rule
+            for name, rows in rule(algebra, k):
+                part = _sum_of_products(rows, first, power) if name is not None else None
+                if part is not None and coefficients[m] is not None:
+                    terms.setdefault(name, []).append(gradient * coefficients[m] * part)
+    return {name: _sum(parts) for name, parts in terms.items()}
+
+
+def _summed(slope, factor):
+    """The gradient of a factor from that at each entry."""
+    if slope is None:
+        return tf.zeros_like(factor)
+    slope = tf.cast(slope, factor.dtype)
+    if not factor.shape.rank:
+        return tf.reduce_sum(slope)
+    return tf.reshape(tf.reduce_sum(slope, list(range(1, slope.shape.rank))), tf.shape(factor))
 
 
 def _reduced(gradient, tensor):
@@ -263,12 +331,8 @@ def powers(jet, highest):
     algebra, first = jet.algebra, [None, *jet.channels[1:]]
     found = [first]
     while len(found) < highest:
-        rule = _square_pairs if len(found) == 1 else _pairs
-        every = range(1, len(algebra))
-        found.append([None, *(_product(rule(algebra, k), first, found[-1]) for k in every)])
+        rule = _square_rule if len(found) == 1 else _nilpotent_rule
+        rules = [rule(algebra, k) for k in range(1, len(algebra))]
+        parts = first, found[-1], algebra.factors
+        found.append([None, *(_product(rule, *parts) for rule in rules)])
     return found[:highest]
-
-
-def _square_pairs(algebra, k):
-    """The product rule for a nilpotent jet and itself, each product once."""
-    return [(i, j, c if i == j else 2 * c) for i, j, c in algebra.products[k]]

@@ -9,9 +9,9 @@ import copy
 import dataclasses
 import functools
 import itertools
-import math
-import numbers
 import re
+
+from kpinn.derivatives.factors import factors_of
 
 TIME_NAMES = ("t", "time")
 # A derivative with respect to one of these is a derivative with respect to a coordinate, never
@@ -74,7 +74,7 @@ class Request:
         operator: `None` for a field or a partial derivative, one of `OPERATORS`, or
             `"combination"`.
         axes: for a partial derivative the axes, sorted; `()` for the field itself.
-        terms: for a combination the pairs of a number and a `Request`.
+        terms: for a combination the pairs of a factor, a number or a `Factor`, and a `Request`.
     """
 
     name: str
@@ -227,7 +227,8 @@ def parse_all(requests, space, directions=None):
 
     Args:
         requests: names, as a string or sequence; or a dict from any name to one request, or to a
-            linear combination of requests such as `{"u_t": 1.0, "u_xx": -0.1}`.
+            linear combination of requests such as `{"u_t": 1.0, "u_xx": -0.1}`, with numbers,
+            tensors or each a `Factor`.
         space: the `Space`.
         directions: see `parse`.
 
@@ -264,12 +265,7 @@ def combination(name, terms, space, directions=None):
                 f"{name!r} adds up {term!r}: only derivatives, laplacian_ and biharmonic_ have the "
                 "shape of the field and can be added."
             )
-        if not isinstance(factor, numbers.Real) or not math.isfinite(factor):
-            raise ValueError(
-                f"{name!r} takes {term!r} times {factor!r}: expected a number that is known "
-                "beforehand. Ask for the terms by themselves where it is not."
-            )
-        pairs.append((float(factor), request))
+        pairs.extend((part, request) for part in factors_of(name, term, factor))
     fields = {request.field for _, request in pairs}
     if len(fields) != 1:
         raise ValueError(f"{name!r} adds up terms of {sorted(fields)}: expected one field.")

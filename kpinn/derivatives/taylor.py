@@ -7,11 +7,13 @@ import tensorflow as tf
 
 from kpinn.derivatives.algebra import Algebra, algebra, combine, derivative
 from kpinn.derivatives.errors import RefusedError
+from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.interpreter import interpret
-from kpinn.derivatives.jets import Jet, channel_of, full
+from kpinn.derivatives.jets import Jet, channel_of, full, times
 from kpinn.derivatives.point_gradients import wants_channels_per_point
 from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import SUMS, axis_order, partials
+from kpinn.derivatives.rows import keeps_rows
 from kpinn.derivatives.tracing import trace
 
 
@@ -59,23 +61,25 @@ def taylor(function, points, requests, directions, space, report):
         UnsupportedError: for an operation that cannot be propagated through.
         ValueError: for one that must not be.
     """
-    plan = Plan.of(requests, space)
-    inputs = [plan.seeds(points, directions)]
 
     def through(**how):
         size, count = points.shape[1], points.shape[0]
         graph = trace(function, size, points.dtype, count, **how).graph
-        return interpret(graph, inputs, plan.algebra, report, plan.needed)
+        plan = Plan.of(requests, space).on(points)
+        if plan.scales_rows() and not keeps_rows(graph):
+            plan = Plan.of(requests, space, apart=True).on(points)
+        inputs = [plan.seeds(points, directions)]
+        return plan, interpret(graph, inputs, plan.algebra, report, plan.needed)
 
     try:
-        (outputs,) = through()
+        plan, (outputs,) = through()
     except RefusedError:
         raise
     except (ValueError, tf.errors.InvalidArgumentError):
         if points.shape[0] is None:
             raise
         # A shape that the function works out from a number of points that it does not know.
-        (outputs,) = through(exactly=True)
+        plan, (outputs,) = through(exactly=True)
     space.check_output(outputs.shape, points.shape)
     return {request.name: plan.read(request, space, outputs) for request in requests}
 
@@ -87,23 +91,45 @@ class Plan:
     Attributes:
         algebra: the `Algebra` of all requests.
         axes: tuple of axes (columns and names of directions), the variables of the algebra.
-        symbols: for each request by name what it reads out, see `_symbols`.
+        sums: for each request by name what it reads out, see `_sums`.
     """
 
     algebra: Algebra
     axes: tuple
-    symbols: dict
+    sums: dict
 
     @classmethod
-    def of(cls, requests, space):
-        """The plan for a list of `Request`."""
+    def of(cls, requests, space, apart=False):
+        """The plan for a list of `Request`; `apart` without channels of sums with factors."""
         keys = [axes for request in requests for _, axes in partials(request, space)]
         used = sorted({axis for axes in keys for axis in axes}, key=axis_order)
         variables = {axis: i for i, axis in enumerate(used)}
-        symbols = {request.name: _symbols(request, space, variables) for request in requests}
-        every = [symbol for parts in symbols.values() for symbol in parts.values()]
-        carrier = algebra(frozenset(frozenset(symbol.items()) for symbol in every))
-        return cls(carrier, tuple(used), symbols)
+        values = _factors(requests)
+        numbers = {name: i for i, name in enumerate(values)}
+        sums = {r.name: _sums(r, space, variables, numbers) for r in requests}
+        plain, factored = set(), {}
+        for total in (total for parts in sums.values() for total in parts.values()):
+            symbols = [frozenset(symbol.items()) for symbol in total.values()]
+            if apart or set(total) <= {None}:
+                plain |= set(symbols)
+            else:
+                factored[tuple(zip(total, symbols, strict=True))] = None
+        carrier = algebra(frozenset(plain), tuple(factored))
+        factors = dict(enumerate(values.values()))
+        return cls(carrier.with_factors(factors), tuple(used), sums)
+
+    def on(self, points):
+        """The plan for points, with factors that are as many where channels have to be."""
+        if not wants_channels_per_point():
+            return self
+        shape = (tf.shape(points)[0] if points.shape[0] is None else points.shape[0], 1)
+        factors = {n: tf.broadcast_to(f, shape) for n, f in self.algebra.factors.items()}
+        return dataclasses.replace(self, algebra=self.algebra.with_factors(factors))
+
+    def scales_rows(self):
+        """Whether products of channels are multiplied with a factor for each point."""
+        factors = self.algebra.factors
+        return any(factors[name].shape.rank for name in self.algebra.scaling)
 
     def seeds(self, points, directions):
         """The coordinates as a jet `(n, d)`."""
@@ -116,7 +142,10 @@ class Plan:
         ]
         channels = [points]
         for k in range(1, len(self.algebra)):
-            parts = [_scaled(vectors[i], f) for i, f in self.algebra.seeds.get(k, ())]
+            parts = [
+                times(self.algebra.factors.get(name), _scaled(vectors[i], number))
+                for i, name, number in self.algebra.seeds.get(k, ())
+            ]
             channels.append(sum(parts[1:], parts[0]) if parts else None)
         jet = Jet(self.algebra, tuple(channels))
         return full(jet) if wants_channels_per_point() else jet
@@ -124,29 +153,35 @@ class Plan:
     @property
     def needed(self):
         """The channels of the output that are read."""
-        every = [symbol for parts in self.symbols.values() for symbol in parts.values()]
-        return frozenset(k for symbol in every for k in self.algebra.read(symbol))
+        every = [total for parts in self.sums.values() for total in parts.values()]
+        return frozenset(k for total in every for k, *_ in self.algebra.read_sum(total))
 
     def read(self, request, space, outputs):
         """The value of a request from the function's output."""
-        symbols = self.symbols[request.name].items()
-        values = {key: self._column(outputs, key[0], symbol) for key, symbol in symbols}
+        totals = self.sums[request.name].items()
+        values = {key: self._column(outputs, key[0], total) for key, total in totals}
         if request.operator in (*SUMS, "combination"):
             return tf.concat(list(values.values()), axis=1)
         return read_out(request, space, values)
 
-    def _column(self, outputs, column, symbol):
+    def _column(self, outputs, column, total):
         """One component of the output under an operator, `(n, 1)`."""
         value = _of_column(channel_of(outputs, 0), column)
         parts = [
-            _scaled(_of_column(channel_of(outputs, k), column), factor)
-            for k, factor in self.algebra.read(symbol).items()
+            times(
+                self.algebra.factors.get(name),
+                _scaled(_of_column(channel_of(outputs, k), column), number),
+            )
+            for k, name, number in self.algebra.read_sum(total)
             if channel_of(outputs, k) is not None
         ]
         if not parts:
             return tf.zeros_like(value)
-        total = sum(parts[1:], parts[0])
-        return total if symbol == {(): 1} else tf.broadcast_to(total, tf.shape(value))
+        found = sum(parts[1:], parts[0])
+        return found if total == VALUE else tf.broadcast_to(found, tf.shape(value))
+
+
+VALUE = {None: {(): 1}}  # the sum that is the function itself
 
 
 def _of_column(channel, column):
@@ -158,19 +193,34 @@ def _scaled(tensor, factor):
     return tensor if factor == 1 else float(factor) * tensor
 
 
-def _symbols(request, space, variables):
-    """What a request reads out: dict from `(column, axes)` to symbol, or `(column, operator)`."""
+def _factors(requests):
+    """Dict from name to tensor, the factors of requests that are no numbers."""
+    terms = [factor for request in requests for factor, _ in request.terms]
+    return {factor.name: factor.value for factor in terms if isinstance(factor, Factor)}
+
+
+def _sums(request, space, variables, names):
+    """What a request reads out: dict from `(column, axes)`, or `(column, operator)`, to a sum.
+
+    `names` is a dict from the names of factors to those in sums.
+    """
     found = {}
+
+    def add(key, factor, symbol):
+        name, number = (None, factor)
+        if isinstance(factor, Factor):
+            name, number = names[factor.name], factor.number
+        total = found.setdefault(key, {})
+        total[name] = combine([(1, total.get(name, {})), (number, symbol)])
+
     for factor, term in request.terms:
-        for (column, _), symbol in _symbols(term, space, variables).items():
-            known = found.get((column, request.operator), {})
-            found[column, request.operator] = combine([(1, known), (factor, symbol)])
+        for (column, _), total in _sums(term, space, variables, names).items():
+            add((column, request.operator), factor, total[None])
     for column, axes in () if request.terms else partials(request, space):
         symbol = derivative([variables[axis] for axis in axes])
         if request.operator in SUMS:
             factor = 2 if request.operator == "biharmonic" and len(set(axes)) == 2 else 1
-            known = found.get((column, request.operator), {})
-            found[column, request.operator] = combine([(1, known), (factor, symbol)])
+            add((column, request.operator), factor, symbol)
         else:
-            found[column, axes] = symbol
-    return found
+            add((column, axes), 1, symbol)
+    return {key: {n: s for n, s in total.items() if s} for key, total in found.items()}
