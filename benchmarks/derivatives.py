@@ -6,7 +6,8 @@ through `kpinn.derivatives` in one `tf.function`, with XLA and without. Last com
 
 The steps of one operator, width, dtype and number of points are called in turn, never two at once,
 those of kpinn in one process, those of each other framework in another. A "merged" operator asks
-for the terms with constant factors as one sum, as a `kpinn.PINN` does by itself.
+for the terms with constant factors as one sum, as a `kpinn.PINN` does by itself; an "unknown" one
+does so with tensors as factors.
 
 Times are medians with quartiles; "first" is the first call, with tracing and compiling. A ratio is
 the median over rounds of taylor's time divided by the other's, of the faster of XLA and plain on

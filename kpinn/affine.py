@@ -176,8 +176,10 @@ class _Search:
     def _times(self, form, tensor, power):
         """A form times a tensor without fields, or divided by it; `None` for other tensors."""
         number, name = self._multiple(tensor)
+        if power < 0 and not number:
+            return None
         if name is None:
-            return None if power < 0 and not number else _scaled(form, number**power)
+            return _scaled(form, number**power)
         if name not in self.known or not _is_factor(tensor):
             return None
         return _scaled(form, number**power, ((name, power),))

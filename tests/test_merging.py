@@ -166,6 +166,14 @@ def by_something_of_another_shape(x, u_t, u_xx):
     return u_t - ops.sum(u_xx * ops.transpose(x), axis=1, keepdims=True)
 
 
+def by_nothing(x, u_t, u_xx):
+    return u_t - u_xx / (0.0 * x)
+
+
+def along_normals(n, u_t, u_x):
+    return n[:, :1] * u_t + n[:, 1:] * u_x
+
+
 def random_factor(x, u_t, u_xx):
     return u_t - tf.random.stateless_uniform((1, 1), (1, 2), dtype=x.dtype) * u_xx
 
@@ -184,7 +192,9 @@ CONDITIONS = [  # the condition, the factors found, channels without and with th
     (by_a_field, {"u_t": 1.0}, 4, 4),
     (by_numbers_of_points, {"u_t": 1.0, "u_xx": {"?": -1.0}}, 4, 3),
     (by_something_of_another_shape, {"u_t": 1.0}, 4, 4),
-    (random_factor, {"u_t": 1.0}, 4, 4),
+    (random_factor, {"u_t": 1.0, "u_xx": {"?": -1.0}}, 4, 3),
+    (by_nothing, {"u_t": 1.0}, 4, 4),
+    (along_normals, {"u_t": {"?": 1.0}, "u_x": {"?": 1.0}}, 3, 2),
     (nonlinear, {"u_t": 1.0}, 4, 4),
     (also_elsewhere, {"u_xx": -1.0}, 4, 4),
     (of_two_columns, {}, 4, 4),
@@ -199,6 +209,8 @@ def points_of(condition):
     points = drawn("t x")
     if extra:
         points[extra] = np.random.default_rng(1).uniform(-1, 1, (7, 1))
+    if condition is along_normals:
+        points["n"] = np.random.default_rng(1).uniform(-1, 1, (7, 2))
     return {name: tf.constant(array) for name, array in points.items()}
 
 
@@ -229,7 +241,9 @@ def test_what_is_found(condition, factors, before, after):
     assert merging.count(problem, [function], made) == after
 
 
-@pytest.mark.parametrize("condition", [row[0] for row in CONDITIONS if row[0] != random_factor])
+@pytest.mark.parametrize(
+    "condition", [row[0] for row in CONDITIONS if row[0] not in (random_factor, by_nothing)]
+)
 @pytest.mark.parametrize("compiled", ({}, {"jit_compile": True}))
 def test_residuals_and_gradients_are_the_same(condition, compiled):
     pinn = kpinn.PINN(network(2), "t x", "u", conditions=[condition])
@@ -278,6 +292,39 @@ def test_a_trained_factor_gets_its_gradient(names, compiled):
             loss = sum(tf.reduce_mean(residual**2) for residual in found.values())
         variables = [variable.value for variable in pinn.trainable_variables]
         return found, tape.gradient(loss, variables, unconnected_gradients="zero")
+
+    eager, graph = gradients(), tf.function(gradients, autograph=False, **compiled)()
+    for a, b in zip(tf.nest.flatten(eager), tf.nest.flatten(graph), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("compiled", ({}, {"jit_compile": True}))
+def test_a_network_as_a_factor_gets_its_gradient(compiled):
+    """An unknown function of the coordinates."""
+
+    class Conductor(kpinn.PINN):
+        coordinates = "t x"
+        fields = "u"
+
+        def __init__(self, network, conductivity):
+            super().__init__(network)
+            self.conductivity = conductivity
+
+        @kpinn.condition
+        def heat(self, x, u_t, u_xx):
+            return u_t - ops.softplus(self.conductivity(x)) * u_xx
+
+    pinn = Conductor(network(2), network(1))
+    arrays = points_of(burgers)
+    assert merging.merges(pinn._plain.problem, list(pinn.conditions.values()), arrays)
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            residual = pinn.residuals_at(("heat",), arrays)["heat"]
+            loss = tf.reduce_mean(residual**2)
+        variables = [variable.value for variable in pinn.trainable_variables]
+        assert len(variables) == 12
+        return residual, tape.gradient(loss, variables, unconnected_gradients="zero")
 
     eager, graph = gradients(), tf.function(gradients, autograph=False, **compiled)()
     for a, b in zip(tf.nest.flatten(eager), tf.nest.flatten(graph), strict=True):

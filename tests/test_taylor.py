@@ -712,7 +712,7 @@ REFUSED = {
         r"Lu \(.*factors.*gradient registry has no entry for: Lu",
     ),
     "random numbers": (
-        lambda: lambda x: x + tf.random.stateless_normal([1, 2], [1, 2], dtype=x.dtype),
+        lambda: lambda x: x + tf.random.stateless_normal(tf.shape(x), [1, 2], dtype=x.dtype),
         "draws random numbers, as dropout and noise do in training",
     ),
 }
@@ -745,6 +745,83 @@ def test_refusals_name_the_cause(name, method):
     size = function(POINTS).shape[1]
     with pytest.raises(ValueError, match=message):
         kpinn.derivatives(function, POINTS, "u_x", "x y", f"u[{size}]", method=method)
+
+
+TOGETHER = [name for name, (_, message) in REFUSED.items() if MIXES in message]
+
+
+@pytest.mark.parametrize("method", ("reverse", "forward", "finite_difference"))
+@pytest.mark.parametrize("name", TOGETHER)
+def test_no_method_takes_points_together(name, method):
+    """Tapes would return derivatives of a sum over the points."""
+    kpinn.set_float64()
+    function = REFUSED[name][0]()
+    with pytest.raises(ValueError, match=MIXES):
+        kpinn.derivatives(function, POINTS, "u_x", "x y", "u[2]", method=method)
+
+
+@pytest.mark.parametrize("method", ("taylor", "reverse", "finite_difference"))
+def test_random_numbers_of_a_given_seed_are_constants(method):
+    def features(x):
+        frequencies = tf.random.stateless_uniform([2, 1], [1, 2], 1.0, 2.0, dtype=x.dtype)
+        return tf.sin(x @ frequencies) / tf.reduce_sum(frequencies)
+
+    kpinn.set_float64()
+    found = kpinn.derivatives(features, POINTS, "u_x, u_y", "x y", "u", method)
+    w = tf.random.stateless_uniform([2, 1], [1, 2], 1.0, 2.0, dtype=tf.float64).numpy()
+    slope = np.cos(POINTS @ w) / w.sum()
+    np.testing.assert_allclose(found["u_x"], slope * w[0], rtol=1e-8)
+    np.testing.assert_allclose(found["u_y"], slope * w[1], rtol=1e-8)
+
+
+@pytest.mark.parametrize("seed", (tf.random.uniform, None))
+def test_random_numbers_of_any_seed_are_refused(seed):
+    def noisy(x):
+        if seed is None:
+            return x + tf.random.normal((1, 2), dtype=x.dtype)
+        return x + tf.random.stateless_normal((1, 2), seed((2,), 0, 9, tf.int32), dtype=x.dtype)
+
+    with pytest.raises(ValueError, match="draws random numbers"):
+        kpinn.derivatives(noisy, POINTS, "u_x", "x y", "u[2]")
+
+
+def test_differences_do_not_compare_one_draw_with_another():
+    noisy = keras.Sequential([keras.Input((2,)), InTraining(keras.layers.Dropout(0.5))])
+    with pytest.raises(ValueError, match="dropout.* draws random numbers"):
+        kpinn.derivatives(noisy, POINTS, "u_x", "x y", "u[2]", method="finite_difference")
+
+
+@tf.function(autograph=False)
+def centred(x):
+    return x - tf.reduce_mean(x, axis=0)
+
+
+@pytest.mark.parametrize("method", ("reverse", "forward", "finite_difference"))
+def test_points_that_are_taken_together_in_a_function_that_is_called(method):
+    with pytest.raises(ValueError, match=MIXES):
+        kpinn.derivatives(lambda x: centred(tf.sin(x)), POINTS, "u_x", "x y", "u[2]", method)
+
+
+@pytest.mark.parametrize("method", ("taylor", "reverse", "forward"))
+def test_what_the_points_have_in_common_is_no_mixing(method):
+    """Numbers of points, means that are held, and means over columns or of weights."""
+
+    @tf.function(autograph=False)
+    def weights(x, w):
+        return tf.reduce_mean(w, axis=0) + tf.zeros_like(x)
+
+    def function(x):
+        held = tf.reduce_mean(tf.stop_gradient(x), axis=0)
+        count = tf.cast(tf.reduce_sum(tf.shape(x)[:1]), x.dtype)
+        steps = tf.reduce_max(tf.cast(x > 10.0, x.dtype), axis=0)
+        row = tf.reduce_mean(x, axis=1, keepdims=True) + weights(x, tf.eye(2, dtype=x.dtype))
+        return tf.sin(row * count) + held + steps
+
+    kpinn.set_float64()
+    found = kpinn.derivatives(function, POINTS, "u_x", "x y", "u[2]", method)["u_x"]
+    mean, count = POINTS.mean(axis=1, keepdims=True), len(POINTS)
+    expected = np.cos((mean + 0.5) * count) * count / 2
+    np.testing.assert_allclose(found, np.repeat(expected, 2, axis=1), rtol=1e-12)
 
 
 # Slower ways -----------------------------------------------------------------------------------
@@ -828,7 +905,37 @@ def of_rnn(function):
     return build
 
 
-TAPES = {  # whole functions by nested tapes
+def accumulated(x):
+    """`x, sin(x + x), sin(sin(x + x) + x)`, of which the last two are multiplied."""
+    columns = tf.scan(lambda total, each: tf.sin(total + each), tf.stack([x, x, x]))
+    return columns[1] * columns[2]
+
+
+def reference_accumulated(p):
+    second = exact.sin(p + p)
+    return second * exact.sin(second + p)
+
+
+def by_arrays(x):
+    """Lists that grow, with elements that do not depend on the coordinates."""
+    array = tf.TensorArray(x.dtype, 0, dynamic_size=True, clear_after_read=False)
+    array = array.write(0, tf.ones_like(x))
+
+    def body(i, array):
+        return i + 1, array.write(i, tf.sin(array.read(i - 1) * x))
+
+    _, array = tf.while_loop(lambda i, _: i < 4, body, (1, array), maximum_iterations=3)
+    return array.gather([3, 0])[0] * array.read(2) + array.stack()[1]
+
+
+def reference_by_arrays(p):
+    values = [1 + 0 * p]
+    for _ in range(3):
+        values.append(exact.sin(values[-1] * p))
+    return values[3] * values[2] + values[1]
+
+
+LISTS = {  # loops and lists of tensors
     "LSTM": (lambda: rnn(keras.layers.LSTM(2)), of_rnn(exact.lstm)),
     "GRU": (lambda: rnn(keras.layers.GRU(2)), of_rnn(exact.gru)),
     "SimpleRNN": (lambda: rnn(keras.layers.SimpleRNN(2)), of_rnn(exact.simple_rnn)),
@@ -837,10 +944,56 @@ TAPES = {  # whole functions by nested tapes
         lambda: lambda x: tf.map_fn(lambda row: row * tf.reduce_sum(row), x),
         lambda _: lambda p: p * p.sum(),
     ),
+    "scan": (lambda: accumulated, lambda _: reference_accumulated),
     "TensorArray": (
         lambda: lambda x: tf.TensorArray(x.dtype, 2).unstack([x, x * x]).stack()[1],
         lambda _: lambda p: p * p,
     ),
+    "TensorArray that grows": (lambda: by_arrays, lambda _: reference_by_arrays),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_tensors(name):
+    kpinn.set_float64()
+    make, reference = LISTS[name]
+    function = make()
+    check(function, reference(function), POINTS)
+    size = function(POINTS).shape[1]
+    call = functools.partial(
+        kpinn.derivatives, function, requests="u, u_xyy", coordinates="x y", fields=f"u[{size}]"
+    )
+    eager = call(POINTS)["u_xyy"]
+    xla = name != "TensorArray that grows"  # which XLA does not have
+    compiled = tf.function(call, autograph=False, jit_compile=xla)(tf.constant(POINTS))["u_xyy"]
+    assert error(compiled, eager) < 1e-12
+
+
+def test_a_loop_that_was_differentiated_before():
+    """TensorFlow then adds inputs to it, which stand behind it in the graph."""
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, 2), tf.float64)])
+    def called(x):
+        return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.sin(y * x)), (0, x))[1]
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, 2), tf.float64)])
+    def chosen(x):
+        return tf.cond(x[0, 0] < 9.0, lambda: called(x), lambda: tf.zeros_like(x))
+
+    x = tf.constant(POINTS)
+    for function in (called, chosen):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        tape.gradient(y, x)
+        check_loop(function)
+
+
+def check_loop(function):
+    check(function, lambda p: exact.sin(exact.sin(exact.sin(p * p) * p) * p), POINTS)
+
+
+TAPES = {  # whole functions by nested tapes
     "complex numbers": (
         lambda: lambda x: tf.math.real(tf.exp(tf.complex(x, x**2))),
         lambda _: exact.each(lambda x: mp.exp(x) * mp.cos(x**2)),

@@ -273,8 +273,8 @@ class Causal(Heads):
         return self.heads(x, x, use_causal_mask=True)
 
 
-def recurrent(layer, function):
-    return (3, 2), lambda: layer(2, unroll=True), function
+def recurrent(layer, function, **how):
+    return (3, 2), lambda: layer(2, **how), function
 
 
 def both_ways(x, *w):
@@ -345,8 +345,9 @@ LAYERS = {
     "MultiHeadAttention, causal": ((3, 2), Causal, causal),
     "SimpleRNN": recurrent(layers.SimpleRNN, exact.simple_rnn),
     "LSTM": recurrent(layers.LSTM, exact.lstm),
+    "LSTM without a loop": recurrent(layers.LSTM, exact.lstm, unroll=True),
     "GRU": recurrent(layers.GRU, exact.gru),
-    "Bidirectional": ((3, 2), lambda: layers.Bidirectional(layers.GRU(2, unroll=True)), both_ways),
+    "Bidirectional": ((3, 2), lambda: layers.Bidirectional(layers.GRU(2)), both_ways),
     "TimeDistributed": (
         (3, 2),
         lambda: layers.TimeDistributed(layers.Dense(2, "tanh")),

@@ -13,6 +13,7 @@ from kpinn.derivatives.finite_difference import FiniteDifference, finite_differe
 from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.lost import refuse_lost
+from kpinn.derivatives.mixing import refuse_mixed
 from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import Space, parse_all, partials
 from kpinn.derivatives.reverse import reverse
@@ -96,10 +97,10 @@ def evaluate(function, points, requests, directions, method, context):
     function = _Checked(function, space)
     wanted = {key for request in requests for key in partials(request, space)}
     order = max(len(axes) for _, axes in wanted)
+    stopped = _refuse_wrong(function.function, points, order, method)
     if isinstance(method, FiniteDifference):
         values = finite_difference(function, points, wanted, directions, method, context)
     else:
-        stopped = _refuse_wrong(function.function, points, order, method)
         by_tapes = {"reverse": reverse, "forward": forward}[method]
         values = by_tapes(function, points, wanted, directions)
         if stopped:
@@ -233,10 +234,14 @@ class _Checked:
 
 
 def _refuse_wrong(function, points, order, method):
-    """Raises for derivatives that tapes get wrong; returns the names of stopped moments."""
+    """Raises for derivatives that a method gets wrong; returns the names of stopped moments."""
     if order == 0:
         return ()
     graph = graph_of(function, points.shape[1], points.dtype, points.shape[0])
+    differences = isinstance(method, FiniteDifference)
+    refuse_mixed(graph, random=differences)
+    if differences:
+        return ()
     refuse_lost(graph, points)
     stopped = stopped_moments(graph)
     if stopped and order > 1:

@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.jets import Jet, dense, value_of
 
 
 def _call(call, *inputs):
-    return call.walk(call.function("f"), inputs)
+    """Without what TensorFlow appends to the outputs of a function that it has differentiated."""
+    return call.walk(call.function("f"), inputs)[: len(call.operation.outputs)]
 
 
 def _if(call, condition, *inputs):
@@ -41,7 +41,6 @@ def _while(call, *inputs):
     carried = [i for i, t in enumerate(body.inputs) if body.outputs[i].name != t.name]
     jets = _jets_of_loop(call, body, carried, inputs)
     positions = {k for k, i in enumerate(carried) if i in jets}
-    _refuse_lists(call, body, jets)
 
     def complete(flat):
         parts = _unflatten(call.algebra, flat, positions, len(carried))
@@ -56,16 +55,23 @@ def _while(call, *inputs):
         return _flatten(call.algebra, [outputs[i] for i in carried], positions)
 
     start = _flatten(call.algebra, [inputs[i] for i in carried], positions)
-    limit = tf.get_static_value(call.operation.inputs[1])
     flat = tf.while_loop(
         again,
         step,
         start,
         shape_invariants=_invariants(call, body, carried, positions, start),
         parallel_iterations=call.attribute("parallel_iterations"),
-        maximum_iterations=None if limit is None or limit < 0 else int(limit),
+        maximum_iterations=_limit(call, inputs[1]),
     )
     return complete(flat)
+
+
+def _limit(call, limit):
+    """The most steps of a loop, which XLA has to work out beforehand; `None` for any number."""
+    number = tf.get_static_value(call.operation.inputs[1])
+    if number is None:
+        return limit
+    return None if number < 0 else int(number)
 
 
 def _jets_of_loop(call, body, carried, inputs):
@@ -76,14 +82,6 @@ def _jets_of_loop(call, body, carried, inputs):
         if reached == jets:
             return jets
         jets = reached
-
-
-def _refuse_lists(call, body, jets):
-    if any(not body.inputs[i].dtype.is_floating for i in jets):
-        raise UnsupportedError(
-            f"{describe(call.operation)} carries lists of tensors from step to step (as recurrent "
-            "layers and tf.map_fn do)"
-        )
 
 
 def _invariants(call, body, carried, positions, start):

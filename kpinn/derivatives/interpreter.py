@@ -178,22 +178,24 @@ class Call:
 
 
 def _needed(graph, outputs=None):
-    """The operations that tensors depend on, in order.
+    """The operations that tensors depend on, each after those that it depends on.
 
-    By default these are the outputs and the effects that must happen.
+    By default these are the outputs and the effects that must happen. The order of the graph itself
+    is another where it holds a loop that was differentiated: TensorFlow adds inputs to it.
     """
-    waiting = [tensor.op for tensor in outputs or ()]
-    if outputs is None:
-        waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
-    names = set()
+    starts = [tensor.op for tensor in (graph.outputs if outputs is None else outputs)]
+    starts += list(graph.control_outputs) if outputs is None else []
+    found, seen, waiting = [], set(), [(operation, False) for operation in reversed(starts)]
     while waiting:
-        operation = waiting.pop()
-        if operation.name not in names:
-            names.add(operation.name)
-            waiting.extend(tensor.op for tensor in operation.inputs)
-            waiting.extend(operation.control_inputs)
-    skipped = ("Placeholder", "NoOp")
-    return [o for o in graph.get_operations() if o.name in names and o.type not in skipped]
+        operation, is_ready = waiting.pop()
+        if is_ready:
+            found.append(operation)
+        elif operation.name not in seen:
+            seen.add(operation.name)
+            before = [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+            waiting.append((operation, True))
+            waiting.extend((each, False) for each in reversed(before))
+    return [operation for operation in found if operation.type not in ("Placeholder", "NoOp")]
 
 
 def _needed_channels(graph, operations, wanted):

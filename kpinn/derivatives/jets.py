@@ -76,9 +76,19 @@ def full(jet):
     return Jet(jet.algebra, tuple(None if c is None else _full(c, jet.value) for c in jet.channels))
 
 
+def zeros_like(value):
+    """Zeros; for a new list of tensors, which is empty and XLA has no zeros of, the list itself."""
+    if value.dtype == tf.variant and not tf.executing_eagerly() and value.op.type in _NEW_LISTS:
+        return value
+    return tf.zeros_like(value)
+
+
+_NEW_LISTS = ("EmptyTensorList", "TensorListReserve")
+
+
 def dense(jet):
     """The jet with a tensor in the shape of the value for every channel."""
-    zero = tf.zeros_like(jet.value)
+    zero = zeros_like(jet.value)
     return Jet(jet.algebra, tuple(zero if c is None else c for c in full(jet).channels))
 
 

@@ -69,6 +69,14 @@ register(
     *("EnsureShape", "DeepCopy", "CopyHost"),
 )(linear())
 register("ScatterNd")(linear(slice(1, 2)))
+# Lists of tensors, as loops carry them: each channel has a list of its own.
+register("TensorListFromTensor", "TensorListGather", "TensorListGetItem", "TensorListPopBack")(
+    linear()
+)
+register("TensorListResize", "TensorListStack")(linear())
+register("TensorListPushBack", "TensorListScatterIntoExistingList")(linear(slice(0, 2)))
+register("TensorListSetItem")(linear(slice(0, 3, 2)))
+register("TensorListElementShape", "TensorListLength")(constant())
 register("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")(linear(slice(0, 2)))
 register("TensorScatterAdd", "TensorScatterSub", "TensorScatterUpdate")(linear(slice(0, 3, 2)))
 

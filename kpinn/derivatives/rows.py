@@ -123,7 +123,7 @@ def _transposed(operation, moving):
 
 
 RULES = {
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(ELEMENTWISE | {"StopGradient"}, _elementwise),
     **dict.fromkeys(_REDUCTIONS, _not_along(1)),
     **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), _batch_matrix_product),
     **dict.fromkeys(("LogSoftmax", "Softmax"), _of_last_axis),

@@ -7,7 +7,16 @@ Most rules are made by a definer: `constant`, `linear`, `bilinear`, `elementwise
 import tensorflow as tf
 
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.jets import Jet, channel_of, compose, full, multiply, shared_axes, value_of
+from kpinn.derivatives.jets import (
+    Jet,
+    channel_of,
+    compose,
+    full,
+    multiply,
+    shared_axes,
+    value_of,
+    zeros_like,
+)
 
 RULES = {}
 
@@ -118,7 +127,7 @@ def _channel(call, inputs, moving, k):
         return None
     for i in moving:
         channel = channel_of(inputs[i], k)
-        parts[i] = tf.zeros_like(value_of(inputs[i])) if channel is None else channel
+        parts[i] = zeros_like(value_of(inputs[i])) if channel is None else channel
     return call.emit(*parts)
 
 
@@ -207,11 +216,8 @@ _OF_LAST_AXES |= dict.fromkeys(
 def refusal(operation, inputs):
     """Why an operation has no pointwise derivative; `None` if it may have one."""
     kind, where = operation.type, describe(operation)
-    if kind.startswith(_RANDOM) and not kind.startswith(_NOT_RANDOM):
-        return (
-            f"{where} draws random numbers, as dropout and noise do in training: such a function "
-            "has no pointwise derivative. Call the layer with training=False, or leave it out."
-        )
+    if message := drawing(operation):
+        return message
     if kind.startswith(_WRITES) and any(t.dtype == tf.resource for t in operation.inputs):
         return (
             f"{where} changes a variable, as dropout, noise and batch normalization do in "
@@ -236,13 +242,37 @@ def refusal(operation, inputs):
             f"{where} calls Python on values that depend on the coordinates, which TensorFlow "
             "cannot differentiate twice: write it in TensorFlow, or use method='finite_difference'."
         )
-    if _mixes_points(operation, inputs):
-        return (
-            f"{where} takes a sum, mean, extremum or the like over the points, so that one point's "
-            "output depends on the others (as batch statistics do): there is no pointwise "
-            "derivative."
-        )
-    return None
+    return mixing(operation, inputs)
+
+
+def drawing(operation):
+    """Why an operation draws random numbers; `None` if it does not."""
+    kind = operation.type
+    if not kind.startswith(_RANDOM) or kind.startswith(_NOT_RANDOM) or _is_constant(operation):
+        return None
+    return (
+        f"{describe(operation)} draws random numbers, as dropout and noise do in training: such a "
+        "function has no pointwise derivative. Call the layer with training=False, or leave it out."
+    )
+
+
+def _is_constant(operation):
+    """Whether the numbers are the same in every call: of a given seed, and a given shape."""
+    if operation.type == "Const":
+        return True
+    plain = operation.type.startswith("Stateless") and operation.inputs
+    return bool(plain) and all(_is_constant(tensor.op) for tensor in operation.inputs)
+
+
+def mixing(operation, inputs):
+    """Why an operation takes points together; `None` if it does not, as far as can be seen."""
+    if not _mixes_points(operation, inputs):
+        return None
+    return (
+        f"{describe(operation)} takes a sum, mean, extremum or the like over the points, so that "
+        "one point's output depends on the others (as batch statistics do): there is no pointwise "
+        "derivative."
+    )
 
 
 def _quantizes(operation):
