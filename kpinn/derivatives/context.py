@@ -50,6 +50,7 @@ class Context:
 
     def least_step(self, axis, points):
         """The relative step below which `x + h` is rounded away at coordinates far from zero."""
+        points = tf.stop_gradient(points)  # a step that depends on all points is no function of one
         columns = range(points.shape[1]) if isinstance(axis, str) else [axis]
         sizes = [tf.abs(points[:, i]) / self._column_scale(i, points) for i in columns]
         return 2.0 * self.epsilon * tf.reduce_max(tf.stack(sizes))
@@ -58,7 +59,7 @@ class Context:
         known = self.scales.get(self.name(column))
         if known is not None:
             return tf.constant(known, points.dtype)
-        return half_range(points[:, column])
+        return half_range(tf.stop_gradient(points)[:, column])
 
 
 def half_range(values):

@@ -91,7 +91,7 @@ class Run:
 
     def walk(self, graph, values, needed=None, outputs=None):
         """The outputs of a graph, or other tensors, from the values of its placeholders by name."""
-        passed, operations = _stopped_means(graph), _needed(graph, outputs)
+        passed, operations = _stopped_means(graph), needed_operations(graph, outputs)
         channels = _needed_channels(graph, operations, needed)
         for operation in operations:
             if operation.outputs and operation.outputs[0].name in values:
@@ -177,11 +177,11 @@ class Call:
         return self.run.walk(graph, dict(zip(names, inputs, strict=True)))
 
 
-def _needed(graph, outputs=None):
+def needed_operations(graph, outputs=None):
     """The operations that tensors depend on, each after those that it depends on.
 
-    By default these are the outputs and the effects that must happen. The order of the graph itself
-    is another where it holds a loop that was differentiated: TensorFlow adds inputs to it.
+    By default these are the outputs and the effects that must happen. Their order is that of the
+    graph, but for one that holds a loop that was differentiated: TensorFlow adds inputs to it.
     """
     starts = [tensor.op for tensor in (graph.outputs if outputs is None else outputs)]
     starts += list(graph.control_outputs) if outputs is None else []
@@ -195,6 +195,9 @@ def _needed(graph, outputs=None):
             before = [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
             waiting.append((operation, True))
             waiting.extend((each, False) for each in reversed(before))
+    places = {operation.name: i for i, operation in enumerate(graph.get_operations())}
+    in_order = all(places[t.op.name] < places[o.name] for o in found for t in o.inputs)
+    found = sorted(found, key=lambda operation: places[operation.name]) if in_order else found
     return [operation for operation in found if operation.type not in ("Placeholder", "NoOp")]
 
 

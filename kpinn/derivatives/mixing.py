@@ -6,6 +6,7 @@ move all at once. Where random numbers are drawn, differences compare one draw w
 
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.errors import RefusedError
+from kpinn.derivatives.interpreter import needed_operations
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.rules import drawing, mixing
 from kpinn.derivatives.tensorflow_private import function_graph
@@ -29,7 +30,7 @@ def refuse_mixed(graph, random):
 
 def _walk(graph, moving, random):
     """Whether each output of a graph depends on the tensors named `moving`; loops are left out."""
-    for operation in graph.get_operations():
+    for operation in needed_operations(graph):
         if random and (message := drawing(operation)):
             raise RefusedError(message)
         inputs = [_MOVING if tensor.name in moving else None for tensor in operation.inputs]
