@@ -2,8 +2,9 @@
 
 Everything of one row is measured alternately in this process; numbers are medians, and a ratio is
 that of two numbers of one row. A step is the difference of a long and a short `fit`; what a `fit`
-takes before its first step, in which conditions are checked at their points, is "start". First is
-the time of the first call: tracing and compiling.
+takes before its first step, in which conditions are checked at their points, is "start". "taylor /
+it" compares the faster of XLA and plain on each side. First is the time of the first call: tracing
+and compiling.
 
 Run: python benchmarks/training_step.py [--quick]
 """
@@ -80,31 +81,25 @@ def medians(functions, rounds):
     return {name: statistics.median(times) for name, times in found.items()}
 
 
-def step_and_start(pinn, points, count):
-    """Seconds of one step, and of what comes before the first."""
-    times = []
-    for steps in (1, count + 1):
-        start = time.perf_counter()
-        pinn.fit(points, steps_per_epoch=steps, verbose=0)
-        times.append(time.perf_counter() - start)
-    step = (times[1] - times[0]) / count
-    return step, times[0] - step
+def fits(pinn, points, count):
+    """A short and a long `fit`, by their number of steps."""
+
+    def fit(steps):
+        return lambda: pinn.fit(points, steps_per_epoch=steps, verbose=0)
+
+    return {steps: fit(steps) for steps in (1, count + 1)}
 
 
-def in_turn(made, count, rounds):
-    """Median seconds of a step, and of a start, of each PINN."""
-    found = {key: [] for key in made}
-    for i in range(rounds + 1):
-        for key, (pinn, points) in made.items():
-            measured = step_and_start(pinn, points, count)
-            found[key] += [measured] if i else []  # the first does not count
-    return {
-        key: tuple(map(statistics.median, zip(*all_, strict=True))) for key, all_ in found.items()
-    }
+def steps_and_starts(made, count, rounds):
+    """Median milliseconds of a step, and of what comes before the first, of each PINN."""
+    every = {(key, n): f for key, it in made.items() for n, f in fits(*it, count).items()}
+    seconds = medians(every, rounds)
+    steps = {key: (seconds[key, count + 1] - seconds[key, 1]) / count for key in made}
+    return {key: (1e3 * step, 1e3 * (seconds[key, 1] - step)) for key, step in steps.items()}
 
 
-HEAD = "problem", "dtype", "method", "XLA ms", "plain ms", "XLA / plain", "start ms", "first XLA s"
-HEAD += ("plain s",)
+HEAD = "problem", "dtype", "method", "XLA ms", "plain ms", "XLA / plain", "taylor / it", "start ms"
+HEAD += "first XLA s", "plain s"
 
 
 def methods_table():
@@ -118,14 +113,16 @@ def methods_table():
                 if method == "forward" and jit:
                     continue  # XLA compiles it anew in each step
                 *made[method, jit], first[method, jit] = make(problem, method, jit)
-        found = in_turn(made, count, 1 if QUICK else 7)
+        found = steps_and_starts(made, count, 1 if QUICK else 7)
+        best = {m: min(found[key][0] for key in found if key[0] == m) for m in METHODS}
         for method in METHODS:
-            plain, start = (1e3 * seconds for seconds in found[method, False])
-            xla = 1e3 * found.get((method, True), (np.nan,))[0]
+            plain, start = found[method, False]
+            xla = found.get((method, True), (np.nan,))[0]
             numbers = [
                 f"{xla:.3f}",
                 f"{plain:.3f}",
                 f"{xla / plain:.2f}",
+                f"{best['taylor'] / best[method]:.2f}",
                 f"{start:.0f}",
                 f"{first.get((method, True), np.nan):.1f}",
                 f"{first[method, False]:.1f}",

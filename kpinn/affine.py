@@ -5,15 +5,16 @@ tensor of the graph that depends on no field, and 1, or -1 where it divides.
 """
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
 from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.interpreter import values_of
 from kpinn.derivatives.rules import refusal
+from kpinn.derivatives.tracing import TraceError, traced
 
 _KEEPS = ("Identity", "IdentityN", "Snapshot")
-_READS = ("ReadVariableOp",)
 ONE = ()  # the monomial of a factor that is a number
 
 
@@ -54,11 +55,8 @@ class Affine:
 
 
 def _product(values, monomial):
-    total = None
-    for name, power in monomial:
-        value = values[name] if power > 0 else tf.math.reciprocal(values[name])
-        total = value if total is None else total * value
-    return total
+    parts = [values[name] if p > 0 else tf.math.reciprocal(values[name]) for name, p in monomial]
+    return functools.reduce(tf.multiply, parts)
 
 
 def affine(function, shapes, names, known, dtype):
@@ -75,21 +73,19 @@ def affine(function, shapes, names, known, dtype):
         An `Affine`; without factors if the function cannot be traced.
     """
     arguments = tuple(function.arguments)
-    specs = [
-        tf.TensorSpec(() if shapes[name] is None else (None, *shapes[name]), dtype)
-        for name in arguments
-    ]
+    sizes = [() if shapes[name] is None else (None, *shapes[name]) for name in arguments]
 
     def call(*tensors):
         return function(dict(zip(arguments, tensors, strict=True)))
 
     try:
-        graph = tf.function(call, autograph=False).get_concrete_function(*specs).graph
-    except Exception:  # an error of the user's comes again when the condition is called
+        graph = traced(call, *(tf.TensorSpec(shape, dtype) for shape in sizes)).graph
+    except TraceError:
         return Affine({})
     inputs = dict(zip(arguments, graph.inputs, strict=False))
-    captured = {inner.name for _, inner in graph.captures}
-    search = _Search({inputs[name].name for name in known} | captured)
+    search = _Search()
+    for tensor in (*(inputs[name] for name in known), *(inner for _, inner in graph.captures)):
+        search.known[tensor.name] = _itself(tensor)
     search.forms |= {inputs[name].name: {name: {ONE: 1.0}} for name in names}
     for operation in graph.get_operations():
         search.follow(operation)
@@ -104,14 +100,14 @@ class _Search:
     """What is known of the tensors of a graph.
 
     Attributes:
-        known: names of tensors that do not depend on fields.
-        simple: dict from such a name to `(number, name or None)` of what it is a multiple of.
+        known: dict from the name of a tensor that does not depend on fields to a number and a
+            monomial, whose product it is.
         forms: dict from the name of a tensor to its linear part: dict from argument to factor.
         mixed: arguments that are used in another way.
     """
 
-    def __init__(self, known):
-        self.known, self.simple, self.forms, self.mixed = known, {}, {}, set()
+    def __init__(self):
+        self.known, self.forms, self.mixed = {}, {}, set()
 
     def follow(self, operation):
         """Looks at the next operation."""
@@ -126,32 +122,33 @@ class _Search:
         else:
             self.forms[operation.outputs[0].name] = form
 
+    def _add_known(self, operation):
+        for tensor in operation.outputs:
+            self.known[tensor.name] = _itself(tensor)
+        product = self._product(operation) if operation.outputs else None
+        if product:
+            self.known[operation.outputs[0].name] = product
+
     def _is_known(self, operation):
-        pure = operation.type in _READS or not operation.op_def.is_stateful
+        pure = operation.type == "ReadVariableOp" or not operation.op_def.is_stateful
         plain = operation.type not in CONTROL_FLOW and refusal(operation, ()) is None
         return pure and plain and all(tensor.name in self.known for tensor in operation.inputs)
 
-    def _add_known(self, operation):
-        self.known |= {tensor.name for tensor in operation.outputs}
-        inputs = [self._multiple(tensor) for tensor in operation.inputs]
-        found = None
-        if operation.type in _KEEPS and len(inputs) == 1:
-            found = inputs[0]
-        elif operation.type == "Neg":
-            found = -inputs[0][0], inputs[0][1]
-        elif operation.type == "Mul" and None in (inputs[0][1], inputs[1][1]):
-            found = inputs[0][0] * inputs[1][0], inputs[0][1] or inputs[1][1]
-        elif operation.type == "RealDiv" and inputs[1][1] is None and inputs[1][0]:
-            found = inputs[0][0] / inputs[1][0], inputs[0][1]
-        if found is not None and (found[1] is None or _same_shape(operation, found[1])):
-            self.simple[operation.outputs[0].name] = found
-
-    def _multiple(self, tensor):
-        """A tensor without fields as `(number, name)`; the name is `None` for a number."""
-        value = tf.get_static_value(tensor)
+    def _product(self, operation):
+        """A known tensor as a number and a monomial of its inputs; `None` for no product."""
+        kind, tensors = operation.type, (*operation.inputs, *operation.outputs)
+        value = tf.get_static_value(operation.outputs[0])
         if value is not None and value.size == 1:
-            return float(value.reshape(())), None
-        return self.simple.get(tensor.name, (1.0, tensor.name))
+            return float(value.reshape(())), ONE
+        inputs = [self.known[tensor.name] for tensor in operation.inputs]
+        if not all(_is_factor(tensor) for tensor in tensors):
+            return None
+        if kind == "Neg" or (kind in _KEEPS and len(inputs) == 1):
+            number, monomial = inputs[0]
+            return -number if kind == "Neg" else number, monomial
+        if kind in ("Mul", "RealDiv"):
+            return _times(inputs[0], inputs[1], 1 if kind == "Mul" else -1)
+        return None
 
     def _form(self, operation, parts):
         """The linear part of an output; `None` if the operation is not one of a few linear ones."""
@@ -159,34 +156,19 @@ class _Search:
         if kind in _KEEPS and len(inputs) == 1:
             return parts[0]
         if kind == "Neg":
-            return _scaled(parts[0], -1.0)
+            return _scaled(parts[0], (-1.0, ONE))
         same = all(
             tensor.shape == operation.outputs[0].shape
             for tensor, part in zip(inputs, parts, strict=True)
             if part
         )
         if kind in ("AddV2", "Sub") and same:
-            return _sum(parts[0], _scaled(parts[1], 1.0 if kind == "AddV2" else -1.0))
-        if kind in ("Mul", "RealDiv") and same and not (parts[0] and parts[1]):
-            i = 0 if parts[0] else 1
-            if kind == "Mul" or i == 0:
-                return self._times(parts[i], inputs[1 - i], 1 if kind == "Mul" else -1)
+            return _sum(parts[0], _scaled(parts[1], (1.0 if kind == "AddV2" else -1.0, ONE)))
+        if kind in ("Mul", "RealDiv") and same and (parts[0] or kind == "Mul"):
+            form, other = (parts[0], inputs[1]) if parts[0] else (parts[1], inputs[0])
+            if other.name in self.known and _is_factor(other):
+                return _scaled(form, self.known[other.name], 1 if kind == "Mul" else -1)
         return None
-
-    def _times(self, form, tensor, power):
-        """A form times a tensor without fields, or divided by it; `None` for other tensors."""
-        number, name = self._multiple(tensor)
-        if power < 0 and not number:
-            return None
-        if name is None:
-            return _scaled(form, number**power)
-        if name not in self.known or not _is_factor(tensor):
-            return None
-        return _scaled(form, number**power, ((name, power),))
-
-
-def _same_shape(operation, name):
-    return operation.outputs[0].shape == operation.graph.get_tensor_by_name(name).shape
 
 
 def _is_factor(tensor):
@@ -195,11 +177,26 @@ def _is_factor(tensor):
     return shape.num_elements() == 1 or (shape.rank == 2 and shape[0] is None and shape[1] == 1)
 
 
-def _scaled(form, number, monomial=ONE):
-    return {
-        name: {tuple(sorted(m + monomial)): number * value for m, value in factor.items()}
-        for name, factor in form.items()
-    }
+def _itself(tensor):
+    return 1.0, ((tensor.name, 1),)
+
+
+def _times(a, b, power=1):
+    """`a * b ** power` for pairs of a number and a monomial, or `None` for a division by zero."""
+    if power < 0 and not b[0]:
+        return None
+    return a[0] * b[0] ** power, tuple(sorted(a[1] + tuple((name, p * power) for name, p in b[1])))
+
+
+def _scaled(form, value, power=1):
+    """A form times a number and a monomial, or divided by them; `None` for a division by zero."""
+    found = {}
+    for name, factor in form.items():
+        terms = [_times((number, monomial), value, power) for monomial, number in factor.items()]
+        if None in terms:
+            return None
+        found[name] = {monomial: number for number, monomial in terms}
+    return found
 
 
 def _sum(a, b):

@@ -11,7 +11,6 @@ import kpinn
 from kpinn.derivatives.requests import Space, parse_all
 from kpinn.derivatives.rows import keeps_rows
 from kpinn.derivatives.taylor import Plan
-from kpinn.derivatives.tracing import trace
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +150,7 @@ def rows_by_points(x, w):
     return tf.reduce_sum(tf.linalg.diag(y[:, 0]), axis=1)[:, None]
 
 
-FUNCTIONS = {  # the function, and whether row `i` is of point `i` everywhere
+FUNCTIONS = {  # the function, and whether row `i` is proved to be of point `i` everywhere
     attention: True,
     by_einsum: True,
     reversed_rows: False,
@@ -159,7 +158,7 @@ FUNCTIONS = {  # the function, and whether row `i` is of point `i` everywhere
     in_pairs: False,
     by_loop: False,
     by_branch: False,
-    by_call: True,
+    by_call: False,
     without_a_rule: False,
     stacked: True,
     rows_by_points: False,
@@ -172,8 +171,7 @@ def model_of(function):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_what_keeps_rows(function):
-    graph = trace(model_of(function), 2, tf.float64).graph
-    assert keeps_rows(graph) == FUNCTIONS[function]
+    assert keeps_rows(model_of(function), 2, tf.float64) == FUNCTIONS[function]
 
 
 @pytest.mark.filterwarnings("ignore::kpinn.DerivativeFallbackWarning")
@@ -237,21 +235,15 @@ def test_mixed_precision(which):
         with tf.GradientTape() as tape:
             found = combine(model, given)
         gradients.append(tape.gradient(found, factor))
-    np.testing.assert_allclose(*gradients, rtol=0.2, atol=0.1)
-
-
-@pytest.mark.parametrize(
-    "value", (np.float32(0.5), np.array([0.5]), keras.Variable(0.5), tf.constant([[0.5]]))
-)
-def test_one_value(value):
-    found = combined(mlp(), {"nu": value, "c": 0.0}, where=points())
-    assert found.shape == (COUNT, 1)
+    assert gradients[0].dtype == tf.float32
+    np.testing.assert_allclose(*gradients, atol=0.1 * np.max(np.abs(gradients[1])))
 
 
 def test_one_value_is_that_of_a_number():
     model = mlp()
     expected = combined(model, {"nu": 0.5, "c": 1.0})
-    for value in (np.array([0.5]), tf.Variable(0.5), np.full(COUNT, 0.5)):
+    values = np.float32(0.5), np.array([0.5]), keras.Variable(0.5), tf.constant([[0.5]])
+    for value in (*values, tf.Variable(0.5), np.full(COUNT, 0.5)):
         found = combined(model, {"nu": value, "c": tf.constant(1.0)})
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 

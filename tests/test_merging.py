@@ -184,7 +184,7 @@ CONDITIONS = [  # the condition, the factors found, channels without and with th
     (twice, {"u_t": 1.0, "u_xx": -0.5}, 4, 3),
     (by_ops, {"u_t": 1.0, "laplacian_u": -0.3}, 4, 3),
     (variable_factor, {"u_t": 1.0, "u_xx": {"x": -1.0}}, 4, 3),
-    (scaled_by_arrays, {"u_t": {"/x": 2.0}, "u_xx": {"?": -0.25}}, 4, 3),
+    (scaled_by_arrays, {"u_t": {"/x": 2.0}, "u_xx": {"xf": 0.25}}, 4, 3),
     (by_functions_of_coordinates, {"u_t": 1.0, "u_xx": {"?": -1.0}, "u_x": {"?": 1.0}}, 4, 3),
     (of_two_factors, {"u_t": {"x": 1.0}, "u_xx": {"tx": -1.0, "": 3.0}}, 4, 3),
     (black_scholes, {"u_t": 1.0, "u_xx": {"?": 0.02}, "u_x": {"x": 0.05}}, 4, 3),

@@ -134,9 +134,9 @@ def _unflatten(algebra, flat, positions, count):
     ]
 
 
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 CONTROL_FLOW = {
-    "PartitionedCall": _call,
-    "StatefulPartitionedCall": _call,
+    **dict.fromkeys(CALLS, _call),
     "If": _if,
     "StatelessIf": _if,
     "Case": _case,

@@ -20,7 +20,6 @@ from kpinn.derivatives.rules import refusal
 from kpinn.derivatives.tensorflow_private import function_graph
 
 _NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one
-
 # Types of operations of which an output channel needs the same channel of the first input (of all
 # inputs but for a matrix product) and no other.
 _CHANNELWISE = ("AddV2", "BiasAdd", "Cast", "ConcatV2", "ExpandDims", "Identity", "MatMul", "Neg")

@@ -4,14 +4,13 @@ Where points influence one another, a tape returns derivatives of a sum over the
 move all at once. Where random numbers are drawn, differences compare one draw with another.
 """
 
-from kpinn.derivatives.control_flow import CONTROL_FLOW
+from kpinn.derivatives.control_flow import CALLS, CONTROL_FLOW
 from kpinn.derivatives.errors import RefusedError
 from kpinn.derivatives.interpreter import needed_operations
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.rules import drawing, mixing
 from kpinn.derivatives.tensorflow_private import function_graph
 
-_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # Operations whose outputs do not change with their inputs a little.
 _STEPS = ("Ceil", "Floor", "OnesLike", "Rint", "Round", "Sign", "StopGradient", "ZerosLike")
 _MOVING = Jet(None, ())  # stands for what depends on the points
@@ -37,7 +36,7 @@ def _walk(graph, moving, random):
         if not any(inputs) or operation.type in _STEPS:
             continue
         found = [tensor.dtype.is_floating for tensor in operation.outputs]
-        if operation.type in _CALLS:
+        if operation.type in CALLS:
             inner = function_graph(graph, operation.get_attr("f").name)
             pairs = zip(inner.inputs, inputs, strict=True)
             found = _walk(inner, {tensor.name for tensor, moves in pairs if moves}, random)

@@ -66,7 +66,7 @@ def taylor(function, points, requests, directions, space, report):
         size, count = points.shape[1], points.shape[0]
         graph = trace(function, size, points.dtype, count, **how).graph
         plan = Plan.of(requests, space).on(points)
-        if plan.scales_rows() and not keeps_rows(graph):
+        if plan.scales_rows() and not keeps_rows(function, size, points.dtype):
             plan = Plan.of(requests, space, apart=True).on(points)
         inputs = [plan.seeds(points, directions)]
         return plan, interpret(graph, inputs, plan.algebra, report, plan.needed)

@@ -1,10 +1,25 @@
 """Functions as traced graphs."""
 
+import contextlib
+
 import tensorflow as tf
 
 
 class TraceError(Exception):
     """A function that cannot be traced with a symbolic input."""
+
+
+def traced(function, *specs):
+    """The `ConcreteFunction` of a function of tensors, for a `tf.TensorSpec` of each.
+
+    Raises:
+        TraceError: from what the function raises when it is traced.
+    """
+    try:
+        return tf.function(function, autograph=False).get_concrete_function(*specs)
+    except Exception as error:  # the user's comes again when it is called
+        message = f"the function cannot be traced ({type(error).__name__}: {error})"
+        raise TraceError(message) from error
 
 
 def trace(function, size, dtype, count=None, exactly=False):
@@ -29,15 +44,10 @@ def trace(function, size, dtype, count=None, exactly=False):
     def call(points):
         return function(points)
 
-    traced = tf.function(call, autograph=False)
-    counts = [count] if exactly or count is None else [None, count]
-    for number in counts:
-        try:
-            return traced.get_concrete_function(tf.TensorSpec((number, size), dtype))
-        except Exception as error:  # the user's comes again when it is called
-            if number == counts[-1]:
-                raise _error(error) from error
-    return None
+    if not exactly and count is not None:
+        with contextlib.suppress(TraceError):
+            return traced(call, tf.TensorSpec((None, size), dtype))
+    return traced(call, tf.TensorSpec((count, size), dtype))
 
 
 def graph_of(function, size, dtype, count=None):
@@ -52,7 +62,3 @@ def bodies_of(graph):
     """The lists of the nodes of a graph and of each function that it calls."""
     definition = graph.as_graph_def()
     return [definition.node, *(function.node_def for function in definition.library.function)]
-
-
-def _error(error):
-    return TraceError(f"the function cannot be traced ({type(error).__name__}: {error})")
