@@ -1,9 +1,12 @@
 """The training of a PINN: `compile`, `fit` and `evaluate`, as far as they are not Keras's own."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from kpinn import checks, data, objective, residuals, saving, training
+from kpinn.compiling import with_xla_if_possible
 from kpinn.curvature import check_losses
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
@@ -53,7 +56,7 @@ class Trainer(keras.Model):
             metrics: metrics by condition, `{"data": ["mae"]}`, or for all.
             jit_compile: whether XLA compiles the training; `"auto"` switches it on unless a layer
                 does not support it, or a condition uses `method="forward"`, which XLA would
-                compile anew in each step.
+                compile anew in each step; and off with a warning where XLA fails to compile.
             steps_per_execution: steps in one call of the compiled function, between which no
                 batch hook of a callback runs; `"auto"` takes all steps of an epoch where the
                 points are arrays, and one otherwise.
@@ -67,7 +70,8 @@ class Trainer(keras.Model):
         state.objective = Objective(names, loss, loss_weights, metrics, dtype, doubled)
         state.loss, state.metrics = loss, metrics
         state.steps_per_execution = steps_per_execution
-        if jit_compile == "auto":
+        state.jit_auto = jit_compile == "auto"
+        if state.jit_auto:
             jit_compile = not run_eagerly and self._may_jit()
         state.jit_compile = jit_compile
         optimizer = keras.optimizers.get(optimizer)
@@ -225,10 +229,7 @@ class Trainer(keras.Model):
                 return self.history
             x, steps_per_epoch = data.as_dataset(arrays, batch_size), steps_per_epoch or 1
             common["shuffle"] = False
-        if not isinstance(self.optimizer, FlatOptimizer):
-            return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
-        with training.finished(self):
-            return super().fit(x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
+        return training.fit_by_keras(self, x, steps_per_epoch=steps_per_epoch, **common, **kwargs)
 
     @property
     def training_points(self):
@@ -357,7 +358,8 @@ class Trainer(keras.Model):
         if not data.is_stream(x):
             x = data.as_dataset(self._prepare(x, y, sample_weight), repeat=False)
             y = batch_size = sample_weight = None
-        return super().evaluate(x, y, batch_size, sample_weight=sample_weight, **kwargs)
+        evaluate = functools.partial(keras.Model.evaluate, self, x, y, batch_size)
+        return with_xla_if_possible(self, lambda: evaluate(sample_weight=sample_weight, **kwargs))
 
     # The state of the training --------------------------------------------------------------
 

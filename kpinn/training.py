@@ -6,6 +6,7 @@ wants to act between them.
 """
 
 import contextlib
+import functools
 import time
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.arguments import positive_whole
+from kpinn.compiling import with_xla_if_possible
 from kpinn.data import batch, sizes
 from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.minimizing import fit_minimizer
@@ -201,12 +203,25 @@ def fit(
     for optimizer, last in stages(pinn.optimizer, epochs):
         if epoch < last and not pinn.stop_training:
             pinn._use(optimizer)
-            logs = _fit_stage(pinn, schedule, callbacks, last, epoch, validate)
+            stage = pinn, schedule, callbacks, last, epoch, validate
+            logs = with_xla_if_possible(pinn, functools.partial(_fit_stage, *stage))
             epoch = last
     callbacks.list.on_train_end(logs)
     result = getattr(pinn.optimizer, "result", None)
     if verbose and result is not None and result.code != "iteration_limit":
         print(result.message)
+
+
+def fit_by_keras(pinn, x, **arguments):
+    """Trains in Keras's own loop; returns its `History`."""
+
+    def run():
+        flat = isinstance(pinn.optimizer, FlatOptimizer)
+        with finished(pinn) if flat else contextlib.nullcontext():
+            return keras.Model.fit(pinn, x, **arguments)
+
+    used_up = hasattr(x, "__next__")  # a generator begins only once
+    return run() if used_up else with_xla_if_possible(pinn, run)
 
 
 def _check_schedule(pinn, schedule):

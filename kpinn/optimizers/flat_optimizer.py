@@ -179,7 +179,8 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         theta, after, progress = self.step(objective, theta, before, stale)
         for name, variable in self.state.items():
             variable.assign(after[name])
-        self.iterations.assign_add(1)
+        with tf.control_dependencies([theta]):  # a step that fails is none
+            self.iterations.assign_add(1)
         self.evaluations.assign_add(progress.evaluations)
         lost = stale & (progress.status == NO_PROGRESS)  # there may be some on other points
         self.status.assign(tf.where(lost, RUNNING, progress.status))
