@@ -14,7 +14,7 @@ from kpinn.derivatives.keras_private import all_layers
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"arguments", "backend", "version", "keras_private", "precision"},
+    {"arguments", "backend", "compiling", "keras_private", "precision", "version"},
     {"derivatives", "unknowns"},
     {"losses", "domains", "networks", "optimizers"},
     {"affine", "conditions", "layers"},

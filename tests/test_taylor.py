@@ -827,28 +827,12 @@ def test_what_the_points_have_in_common_is_no_mixing(method):
 # Slower ways -----------------------------------------------------------------------------------
 
 
-def matrices(x):
-    return spectral(features(x))
-
-
 def bessel(order):
     """`exp(-|x|) I_order(x)`."""
     return lambda x: mp.exp(-abs(x)) * mp.besseli(order, x)
 
 
 GENERIC = {  # operations without a rule, by the gradients that TensorFlow has for them
-    "MatrixInverse": (
-        lambda x: tf.reshape(tf.linalg.inv(matrices(x)), (-1, 4)),
-        lambda p: inverse(exact_spectral(exact_features(p))).reshape(-1),
-    ),
-    "MatrixDeterminant": (
-        lambda x: tf.linalg.det(matrices(x))[:, None],
-        lambda p: np.array([determinant(exact_spectral(exact_features(p)))]),
-    ),
-    "Cholesky": (
-        lambda x: tf.linalg.cholesky(matrices(x))[:, 1],
-        lambda p: cholesky(exact_spectral(exact_features(p)))[1],
-    ),
     "BesselI0e": (tf.math.bessel_i0e, exact.each(bessel(0))),
     "Erfinv": (lambda x: tf.math.erfinv(x / 2.0), exact.each(lambda x: mp.erfinv(x / 2))),
     "Betainc": (
@@ -859,25 +843,7 @@ GENERIC = {  # operations without a rule, by the gradients that TensorFlow has f
         lambda x: tf.transpose(tf.dynamic_stitch([[1], [0]], tf.split(tf.transpose(x**3), 2))),
         lambda p: p[::-1] ** 3,
     ),
-    "MatrixSolve": (
-        lambda x: tf.linalg.solve(matrices(x), features(x)[:, :, :1])[..., 0],
-        lambda p: inverse(exact_spectral(exact_features(p))) @ exact_features(p)[:, 0],
-    ),
 }
-
-
-def determinant(a):
-    return a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
-
-
-def inverse(a):
-    return np.array([[a[1, 1], -a[0, 1]], [-a[1, 0], a[0, 0]]]) / determinant(a)
-
-
-def cholesky(a):
-    first = mp.sqrt(a[0, 0])
-    below = a[1, 0] / first
-    return np.array([[first, 0 * first], [below, mp.sqrt(a[1, 1] - below**2)]])
 
 
 @pytest.mark.parametrize("name", GENERIC)

@@ -127,13 +127,12 @@ def add(a, b, combine=tf.add):
     """`a + b`, or `a - b` with `combine=tf.subtract`."""
     algebra = algebra_of((a, b))
     a, b = aligned((a, b))
-    return Jet(
-        algebra,
-        tuple(_add(channel_of(a, k), channel_of(b, k), combine) for k in range(len(algebra))),
-    )
+    pairs = [(channel_of(a, k), channel_of(b, k)) for k in range(len(algebra))]
+    return Jet(algebra, tuple(add_channels(x, y, combine) for x, y in pairs))
 
 
-def _add(a, b, combine):
+def add_channels(a, b, combine):
+    """`combine(a, b)` of two channels, addition or subtraction; `None` is zero."""
     if b is None:
         return a
     if a is None:
@@ -155,17 +154,17 @@ def multiply(a, b, product=tf.multiply):
         return linear(lambda channel: product(channel, b), a)
     rules = [_rule(a.algebra, k) for k in range(len(a.algebra))]
     parts = a.channels, b.channels, a.algebra.factors, product
-    return Jet(a.algebra, tuple(_product(rule, *parts) for rule in rules))
+    return Jet(a.algebra, tuple(sum_of_rule(rule, *parts) for rule in rules))
 
 
 def _rule(algebra, k):
     """The product rule of channel `k`: pairs of a factor and all `(i, j, constant)`."""
     if k == 0:
         return [(None, [(0, 0, 1)])]
-    return [(None, [(0, k, 1), (k, 0, 1)]), *_nilpotent_rule(algebra, k)]
+    return [(None, [(0, k, 1), (k, 0, 1)]), *nilpotent_rule(algebra, k)]
 
 
-def _nilpotent_rule(algebra, k):
+def nilpotent_rule(algebra, k):
     """The part of it for nilpotent jets."""
     return [(factor, _both_orders(rows)) for factor, rows in algebra.products[k]]
 
@@ -185,7 +184,7 @@ def _square_rule(algebra, k):
     ]
 
 
-def _product(rule, a, b, factors, product=tf.multiply):
+def sum_of_rule(rule, a, b, factors, product=tf.multiply):
     """The sum of `factor * constant * a_i b_j`, `None` if it is zero."""
     return _sum(
         times(factors.get(factor), _sum_of_products(rows, a, b, product)) for factor, rows in rule
@@ -310,7 +309,7 @@ def _factor_slopes(jet, coefficients, upstream):
     first, *others = powers(jet, algebra.order - 1)
     for k, gradient in upstream.items():
         for m, power in enumerate([first, *others], start=2):
-            rule = _square_rule if m == 2 else _nilpotent_rule
+            rule = _square_rule if m == 2 else nilpotent_rule
             for name, rows in rule(algebra, k):
                 part = _sum_of_products(rows, first, power) if name is not None else None
                 if part is not None and coefficients[m] is not None:
@@ -341,8 +340,8 @@ def powers(jet, highest):
     algebra, first = jet.algebra, [None, *jet.channels[1:]]
     found = [first]
     while len(found) < highest:
-        rule = _square_rule if len(found) == 1 else _nilpotent_rule
+        rule = _square_rule if len(found) == 1 else nilpotent_rule
         rules = [rule(algebra, k) for k in range(1, len(algebra))]
         parts = first, found[-1], algebra.factors
-        found.append([None, *(_product(rule, *parts) for rule in rules)])
+        found.append([None, *(sum_of_rule(rule, *parts) for rule in rules)])
     return found[:highest]

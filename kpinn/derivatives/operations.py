@@ -1,6 +1,13 @@
 """The table of rules, complete when this is imported."""
 
-from kpinn.derivatives import choices, functions, gradient_operations, linear_operations, products
+from kpinn.derivatives import (
+    choices,
+    functions,
+    gradient_operations,
+    linear_algebra,
+    linear_operations,
+    products,
+)
 from kpinn.derivatives.rules import RULES
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     "choices",
     "functions",
     "gradient_operations",
+    "linear_algebra",
     "linear_operations",
     "products",
 ]
