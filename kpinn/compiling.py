@@ -4,7 +4,7 @@ import warnings
 
 import tensorflow as tf
 
-_ERRORS = tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
+_ERRORS = tf.errors.InternalError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
 
 
 def with_xla_if_possible(pinn, run):
@@ -22,10 +22,9 @@ def with_xla_if_possible(pinn, run):
         return run()
     except _ERRORS as error:
         chosen = pinn._plain.jit_compile and pinn._plain.jit_auto
-        if not chosen or "XLA" not in str(error) or _steps(pinn) != before:
+        reason = _reason(error)
+        if not chosen or reason is None or _steps(pinn) != before:
             raise
-        lines = str(error).splitlines()
-        reason = next(line for line in lines if "XLA" in line).partition("{{")[0].strip()
     warnings.warn(
         f"XLA cannot compile this model, which runs without it from now on ({reason}). With "
         "compile(jit_compile=False), or supports_jit = False on the layer, it is not tried.",
@@ -33,6 +32,15 @@ def with_xla_if_possible(pinn, run):
     )
     _without_xla(pinn)
     return run()
+
+
+def _reason(error):
+    """A line of the message of an error of XLA; `None` for other errors."""
+    lines = str(error).splitlines()
+    found = next((line for line in lines if "XLA" in line), None)
+    if found is None and isinstance(error, tf.errors.InternalError):  # of what XLA was given
+        found = lines[0]
+    return found and found.partition("{{")[0].strip()
 
 
 def _steps(pinn):

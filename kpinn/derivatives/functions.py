@@ -121,3 +121,14 @@ register("Xdivy")(composite(_where_both_are_zero(tf.math.reciprocal)))
 register("Xlogy")(composite(_where_both_are_zero(tf.math.log)))
 register("Xlog1py")(composite(_where_both_are_zero(tf.math.log1p)))
 register("L2Loss")(composite(lambda x: tf.reduce_sum(x * x) / 2.0))
+
+
+@register("SoftmaxCrossEntropyWithLogits")
+def _cross_entropy(call, logits, labels):
+    """With its second output, the slope with respect to the logits."""
+
+    def function(logits, labels):
+        softmax = tf.nn.softmax(logits)
+        return -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=1), softmax - labels
+
+    return call.run.through(function, [logits, labels])

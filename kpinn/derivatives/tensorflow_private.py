@@ -1,13 +1,28 @@
 """The private names of TensorFlow that the engine needs."""
 
 import tensorflow as tf
+from tensorflow.python.framework import ops
+
+from kpinn.derivatives.errors import UnsupportedError
 
 
 def function_graph(graph, name):
-    """The traced graph of a function that an operation of `graph` calls by name."""
-    return graph._get_function(name).graph
+    """The traced graph of a function that an operation of `graph` calls by name.
+
+    Raises:
+        UnsupportedError: for a function of TensorFlow 1, such as those of `tf.nn.ctc_loss`.
+    """
+    function = graph._get_function(name)
+    if not hasattr(function, "graph"):
+        raise UnsupportedError(f"{name} is a function of TensorFlow 1")
+    return function.graph
 
 
 def captured(tensor):
     """What stands for a tensor from outside, such as a variable's handle, in the present graph."""
     return tf.compat.v1.get_default_graph().capture(tensor)
+
+
+def forget_gradient(operation):
+    """Lets another gradient be registered for a type of operations."""
+    ops.gradient_registry._registry.pop(operation, None)
