@@ -17,9 +17,8 @@ values at 8 points, without XLA (of the residuals, for a merged operator); its t
 with kpinn (`operators.py`). "differs" compares the step's result, the gradient, with that of taylor
 (for the sine problem: the loss after as many epochs).
 
-With `--memory` each step also runs in a new process, and "MB" is the highest resident memory while
-it runs, without the first call, less the resident memory between two steps (on systems other than
-Linux the first call counts, and the difference is to the memory before it).
+With `--memory` each step also runs in a new process, and "MB" is the most memory that TensorFlow
+allocates while it runs, beside what stays (the weights and the points).
 
 Other frameworks run with the same weights and points: JAX, PyTorch with and without
 `torch.compile`, DeepXDE on PyTorch. One that is not installed, fails or crashes is left out with a
@@ -173,7 +172,7 @@ def difference(arrays, expected):
 def peak(case, method, variant):
     """The peak memory of a step in a new process, `None` if it is too much for this machine."""
     try:
-        with Worker("steps_kpinn") as worker:
+        with Worker("steps_kpinn", TF_CPU_ALLOCATOR_USE_BFC="true") as worker:  # which counts
             return worker.call("peak", case, method, variant)
     except LostError as error:
         note(f"{method} with {case}: {error}")

@@ -30,14 +30,18 @@ class Worker:
 
     Args:
         module: its name; a file of this folder.
+        **environment: variables of its environment, beside those of this process.
 
     Raises:
         RemoteError: if the module cannot be imported, with `ModuleNotFoundError` in its text.
     """
 
-    def __init__(self, module):
+    def __init__(self, module, **environment):
         self.process = subprocess.Popen(
-            [sys.executable, __file__, module], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, __file__, module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | environment,
         )
         self._answer()
 

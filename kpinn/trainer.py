@@ -355,6 +355,7 @@ class Trainer(keras.Model):
             sample_weight: sample weights by condition.
             **kwargs: of `keras.Model.evaluate`.
         """
+        self._require_compiled()
         if not data.is_stream(x):
             x = data.as_dataset(self._prepare(x, y, sample_weight), repeat=False)
             y = batch_size = sample_weight = None

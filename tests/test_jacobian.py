@@ -167,7 +167,20 @@ SLOW = {  # where it cannot be proved that points do not influence each other
     "loop": (lambda: stack(layers.Dense(3, "tanh"), Looped(), layers.Dense(1)), "taylor"),
     "table": (lambda: stack(Looked(), layers.Dense(1)), "taylor"),
     "gradient": (lambda: stack(layers.Dense(3, "tanh"), Scaled(), layers.Dense(1)), "reverse"),
+    # Their shapes are lost in a loop, or on the way back.
+    "recurrent": (
+        lambda: stack(layers.Dense(4), layers.Reshape((2, 2)), layers.LSTM(3), layers.Dense(1)),
+        "taylor",
+    ),
+    "diagonal": (
+        lambda: stack(layers.Dense(3, "tanh"), layers.Lambda(squares), layers.Dense(1)),
+        "taylor",
+    ),
 }
+
+
+def squares(x):
+    return tf.linalg.diag_part(tf.linalg.diag(x) @ tf.linalg.diag(tf.sin(x)))
 
 
 def make(network, conditions, method="auto", **compile_arguments):
@@ -284,6 +297,19 @@ def test_where_nothing_can_be_proved_each_row_is_a_backward_pass(name):
     with pytest.warns(kpinn.DerivativeFallbackWarning, match="condition 'system': .* backward"):
         matrix, _ = kpinn.jacobian(pinn, points)
     assert_close(matrix, by_tape(pinn, points))
+
+
+def test_branches_are_refused():
+    def branches(x):
+        return tf.cond(tf.reduce_sum(tf.shape(x)) > 3, lambda: tf.sin(x), lambda: tf.cos(x))
+
+    network = stack(layers.Dense(3, "tanh"), layers.Lambda(branches), layers.Dense(1))
+    pinn, points = make(network, [system]), BOX.sample(4, seed=0)
+    with (
+        pytest.warns(kpinn.DerivativeFallbackWarning, match="backward"),
+        pytest.raises(ValueError, match="tf.where in the network, or an optimizer without"),
+    ):
+        kpinn.jacobian(pinn, points)
 
 
 def picked(u):

@@ -106,7 +106,17 @@ def evaluate(function, points, requests, directions, method, context):
         if stopped:
             values = {key: _prevent(value, key, stopped, method) for key, value in values.items()}
     read = {request.name: read_out(request, space, values) for request in requests}
-    return {name: tf.cast(value, points.dtype) for name, value in read.items()}
+    return _at_points(read, points)
+
+
+def _at_points(values, points):
+    """Values in the dtype of the points and, where loops hide it, with their static number."""
+    values = {name: tf.cast(value, points.dtype) for name, value in values.items()}
+    count = points.shape[0]
+    return {
+        name: v if count is None else tf.ensure_shape(v, [count, *v.shape[1:]])
+        for name, v in values.items()
+    }
 
 
 def resolve(method):
@@ -156,7 +166,7 @@ def _by_taylor(function, points, requests, directions, method, context):
             "of it, which is slower."
         )
         warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
-    return {name: tf.cast(value, points.dtype) for name, value in values.items()}
+    return _at_points(values, points)
 
 
 def _advice(reports, is_trace=False):

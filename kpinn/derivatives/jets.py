@@ -244,7 +244,8 @@ def compose(jet, tower, needed=None):
         found[:] = [k for k, c in enumerate(outputs) if c is not None and _uses(needed, k)]
 
         def gradient(*upstream):
-            upstream = dict(zip(found, upstream, strict=True))
+            pairs = zip(found, upstream, strict=True)
+            upstream = {k: _with_shape(u, outputs[k].shape) for k, u in pairs}
             coefficients = tower(jet.value, algebra.order + 1)
             parts = _transposed_product(inner, _taylor_sums(jet, _derived(coefficients)), upstream)
             gradients = [_reduced(parts[k], c) for k, c in zip(given, channels, strict=True)]
@@ -325,6 +326,11 @@ def _summed(slope, factor):
     if not factor.shape.rank:
         return tf.reduce_sum(slope)
     return tf.reshape(tf.reduce_sum(slope, list(range(1, slope.shape.rank))), tf.shape(factor))
+
+
+def _with_shape(gradient, shape):
+    """A gradient with its shape, without which some of TensorFlow come."""
+    return tf.ensure_shape(gradient, shape) if gradient.shape.rank is None else gradient
 
 
 def _reduced(gradient, tensor):

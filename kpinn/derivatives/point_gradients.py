@@ -106,7 +106,14 @@ def _row_by_row(outputs, variables, tape):
         ]
 
     specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
-    rows = tf.map_fn(row, tf.range(sum(sizes)), fn_output_signature=specs)
+    try:
+        rows = tf.map_fn(row, tf.range(sum(sizes)), fn_output_signature=specs)
+    except AssertionError as error:  # of cond_v2, if the branches are outside of the loop
+        raise ValueError(
+            "TensorFlow cannot differentiate tf.cond row after row, as this Jacobian needs it: use "
+            "tf.where in the network, or an optimizer without a Jacobian, such as "
+            "kpinn.optimizers.SSBroyden."
+        ) from error
     found, starts = {}, np.cumsum([0, *sizes])
     for (name, output), start, stop in zip(outputs.items(), starts, starts[1:], strict=False):
         parts = [tf.reshape(part[start:stop], (*output.shape, -1)) for part in rows]
