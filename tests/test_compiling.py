@@ -36,7 +36,6 @@ def dataset(points):
 
 OPTIMIZERS = {
     "adam": lambda: "adam",
-    "levenberg_marquardt": kpinn.optimizers.LevenbergMarquardt,
     "ssbroyden": kpinn.optimizers.SSBroyden,
     "scipy": lambda: kpinn.optimizers.ScipyMinimize("BFGS"),
     "sequence": lambda: kpinn.optimizers.Sequence(
@@ -47,17 +46,12 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_it_goes_on_without_xla(name):
-    losses = []
-    for jit_compile in ("auto", False):
-        pinn = heat(OPTIMIZERS[name](), jit_compile=jit_compile)
-        if jit_compile:
-            with pytest.warns(UserWarning, match=rf"{WARNING} \(.*MatrixDeterminant"):
-                pinn.fit(heat_points(), epochs=4, verbose=0)
-            assert pinn.jit_compile is False
-        history = pinn.fit(heat_points(), epochs=8, initial_epoch=4 * bool(jit_compile), verbose=0)
-        losses.append(history.history["loss"])
-    assert losses[0][-1] < losses[1][0]
-    np.testing.assert_allclose(losses[0][-1], losses[1][-1], rtol=1e-3)
+    pinn = heat(OPTIMIZERS[name]())
+    with pytest.warns(UserWarning, match=rf"{WARNING} \(.*MatrixDeterminant"):
+        losses = pinn.fit(heat_points(), epochs=4, verbose=0).history["loss"]
+    assert pinn.jit_compile is False
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    pinn.fit(heat_points(), epochs=5, initial_epoch=4, verbose=0)  # without another warning
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "ssbroyden"])

@@ -66,7 +66,7 @@ def _resized(resize):
 
 
 def _resize_bilinear(op, upstream):
-    """Gradient of `ResizeBilinear(images, size)`, of which TensorFlow declares that it has none."""
+    """Gradient of `ResizeBilinear`; that of TensorFlow is declared to have no gradient itself."""
     images, size = op.inputs[0], tf.shape(upstream)[1:3]
     how = {name: op.get_attr(name) for name in ("align_corners", "half_pixel_centers")}
 
