@@ -1,36 +1,50 @@
-"""Training, and what else XLA compiles, goes on without XLA where XLA cannot compile it."""
+"""Whether XLA compiles a PINN; where it fails to, the PINN goes on without it."""
 
 import warnings
 
 import tensorflow as tf
 
+from kpinn.derivatives.keras_private import all_layers
+from kpinn.keras_private import made_under_strategy
+
 _ERRORS = tf.errors.InternalError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
 
 
-def with_xla_if_possible(pinn, run):
+def may_use_xla(pinn):
+    """Whether its layers support XLA; under a distribution strategy it is left out."""
+    return all(layer.supports_jit for layer in all_layers(pinn)) and not made_under_strategy(pinn)
+
+
+def with_xla_if_possible(pinn, run, stream=None):
     """What `run()` returns, without XLA from now on if XLA fails to compile it.
 
     Only where `compile` has chosen XLA by itself (`jit_compile="auto"`), and before the first step:
     then nothing has changed yet.
 
     Args:
-        pinn: the `PINN`, compiled.
+        pinn: the `PINN`.
         run: a function that may be called again from the start.
+        stream: what it reads; for a generator, which has no second start, an error stays one.
     """
+    state = pinn._plain
+    chosen = state.jit_compile and state.jit_choice == "auto"
+    if not chosen or hasattr(stream, "__next__"):
+        return run()
     before = _steps(pinn)
     try:
         return run()
     except _ERRORS as error:
-        chosen = pinn._plain.jit_compile and pinn._plain.jit_auto
         reason = _reason(error)
-        if not chosen or reason is None or _steps(pinn) != before:
+        if reason is None or _steps(pinn) != before:
             raise
     warnings.warn(
         f"XLA cannot compile this model, which runs without it from now on ({reason}). With "
         "compile(jit_compile=False), or supports_jit = False on the layer, it is not tried.",
         stacklevel=4,
     )
-    _without_xla(pinn)
+    pinn.jit_compile = state.jit_compile = False
+    pinn.train_function = pinn.test_function = pinn.predict_function = None
+    state.functions.clear()
     return run()
 
 
@@ -45,9 +59,3 @@ def _reason(error):
 
 def _steps(pinn):
     return int(pinn._at_work().iterations)
-
-
-def _without_xla(pinn):
-    pinn.jit_compile = pinn._plain.jit_compile = False
-    pinn.train_function = pinn.test_function = pinn.predict_function = None
-    pinn._plain.functions.clear()

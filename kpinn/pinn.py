@@ -14,6 +14,7 @@ from kpinn import (
     residuals,
     saving,
 )
+from kpinn.compiling import with_xla_if_possible
 from kpinn.conditions import Function, Problem, marked, method_of
 from kpinn.derivatives.api import resolve
 from kpinn.networks import check_network
@@ -261,7 +262,7 @@ class PINN(Trainer, metaclass=_Constructed):
     def predict(self, x, batch_size=prediction.BATCH, **kwargs):
         """Residuals, the outputs of the model; see `predict_fields` for the solution."""
         if data.is_stream(x):
-            return super().predict(x, **kwargs)
+            return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, batch_size)
 
     def predict_fields(self, points, names=None, batch_size=prediction.BATCH):

@@ -56,7 +56,7 @@ def compile_config(pinn):
         "loss": serialize(state.loss),
         "loss_weights": {name: float(v.numpy()) for name, v in state.objective.weights.items()},
         "metrics": serialize(state.metrics),
-        "jit_compile": "auto" if state.jit_auto else state.jit_compile,
+        "jit_compile": state.jit_choice,
         "steps_per_execution": state.steps_per_execution,
         "run_eagerly": pinn.run_eagerly,
     }

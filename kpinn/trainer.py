@@ -1,15 +1,12 @@
 """The training of a PINN: `compile`, `fit` and `evaluate`, as far as they are not Keras's own."""
 
-import functools
-
 import keras
 import tensorflow as tf
 
 from kpinn import checks, data, objective, residuals, saving, training
-from kpinn.compiling import with_xla_if_possible
+from kpinn.compiling import may_use_xla, with_xla_if_possible
 from kpinn.curvature import check_losses
-from kpinn.derivatives.keras_private import all_layers
-from kpinn.keras_private import loss_tracker, made_under_strategy, replace_loss_tracker
+from kpinn.keras_private import loss_tracker, replace_loss_tracker
 from kpinn.losses import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy_optimizer import ScipyOptimizer
@@ -70,9 +67,9 @@ class Trainer(keras.Model):
         state.objective = Objective(names, loss, loss_weights, metrics, dtype, doubled)
         state.loss, state.metrics = loss, metrics
         state.steps_per_execution = steps_per_execution
-        state.jit_auto = jit_compile == "auto"
-        if state.jit_auto:
-            jit_compile = not run_eagerly and self._may_jit()
+        state.jit_choice = jit_compile
+        if jit_compile == "auto":
+            jit_compile = not run_eagerly and may_use_xla(self)
         state.jit_compile = jit_compile
         optimizer = keras.optimizers.get(optimizer)
         super().compile(
@@ -84,10 +81,6 @@ class Trainer(keras.Model):
         )
         replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=dtype))
         state.functions.clear()
-
-    def _may_jit(self):
-        supported = all(layer.supports_jit for layer in all_layers(self))
-        return supported and not made_under_strategy(self)
 
     @property
     def metrics(self):
@@ -355,12 +348,11 @@ class Trainer(keras.Model):
             sample_weight: sample weights by condition.
             **kwargs: of `keras.Model.evaluate`.
         """
-        self._require_compiled()
         if not data.is_stream(x):
             x = data.as_dataset(self._prepare(x, y, sample_weight), repeat=False)
             y = batch_size = sample_weight = None
-        evaluate = functools.partial(keras.Model.evaluate, self, x, y, batch_size)
-        return with_xla_if_possible(self, lambda: evaluate(sample_weight=sample_weight, **kwargs))
+        arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | kwargs
+        return with_xla_if_possible(self, lambda: keras.Model.evaluate(self, x, **arguments), x)
 
     # The state of the training --------------------------------------------------------------
 

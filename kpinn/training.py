@@ -220,8 +220,7 @@ def fit_by_keras(pinn, x, **arguments):
         with finished(pinn) if flat else contextlib.nullcontext():
             return keras.Model.fit(pinn, x, **arguments)
 
-    used_up = hasattr(x, "__next__")  # a generator begins only once
-    return run() if used_up else with_xla_if_possible(pinn, run)
+    return with_xla_if_possible(pinn, run, x)
 
 
 def _check_schedule(pinn, schedule):

@@ -14,10 +14,10 @@ from kpinn.derivatives.keras_private import all_layers
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"arguments", "backend", "compiling", "keras_private", "precision", "version"},
+    {"arguments", "backend", "keras_private", "precision", "version"},
     {"derivatives", "unknowns"},
     {"losses", "domains", "networks", "optimizers"},
-    {"affine", "conditions", "layers"},
+    {"affine", "compiling", "conditions", "layers"},
     {"checks", "data", "merging", "plotting", "saving"},
     {"squares"},
     {"curvature"},

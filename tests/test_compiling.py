@@ -80,6 +80,15 @@ def test_evaluate_and_what_is_saved(tmp_path):
         assert loaded.evaluate(heat_points(), return_dict=True, verbose=0)["loss"] == loss
 
 
+def test_predictions_of_a_dataset():
+    pinn, points = heat(), heat_points()
+    expected = pinn.residuals(points)
+    with pytest.warns(UserWarning, match=WARNING):
+        found = pinn.predict(tf.data.Dataset.from_tensors((points,)), verbose=0)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+
+
 def test_what_was_asked_for_is_an_error():
     """So is a generator, whose first batches are gone."""
     with pytest.raises(tf.errors.InvalidArgumentError, match="MatrixDeterminant"):
@@ -87,6 +96,8 @@ def test_what_was_asked_for_is_an_error():
     batches = ((heat_points(),) for _ in range(9))
     with pytest.raises(tf.errors.InvalidArgumentError, match="MatrixDeterminant"):
         heat().fit(batches, steps_per_epoch=1, verbose=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="MatrixDeterminant"):
+        heat().evaluate(batches, steps=1, verbose=0)
 
 
 def test_other_errors_stay():

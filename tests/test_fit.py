@@ -573,9 +573,8 @@ def test_settings_without_meaning_are_refused():
     for arguments in ({"validation_split": 0.1}, {"class_weight": {0: 1.0}}):
         with pytest.raises(ValueError, match="no meaning for sets of points"):
             pinn.fit(heat_points(), verbose=0, **arguments)
-    for train in (Heat.fit, Heat.evaluate):
-        with pytest.raises(ValueError, match="compile the PINN first"):
-            train(Heat(kpinn.networks.MLP(units=4, depth=1)), heat_points())
+    with pytest.raises(ValueError, match="compile the PINN first"):
+        Heat(kpinn.networks.MLP(units=4, depth=1)).fit(heat_points())
 
 
 def test_float64_from_end_to_end():

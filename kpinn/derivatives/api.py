@@ -14,7 +14,7 @@ from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.lost import refuse_lost
 from kpinn.derivatives.mixing import refuse_mixed
-from kpinn.derivatives.readout import read_out
+from kpinn.derivatives.readout import at_points, read_out
 from kpinn.derivatives.requests import Space, parse_all, partials
 from kpinn.derivatives.reverse import reverse
 from kpinn.derivatives.stochastic import Stochastic, draw, randomized
@@ -106,17 +106,7 @@ def evaluate(function, points, requests, directions, method, context):
         if stopped:
             values = {key: _prevent(value, key, stopped, method) for key, value in values.items()}
     read = {request.name: read_out(request, space, values) for request in requests}
-    return _at_points(read, points)
-
-
-def _at_points(values, points):
-    """Values in the dtype of the points and, where loops hide it, with their static number."""
-    values = {name: tf.cast(value, points.dtype) for name, value in values.items()}
-    count = points.shape[0]
-    return {
-        name: v if count is None else tf.ensure_shape(v, [count, *v.shape[1:]])
-        for name, v in values.items()
-    }
+    return at_points(read, points)
 
 
 def resolve(method):
@@ -166,7 +156,7 @@ def _by_taylor(function, points, requests, directions, method, context):
             "of it, which is slower."
         )
         warnings.warn(message, DerivativeFallbackWarning, stacklevel=2)
-    return _at_points(values, points)
+    return at_points(values, points)
 
 
 def _advice(reports, is_trace=False):

@@ -123,12 +123,10 @@ register("Xlog1py")(composite(_where_both_are_zero(tf.math.log1p)))
 register("L2Loss")(composite(lambda x: tf.reduce_sum(x * x) / 2.0))
 
 
-@register("SoftmaxCrossEntropyWithLogits")
-def _cross_entropy(call, logits, labels):
-    """With its second output, the slope with respect to the logits."""
+def _cross_entropy(logits, labels):
+    """With the second output, its slope with respect to the logits."""
+    loss = -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=1)
+    return loss, tf.nn.softmax(logits) - labels
 
-    def function(logits, labels):
-        softmax = tf.nn.softmax(logits)
-        return -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=1), softmax - labels
 
-    return call.run.through(function, [logits, labels])
+register("SoftmaxCrossEntropyWithLogits")(composite(_cross_entropy))

@@ -5,6 +5,8 @@ stand the value of `a` times that channel of `x`, and products of channels that 
 since a channel of a product takes channels of lower order only.
 """
 
+import itertools
+
 import tensorflow as tf
 
 from kpinn.derivatives import towers
@@ -143,13 +145,14 @@ def _expanded(a):
 def _log_determinant(a, value):
     """`log |det (a + n)|` is `log |det a|` and the traces of `+-(a^-1 n)^m / m`."""
     parts = [None if c is None else tf.linalg.solve(a.value, c) for c in a.channels[1:]]
-    nilpotent = power = Jet(a.algebra, (None, *parts))
+    nilpotent = Jet(a.algebra, (None, *parts))
     total = [value] + [None] * (len(a.algebra) - 1)
-    for m in range(1, a.algebra.order + 1):
+    factors = [nilpotent] * a.algebra.order
+    powers = itertools.accumulate(factors, lambda x, y: multiply(x, y, tf.matmul))
+    for m, power in enumerate(powers, start=1):
         for k in range(1, len(a.algebra)):
             if power.channels[k] is not None:
                 trace = tf.linalg.trace(power.channels[k]) / m
                 combine = tf.add if m % 2 else tf.subtract
                 total[k] = add_channels(total[k], trace, combine)
-        power = multiply(power, nilpotent, tf.matmul)
     return Jet(a.algebra, tuple(total))

@@ -4,10 +4,8 @@ Where points influence one another, a tape returns derivatives of a sum over the
 move all at once. Where random numbers are drawn, differences compare one draw with another.
 """
 
-import contextlib
-
 from kpinn.derivatives.control_flow import CALLS, CONTROL_FLOW
-from kpinn.derivatives.errors import RefusedError, UnsupportedError
+from kpinn.derivatives.errors import RefusedError
 from kpinn.derivatives.interpreter import needed_operations
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.rules import drawing, mixing
@@ -26,8 +24,7 @@ def refuse_mixed(graph, random):
         random: whether random numbers are refused.
     """
     if graph is not None:
-        with contextlib.suppress(UnsupportedError):  # what cannot be looked into
-            _walk(graph, {graph.inputs[0].name}, random)
+        _walk(graph, {graph.inputs[0].name}, random)
 
 
 def _walk(graph, moving, random):

@@ -25,6 +25,15 @@ def read_out(request, space, values):
     return build(terms, space.size(request.field), len(space.spatial))
 
 
+def at_points(values, points):
+    """Values in the dtype of the points and, where loops hide it, with their static number."""
+    values = {name: tf.cast(value, points.dtype) for name, value in values.items()}
+    count = points.shape[0]
+    if count is None:
+        return values
+    return {name: tf.ensure_shape(v, [count, *v.shape[1:]]) for name, v in values.items()}
+
+
 def _columns(terms, size, dimension):
     return terms[0] if len(terms) == 1 else tf.concat(terms, axis=1)
 

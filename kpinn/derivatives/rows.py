@@ -41,7 +41,7 @@ def _walk(graph, labels):
             found = [given.get(i) for i in range(len(operation.outputs))]
         else:
             found = carry(operation, given)
-        for tensor, each in zip(operation.outputs, found, strict=False):
+        for tensor, each in zip(operation.outputs, found, strict=True):
             if each is not None:
                 _check(tensor, each)
                 labels[tensor.name] = each

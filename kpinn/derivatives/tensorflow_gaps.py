@@ -15,10 +15,9 @@ except ImportError:  # slices under XLA then raise when they are differentiated 
 
 def register_missing_gradients():
     """Registers the gradients of this module."""
-    for operation, gradient in _WRONG.items():
+    for operation in _WRONG:
         forget_gradient(operation)
-        tf.RegisterGradient(operation)(gradient)
-    for operation, gradient in _GRADIENTS.items():
+    for operation, gradient in (_MISSING | _WRONG).items():
         if operation.startswith("Xla") and gen_xla_ops is None:
             continue
         try:
@@ -98,7 +97,7 @@ def _cross_entropy(op, upstream, upstream_of_slope):
     return of_logits, of_labels
 
 
-_GRADIENTS = {
+_MISSING = {
     "ResizeBicubicGrad": _resized(tf.raw_ops.ResizeBicubic),
     "ResizeNearestNeighborGrad": _resized(tf.raw_ops.ResizeNearestNeighbor),
     "SoftsignGrad": _softsign_grad,
