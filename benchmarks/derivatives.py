@@ -17,6 +17,8 @@ values at 8 points, without XLA (of the residuals, for a merged operator); its t
 with kpinn (`operators.py`). "differs" compares the step's result, the gradient, with that of taylor
 (for the sine problem: the loss after as many epochs).
 
+The method "recompute" is `kpinn.Taylor(recompute=True)`.
+
 With `--memory` each step also runs in a new process, and "MB" is the most memory that TensorFlow
 allocates while it runs, beside what stays (the weights and the points).
 
@@ -187,7 +189,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     add = functools.partial(parser.add_argument, nargs="+")
     add("--operators", choices=names, metavar="NAME", help=", ".join(names))
-    add("--methods", choices=METHODS, default=METHODS)
+    add("--methods", choices=[*METHODS, "recompute"], default=METHODS)
     add("--widths", type=int, default=[20, 64, 128, 256])
     add("--dtypes", choices=["float32", "float64"], default=["float32"])
     add("--points", type=int, default=[1_000])

@@ -310,6 +310,8 @@ def test_branches_are_refused():
         pytest.raises(ValueError, match="tf.where in the network, or an optimizer without"),
     ):
         kpinn.jacobian(pinn, points)
+    # Else no distribution strategy could begin in this process.
+    assert tf.compat.v1.get_variable_scope().caching_device is None
 
 
 def picked(u):

@@ -877,11 +877,11 @@ def raw(name):
     return model
 
 
-def values_and_gradient(model, points):
+def values_and_gradient(model, points, method=STRICT):
     """Values, and the gradient of the sum of their squares as one vector."""
     variables = [w.value for w in model.trainable_weights]
     with tf.GradientTape() as tape:
-        values = evaluate(model, ("", "y", "xx"), points)
+        values = evaluate(model, ("", "y", "xx"), points, method)
         loss = tf.add_n([tf.reduce_sum(value**2) for value in values.values()])
     gradient = tape.gradient(loss, variables, None, tf.UnconnectedGradients.ZERO)
     return [*values.values(), tf.concat([tf.reshape(part, (-1,)) for part in gradient], 0)]
@@ -899,9 +899,11 @@ def test_one_trace_for_any_number_of_points(name):
             assert error(value, expected) < 1e-12, count
 
 
+@pytest.mark.parametrize("recompute", (False, True))
 @pytest.mark.parametrize("name", BY_XLA)
-def test_eagerly_and_by_xla(name):
-    call = functools.partial(values_and_gradient, draw(build(name)))
+def test_eagerly_and_by_xla(name, recompute):
+    model, method = draw(build(name)), kpinn.Taylor(strict=True, recompute=recompute)
+    call = functools.partial(values_and_gradient, model, method=method)
     xla = tf.function(call, autograph=False, jit_compile=True)
     for value, expected in zip(xla(tf.constant(POINTS)), call(POINTS), strict=True):
         assert error(value, expected) < 1e-12

@@ -128,9 +128,11 @@ def resolve(method):
 
 def _by_taylor(function, points, requests, directions, method, context):
     """`taylor`, and nested tapes where it cannot go through an operation."""
-    reports = []
+    reports, space = [], context.space
     try:
-        values = taylor(function, points, requests, directions, context.space, reports.append)
+        values = taylor(
+            function, points, requests, directions, space, reports.append, method.recompute
+        )
     except (UnsupportedError, TraceError) as error:
         reports.append(str(error))
         advice = _advice(reports, isinstance(error, TraceError))

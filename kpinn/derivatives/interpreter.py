@@ -26,7 +26,7 @@ _CHANNELWISE = ("AddV2", "BiasAdd", "Cast", "ConcatV2", "ExpandDims", "Identity"
 _CHANNELWISE += ("Pack", "Reshape", "Split", "Squeeze", "StridedSlice", "Sub", "Transpose")
 
 
-def interpret(graph, inputs, algebra, report, needed=None):
+def interpret(graph, inputs, algebra, report, needed=None, recompute=False):
     """The outputs of a traced graph for other inputs.
 
     Args:
@@ -35,6 +35,7 @@ def interpret(graph, inputs, algebra, report, needed=None):
         algebra: the `Algebra` of the jets.
         report: called with the description of each operation that has no rule.
         needed: the channels of the outputs that are used; by default all.
+        recompute: whether gradients compute channels again, see `kpinn.Taylor`.
 
     Returns:
         A list of jets and tensors.
@@ -43,7 +44,7 @@ def interpret(graph, inputs, algebra, report, needed=None):
         UnsupportedError: for an operation that cannot be propagated through.
         RefusedError: for one that must not be.
     """
-    return Run(algebra, report).start(graph, inputs, needed)
+    return Run(algebra, report, recompute).start(graph, inputs, needed)
 
 
 def values_of(graph, inputs, tensors):
@@ -64,11 +65,13 @@ class Run:
     Attributes:
         algebra: the `Algebra` of the jets.
         report: see `interpret`.
+        recompute: see `interpret`.
         read: the values of variables that were read, by identity.
     """
 
     algebra: Algebra
     report: object
+    recompute: bool = False
     read: dict = dataclasses.field(default_factory=dict)
 
     def start(self, graph, inputs, needed=None, outputs=None):

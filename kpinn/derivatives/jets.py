@@ -8,6 +8,7 @@ is the same row for all points, and so are those of the first dense layer.
 import dataclasses
 import functools
 import operator
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -21,10 +22,13 @@ class Jet:
     Attributes:
         algebra: the `Algebra` that says what the channels mean.
         channels: tuple of tensors or `None`; the first is the value.
+        again: `(k, after) -> tensor`, which computes channel `k` of the derivatives again, once
+            the tensor `after` is known; `None` where that is not possible.
     """
 
     algebra: Algebra
     channels: tuple
+    again: Callable | None = None
 
     @property
     def value(self):
@@ -240,8 +244,8 @@ def compose(jet, tower, needed=None):
         factors = dict(zip(algebra.scaling, factors, strict=True))
         inner = algebra.with_factors(algebra.factors | factors)
         jet = _from_parts(inner, given, channels)
-        outputs = _taylor_sums(jet, tower(jet.value, algebra.order))
-        found[:] = [k for k, c in enumerate(outputs) if c is not None and _uses(needed, k)]
+        outputs = _taylor_sums(jet, tower(jet.value, algebra.order), needed)
+        found[:] = [k for k, c in enumerate(outputs) if c is not None]
 
         def gradient(*upstream):
             pairs = zip(found, upstream, strict=True)
@@ -255,7 +259,31 @@ def compose(jet, tower, needed=None):
         return [outputs[k] for k in found], gradient
 
     tensors = [*(jet.channels[k] for k in given), *(algebra.factors[f] for f in algebra.scaling)]
-    return _from_parts(algebra, found, function(*tensors))
+    outputs = _from_parts(algebra, found, function(*tensors))
+    return dataclasses.replace(outputs, again=functools.partial(_composed_again, jet, tower))
+
+
+def _composed_again(jet, tower, k, after):
+    """Channel `k` of `compose(jet, tower)` from the derivatives of the jet, after a tensor."""
+    first = tf.reshape(after, [-1])[:1]
+    # Zero, which no compiler knows: it would take the channel from where it was computed first,
+    # and keep it until then.
+    zero = tf.stop_gradient(tf.reduce_sum(tf.minimum(first * first, 0)))
+    channels = [None] * len(jet.channels)
+    for i in _factors_of(jet.algebra, k):
+        channels[i] = None if jet.channels[i] is None else jet.channels[i] + zero
+    return compose(Jet(jet.algebra, (jet.value, *channels[1:])), tower, {k}).channels[k]
+
+
+def _factors_of(algebra, k):
+    """Channel `k` and all whose products are part of channel `k` of a power."""
+    found, waiting = set(), [k]
+    while waiting:
+        k = waiting.pop()
+        if k not in found:
+            found.add(k)
+            waiting.extend(_sources(nilpotent_rule, algebra, [k]))
+    return found
 
 
 def compose_with_variables(jet, tower):
@@ -274,13 +302,14 @@ def _from_parts(algebra, positions, tensors):
     return Jet(algebra, tuple(channels))
 
 
-def _taylor_sums(jet, coefficients):
-    """The channels of the sum of `coefficient * n^m`."""
+def _taylor_sums(jet, coefficients, needed=None):
+    """The channels of the sum of `coefficient * n^m`, `None` for those that are not needed."""
     value, *coefficients = coefficients
     sums = [[] for _ in jet.channels]
-    for coefficient, power in zip(coefficients, powers(jet, len(coefficients)), strict=True):
+    found = powers(jet, len(coefficients), needed)
+    for coefficient, power in zip(coefficients, found, strict=True):
         for k, channel in enumerate(power):
-            if channel is not None and coefficient is not None:
+            if channel is not None and coefficient is not None and _uses(needed, k):
                 sums[k].append(coefficient * channel)
     return [value, *(_sum(terms) for terms in sums[1:])]
 
@@ -341,13 +370,28 @@ def _reduced(gradient, tensor):
     return tf.reduce_sum(gradient, axes, keepdims=True) if axes else gradient
 
 
-def powers(jet, highest):
-    """The powers `n, n^2, ..., n^highest` of the nilpotent part: lists of channels."""
+def powers(jet, highest, needed=None):
+    """The powers `n, n^2, ..., n^highest` of the nilpotent part: lists of channels.
+
+    Channels that those of `needed` do not depend on are `None`.
+    """
     algebra, first = jet.algebra, [None, *jet.channels[1:]]
-    found = [first]
-    while len(found) < highest:
-        rule = _square_rule if len(found) == 1 else nilpotent_rule
-        rules = [rule(algebra, k) for k in range(1, len(algebra))]
+    rules = [_square_rule if m == 2 else nilpotent_rule for m in range(2, highest + 1)]
+    wanted = [needed]
+    for rule in rules[:0:-1]:
+        wanted.append(None if needed is None else needed | _sources(rule, algebra, wanted[-1]))
+    found = [first][:highest]
+    for rule, used in zip(rules, reversed(wanted), strict=False):
         parts = first, found[-1], algebra.factors
-        found.append([None, *(sum_of_rule(rule, *parts) for rule in rules)])
-    return found[:highest]
+        sums = [
+            sum_of_rule(rule(algebra, k), *parts) if _uses(used, k) else None
+            for k in range(1, len(algebra))
+        ]
+        found.append([None, *sums])
+    return found
+
+
+def _sources(rule, algebra, channels):
+    """The channels of the second operand of products whose `channels` are wanted."""
+    rules = (rule(algebra, k) for k in channels)
+    return {j for each in rules for _, rows in each for _, j, _ in rows}

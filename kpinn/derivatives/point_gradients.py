@@ -106,9 +106,12 @@ def _row_by_row(outputs, variables, tape):
         ]
 
     specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+    scope = tf.compat.v1.get_variable_scope()
+    device = scope.caching_device
     try:
         rows = tf.map_fn(row, tf.range(sum(sizes)), fn_output_signature=specs)
     except AssertionError as error:  # of cond_v2, if the branches are outside of the loop
+        scope.set_caching_device(device)  # which `map_fn` leaves changed if it fails
         raise ValueError(
             "TensorFlow cannot differentiate tf.cond row after row, as this Jacobian needs it: use "
             "tf.where in the network, or an optimizer without a Jacobian, such as "

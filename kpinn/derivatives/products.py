@@ -17,7 +17,9 @@ from kpinn.derivatives.jets import (
     value_of,
 )
 from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.point_gradients import wants_channels_per_point
 from kpinn.derivatives.rules import bilinear, linear, register, static_input
+from kpinn.derivatives.tensorflow_private import compiled_by_xla
 
 
 @register("Mul")
@@ -40,7 +42,44 @@ def _matrix_product(call, a, b):
         return bilinear()(call, a, b)
     if any(c is not None and 1 in shared_axes(c, a.value) for c in a.channels):
         a = full(a)
+    if compiled_by_xla() and not call.attribute("transpose_b") and not wants_channels_per_point():
+        return [_product_for_xla(a, b, call.run.recompute)]
     return [each_channel(lambda channel: call.emit(channel, b)[0], a)]
+
+
+NARROW = range(2, 5)  # numbers of columns for which XLA is slow at products with the transpose
+
+
+def _product_for_xla(a, b, recompute):
+    """A product of a jet and a matrix, with another gradient where that is better.
+
+    Channels that are computed again follow from what the activation before keeps for its own
+    gradient. Without XLA, which joins operations on each element, that would save nothing.
+    """
+    narrow = b.shape[1] in NARROW
+
+    def product(k, channel):
+        again = a.again if recompute and k else None
+        if channel is None:
+            return None
+        if not narrow and again is None:
+            return tf.matmul(channel, b)
+
+        @tf.custom_gradient
+        def function(channel, b):
+            def gradient(upstream):
+                kept = channel if again is None else again(k, upstream)
+                of_b = tf.matmul(kept, upstream, transpose_a=True)
+                if narrow:
+                    columns = range(b.shape[1])
+                    return sum(upstream[:, j : j + 1] * b[:, j] for j in columns), of_b
+                return tf.matmul(upstream, b, transpose_b=True), of_b
+
+            return tf.matmul(channel, b), gradient
+
+        return function(channel, b)
+
+    return Jet(a.algebra, tuple(product(k, channel) for k, channel in enumerate(a.channels)))
 
 
 @register("Einsum")

@@ -25,6 +25,9 @@ class Taylor:
     Args:
         strict: whether to raise an error where an operation of the network has no rule, in place
             of a `kpinn.DerivativeFallbackWarning` and a slower exact method.
+        recompute: whether the gradient of a loss computes the derivatives of activations again
+            before dense layers, in place of keeping them (rematerialization). Where XLA compiles,
+            a step takes less memory and a little more time; without XLA nothing changes.
 
     Example:
 
@@ -32,6 +35,7 @@ class Taylor:
     """
 
     strict: bool = False
+    recompute: bool = False
 
     def get_config(self):
         """The arguments."""
@@ -43,7 +47,7 @@ class Taylor:
         return cls(**config)
 
 
-def taylor(function, points, requests, directions, space, report):
+def taylor(function, points, requests, directions, space, report, recompute=False):
     """Values of requests.
 
     Args:
@@ -53,6 +57,7 @@ def taylor(function, points, requests, directions, space, report):
         directions: dict from name to vectors `(n, d)`.
         space: their `Space`.
         report: called with the description of an operation that has no rule.
+        recompute: see `Taylor`.
 
     Returns:
         A dict from name to tensor.
@@ -69,7 +74,7 @@ def taylor(function, points, requests, directions, space, report):
         if plan.scales_rows() and not keeps_rows(function, size, points.dtype):
             plan = Plan.of(requests, space, apart=True).on(points)
         inputs = [plan.seeds(points, directions)]
-        return plan, interpret(graph, inputs, plan.algebra, report, plan.needed)
+        return plan, interpret(graph, inputs, plan.algebra, report, plan.needed, recompute)
 
     try:
         plan, (outputs,) = through()

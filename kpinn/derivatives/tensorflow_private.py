@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 from tensorflow.python.framework import ops
+from tensorflow.python.ops import control_flow_util
 
 from kpinn.derivatives.errors import UnsupportedError
 
@@ -26,3 +27,8 @@ def captured(tensor):
 def forget_gradient(operation):
     """Lets another gradient be registered for a type of operations."""
     ops.gradient_registry._registry.pop(operation, None)
+
+
+def compiled_by_xla():
+    """Whether what is traced now is compiled by XLA."""
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
