@@ -70,8 +70,14 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("eager", [False, True])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name, eager",
+    [
+        pytest.param(name, eager, marks=[pytest.mark.slow] * (eager and name == "cg"))
+        for name in OPTIMIZERS
+        for eager in (False, True)
+    ],
+)
 def test_every_optimizer_sees_common_points(name, eager):
     make, tolerance = OPTIMIZERS[name]
     losses, seen = [], []

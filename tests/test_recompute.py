@@ -63,9 +63,14 @@ def compiled(function):
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-@pytest.mark.parametrize("activation", ("tanh", "sigmoid"))
-@pytest.mark.parametrize("outputs", (1, 3, 5))  # narrow matrices have products of their own
-@pytest.mark.parametrize("request_, axes", [("u_xx", (0, 0)), ("u_xxy", (0, 0, 1))])
+@pytest.mark.parametrize(
+    "activation, outputs, request_, axes",
+    [
+        ("tanh", 1, "u_xxy", (0, 0, 1)),
+        ("tanh", 5, "u_xx", (0, 0)),
+        ("sigmoid", 3, "u_xx", (0, 0)),  # narrow matrices have products of their own
+    ],
+)
 def test_gradients(activation, outputs, request_, axes):
     """Against differences of losses with 50 digits."""
     kpinn.set_float64()
@@ -104,17 +109,16 @@ def test_gradients_of_gradients(outputs):
 
 
 def test_training_and_what_is_saved(tmp_path):
-    """The same steps, also of an optimizer with a Jacobian; the choice is kept."""
-    losses = {}
-    for optimizer in (keras.optimizers.Adam(), kpinn.optimizers.LevenbergMarquardt()):
-        for method in ("taylor", RECOMPUTE):
-            keras.utils.set_random_seed(0)
-            pinn = Heat(kpinn.networks.MLP(units=6, depth=2), method=method)
-            pinn.compile(type(optimizer).from_config(optimizer.get_config()))
-            history = pinn.fit(heat_points(), epochs=2, verbose=0).history
-            losses.setdefault(type(optimizer), []).append(history["loss"])
-    for usual, again in losses.values():
-        np.testing.assert_allclose(again, usual, rtol=1e-4)
+    """The same steps, also where an optimizer takes Jacobians; the choice is kept."""
+    losses = []
+    for method in ("taylor", RECOMPUTE):
+        keras.utils.set_random_seed(0)
+        pinn = Heat(kpinn.networks.MLP(units=6, depth=2), method=method)
+        adam = keras.optimizers.Adam()
+        stages = [(adam, 2), (kpinn.optimizers.LevenbergMarquardt(), 1)]
+        pinn.compile(kpinn.optimizers.Sequence(stages))
+        losses.append(pinn.fit(heat_points(), verbose=0).history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
     pinn.save(tmp_path / "heat.keras")
     assert keras.saving.load_model(tmp_path / "heat.keras").method == RECOMPUTE
 

@@ -899,8 +899,11 @@ def test_one_trace_for_any_number_of_points(name):
             assert error(value, expected) < 1e-12, count
 
 
-@pytest.mark.parametrize("recompute", (False, True))
-@pytest.mark.parametrize("name", BY_XLA)
+@pytest.mark.parametrize(
+    "name, recompute",
+    [*((name, False) for name in BY_XLA), ("shared layers and skips", True), ("cond", True)]
+    + [("while_loop with captures", True)],
+)
 def test_eagerly_and_by_xla(name, recompute):
     model, method = draw(build(name)), kpinn.Taylor(strict=True, recompute=recompute)
     call = functools.partial(values_and_gradient, model, method=method)
