@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 
 import kpinn
-from kpinn.data import Data
-from kpinn.jacobian import residual_jacobian, residual_vector
+from kpinn.objective.jacobian import residual_jacobian, residual_vector
+from kpinn.problem.points import Data
 
 QUICK = "--quick" in sys.argv
 POINTS, DEPTH, WIDTHS = (100, 2, [10]) if QUICK else (1000, 4, [20, 50])

@@ -2,8 +2,8 @@
 
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
 from kpinn import callbacks, domains, layers, losses, networks, optimizers, plotting
-from kpinn.check import check_derivatives
-from kpinn.conditions import condition, field
+from kpinn.checking.api import check_derivatives
+from kpinn.problem.conditions import condition, field
 from kpinn.derivatives import (
     DerivativeFallbackWarning,
     FiniteDifference,
@@ -12,10 +12,10 @@ from kpinn.derivatives import (
     Taylor,
     derivatives,
 )
-from kpinn.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
+from kpinn.objective.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
-from kpinn.precision import set_float64
+from kpinn.backend import set_float64
 from kpinn.version import __version__
 
 __all__ = [

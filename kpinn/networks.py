@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kpinn.arguments import positive_whole
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space
+from kpinn.options import positive_whole
 
 HALF_PRECISION = ("float16", "bfloat16")
 

@@ -5,21 +5,15 @@ import types
 
 import keras
 
-from kpinn import (
-    checks,
-    data,
-    export,
-    planning,
-    prediction,
-    residuals,
-    saving,
-)
-from kpinn.compiling import with_xla_if_possible
-from kpinn.conditions import Function, Problem, marked, method_of
 from kpinn.derivatives.api import resolve
 from kpinn.networks import check_network
-from kpinn.trainer import Trainer
-from kpinn.unknowns import add_unknown
+from kpinn.problem import costs, refusals, residuals
+from kpinn.problem import points as data
+from kpinn.problem.conditions import Function, Problem, marked, method_of
+from kpinn.problem.unknowns import add_unknown
+from kpinn.serving import export, prediction, saving
+from kpinn.training.compiling import with_xla_if_possible
+from kpinn.training.trainer import Trainer
 
 
 class _Constructed(type(keras.Model)):
@@ -119,7 +113,7 @@ class PINN(Trainer, metaclass=_Constructed):
         state.problem.step = self._step
         methods = [getattr(self, name) for name in marked(type(self), "condition")]
         functions = [Function(function, "condition") for function in (*methods, *conditions)]
-        checks.check_conditions(self, functions)
+        refusals.check_conditions(self, functions)
         state.conditions = {function.name: function for function in functions}
         state.methods = {f.name: resolve(method_of(f, self.method)) for f in functions}
         # XLA would compile a forward accumulator anew in each step.
@@ -140,7 +134,7 @@ class PINN(Trainer, metaclass=_Constructed):
         problem.check_fields()
         for name, function in self.conditions.items():
             problem.resolve(function, "condition")
-            checks.refuse_wrong_derivatives(problem, function, self._plain.methods[name], 2)
+            refusals.refuse_wrong_derivatives(problem, function, self._plain.methods[name], 2)
 
     # What it consists of --------------------------------------------------------------------
 
@@ -243,7 +237,7 @@ class PINN(Trainer, metaclass=_Constructed):
 
             pinn.describe()
         """
-        print_fn(planning.describe(self))
+        print_fn(costs.describe(self))
 
     # After training -------------------------------------------------------------------------
 

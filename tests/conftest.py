@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 
-from kpinn.derivatives.rules import RULES
+from kpinn.derivatives.operations.rules import RULES
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import tensorflow as tf
 
-from kpinn.optimizers.damped_least_squares import factorize
+from kpinn.optimizers.least_squares.damped import factorize
 
 
 def graded(rows, columns, condition, seed=1):

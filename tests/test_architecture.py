@@ -14,20 +14,15 @@ from kpinn.derivatives.keras_private import all_layers
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"arguments", "backend", "keras_private", "precision", "version"},
-    {"derivatives", "unknowns"},
-    {"losses", "domains", "networks", "optimizers"},
-    {"affine", "compiling", "conditions", "layers"},
-    {"checks", "data", "merging", "plotting", "saving"},
-    {"squares"},
-    {"curvature"},
-    {"jacobian"},
+    {"backend", "keras_private", "options", "version"},
+    {"derivatives"},
+    {"domains", "layers", "networks", "optimizers"},
+    {"problem"},
     {"objective"},
-    {"minimizing"},
-    {"export", "planning", "prediction", "residuals", "training"},
-    {"trainer"},
+    {"losses", "serving"},
+    {"training"},
     {"pinn"},
-    {"callbacks", "check"},
+    {"callbacks", "checking", "plotting"},
     {"__main__"},
 ]
 

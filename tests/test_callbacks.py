@@ -6,7 +6,6 @@ import pytest
 from problems import BOX, Formula, heat_points, small_heat
 
 import kpinn
-from kpinn.callbacks import LossBalancing, Resample, ResidualSampling, ResidualWeights
 from kpinn.optimizers import (
     LevenbergMarquardt,
     ScipyLeastSquares,
@@ -14,6 +13,7 @@ from kpinn.optimizers import (
     Sequence,
     SSBroyden,
 )
+from kpinn.training.callbacks import LossBalancing, Resample, ResidualSampling, ResidualWeights
 
 
 class Seen(keras.callbacks.Callback):

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 import kpinn
 from kpinn.__main__ import main
+from kpinn.checking.witness import witness
 from kpinn.derivatives import interpreter
-from kpinn.derivatives.checking.witness import witness
-from kpinn.derivatives.rules import RULES, elementwise
+from kpinn.derivatives.operations.rules import RULES, elementwise
 
 RNG = np.random.default_rng(3)
 POINTS = {"t": RNG.uniform(0, 1, 40), "x": RNG.uniform(-1, 1, 40)}

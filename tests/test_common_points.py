@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import kpinn
-from kpinn.data import Data, as_dataset, sets_of
 from kpinn.optimizers import LevenbergMarquardt, ScipyLeastSquares, ScipyMinimize, SSBroyden
+from kpinn.problem.points import Data, as_dataset, sets_of
 
 BOX = kpinn.domains.Box(x=(0, 1), y=(0, 1))
 INSIDE = BOX.sample(40, seed=0)

@@ -10,7 +10,7 @@ from problems import heat_points, small_heat
 
 import kpinn
 from kpinn.optimizers import LevenbergMarquardt
-from kpinn.optimizers.conjugate_gradients import Products, conjugate_gradients
+from kpinn.optimizers.least_squares.conjugate_gradients import Products, conjugate_gradients
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ from problems import Down, Formula, Poisson, heat_points, poisson_data, small_he
 
 import kpinn
 from kpinn.optimizers import ScipyMinimize
-from kpinn.optimizers.scipy_minimize import (
+from kpinn.optimizers.scipy.minimize import (
     CONSTRAINED_METHODS,
     METHODS,
     Constraints,

@@ -12,7 +12,7 @@ from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 
 import kpinn
 from kpinn import FiniteDifference, PrecisionWarning
-from kpinn.derivatives.finite_difference import check_precision, stencil
+from kpinn.derivatives.methods.finite_difference import check_precision, stencil
 
 TAPES = ("reverse", "forward")
 EXACT = ("taylor", *TAPES)

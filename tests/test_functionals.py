@@ -8,7 +8,7 @@ from keras import ops
 from problems import Formula
 
 import kpinn
-from kpinn.objective import evaluator_of
+from kpinn.objective.functions_of_theta import evaluator_of
 from kpinn.optimizers import LevenbergMarquardt
 
 X = np.linspace(0.1, 1.4, 9)

@@ -7,9 +7,9 @@ from keras import ops
 from problems import heat_points, small_heat
 
 import kpinn
-from kpinn.minimizing import Losses, hessian_product
 from kpinn.optimizers import ScipyMinimize
-from kpinn.optimizers.scipy_minimize import HESSIAN_METHODS
+from kpinn.optimizers.scipy.minimize import HESSIAN_METHODS
+from kpinn.training.scipy_loop import Losses, hessian_product
 
 METHODS = {
     "taylor": 1e-7,

@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras import layers, ops
 
 import kpinn
-from kpinn.data import Data
 from kpinn.derivatives.tensorflow_private import captured
-from kpinn.jacobian import residual_jacobian, residual_jvp, residual_vector, residual_vjp
+from kpinn.objective.jacobian import residual_jacobian, residual_jvp, residual_vector, residual_vjp
+from kpinn.problem.points import Data
 
 BOX = kpinn.domains.Box(t=(0, 1), x=(-1, 1))
 

@@ -11,13 +11,13 @@ from problems import Down, Formula, Poisson, heat_points, poisson_data, small_he
 
 import kpinn
 from kpinn.optimizers import ResultCode, ScipyLeastSquares, ScipyMinimize
-from kpinn.optimizers.scipy_least_squares import (
+from kpinn.optimizers.scipy.least_squares import (
     METHODS,
     ResidualEvaluations,
     least_squares,
     reading,
 )
-from kpinn.optimizers.scipy_optimizer import Record
+from kpinn.optimizers.scipy.optimizer import Record
 
 START = np.array([-1.2, 1.0])
 

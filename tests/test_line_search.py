@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kpinn.optimizers.line_search import (
+from kpinn.optimizers.quasi_newton.line_search import (
     LINE_SEARCHES,
     MOST_EVALUATIONS,
     Trial,

@@ -11,10 +11,10 @@ from keras import ops
 from problems import Heat
 
 import kpinn
-from kpinn import merging
-from kpinn.affine import affine
+from kpinn.derivatives.methods.taylor import Plan
 from kpinn.derivatives.requests import Space, parse_all
-from kpinn.derivatives.taylor import Plan
+from kpinn.problem import merging
+from kpinn.problem.affine import affine
 
 VISCOSITY = 0.01 / math.pi
 

@@ -13,8 +13,8 @@ from problems import BOX, Formula, heat_points, small_heat, stop_at_third
 
 import kpinn
 from kpinn.optimizers import ResultCode, ScipyMinimize
-from kpinn.optimizers.scipy_minimize import METHODS, Evaluations, minimize, reading
-from kpinn.optimizers.scipy_optimizer import Record
+from kpinn.optimizers.scipy.minimize import METHODS, Evaluations, minimize, reading
+from kpinn.optimizers.scipy.optimizer import Record
 
 START = np.array([-1.2, 1.0, 0.5])
 

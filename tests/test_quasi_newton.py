@@ -15,7 +15,7 @@ from kpinn.optimizers.flat_optimizer import (
     RUNNING,
     FlatObjective,
 )
-from kpinn.optimizers.inverse_hessian import (
+from kpinn.optimizers.quasi_newton.inverse_hessian import (
     History,
     Move,
     bfgs,
@@ -25,7 +25,7 @@ from kpinn.optimizers.inverse_hessian import (
     update_dense,
     update_limited,
 )
-from kpinn.optimizers.quasi_newton import BFGS, LBFGS, SSBFGS, SSBroyden
+from kpinn.optimizers.quasi_newton.methods import BFGS, LBFGS, SSBFGS, SSBroyden
 
 OPTIMIZERS = {"LBFGS": LBFGS, "BFGS": BFGS, "SSBFGS": SSBFGS, "SSBroyden": SSBroyden}
 DENSE = {"BFGS": bfgs, "SSBFGS": ssbfgs, "SSBroyden": ssbroyden}

@@ -14,12 +14,12 @@ from linear_systems import fold, folded, graded, in_many_digits, stacked
 
 import kpinn
 from kpinn.optimizers import SPRING, LevenbergMarquardt, Sequence
-from kpinn.optimizers.conjugate_gradients import Products, conjugate_gradients
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.flat_optimizer import FlatObjective
-from kpinn.optimizers.kernel import collect, kernel, kernel_bytes
-from kpinn.optimizers.nystrom import nystrom, nystrom_bytes
-from kpinn.optimizers.sketch import draw_signs, sketch
+from kpinn.optimizers.least_squares.conjugate_gradients import Products, conjugate_gradients
+from kpinn.optimizers.least_squares.nystrom import nystrom, nystrom_bytes
+from kpinn.optimizers.least_squares.row_space import collect, kernel, kernel_bytes
+from kpinn.optimizers.least_squares.sketch import draw_signs, sketch
 
 both_kinds = pytest.mark.parametrize("by", ["products", "reflections"])
 

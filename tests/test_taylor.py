@@ -19,9 +19,10 @@ from mpmath import mp
 from tensorflow.python.framework import op_def_registry
 
 import kpinn
-from kpinn.derivatives import emission, rules
+from kpinn.derivatives import emission
 from kpinn.derivatives.emission import emit, signature
 from kpinn.derivatives.errors import UnsupportedError
+from kpinn.derivatives.operations import rules
 from kpinn.derivatives.tensorflow_private import function_graph
 
 POINTS = np.array([[0.375, -0.625], [-0.8125, 0.4375]])

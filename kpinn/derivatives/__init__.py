@@ -2,12 +2,19 @@
 
 from kpinn.derivatives.api import derivatives as derivatives
 from kpinn.derivatives.errors import DerivativeFallbackWarning as DerivativeFallbackWarning
-from kpinn.derivatives.finite_difference import FiniteDifference as FiniteDifference
-from kpinn.derivatives.finite_difference import PrecisionWarning as PrecisionWarning
-from kpinn.derivatives.rules import bilinear, composite, constant, elementwise, linear, register
-from kpinn.derivatives.stochastic import Stochastic as Stochastic
-from kpinn.derivatives.taylor import Taylor as Taylor
-from kpinn.derivatives.tensorflow_gaps import register_missing_gradients
+from kpinn.derivatives.methods.finite_difference import FiniteDifference as FiniteDifference
+from kpinn.derivatives.methods.finite_difference import PrecisionWarning as PrecisionWarning
+from kpinn.derivatives.methods.stochastic import Stochastic as Stochastic
+from kpinn.derivatives.methods.taylor import Taylor as Taylor
+from kpinn.derivatives.operations.rules import (
+    bilinear,
+    composite,
+    constant,
+    elementwise,
+    linear,
+    register,
+)
+from kpinn.derivatives.operations.tensorflow_gaps import register_missing_gradients
 
 register_missing_gradients()
 

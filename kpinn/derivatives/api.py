@@ -9,17 +9,17 @@ import tensorflow as tf
 from kpinn.derivatives.context import EPSILON, Context
 from kpinn.derivatives.errors import DerivativeFallbackWarning, UnsupportedError
 from kpinn.derivatives.factors import with_tensors
-from kpinn.derivatives.finite_difference import FiniteDifference, finite_difference
-from kpinn.derivatives.forward import forward
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.lost import refuse_lost
+from kpinn.derivatives.methods.finite_difference import FiniteDifference, finite_difference
+from kpinn.derivatives.methods.forward import forward
+from kpinn.derivatives.methods.reverse import reverse
+from kpinn.derivatives.methods.stochastic import Stochastic, draw, randomized
+from kpinn.derivatives.methods.taylor import Taylor, taylor
 from kpinn.derivatives.mixing import refuse_mixed
 from kpinn.derivatives.readout import at_points, read_out
 from kpinn.derivatives.requests import Space, parse_all, partials
-from kpinn.derivatives.reverse import reverse
-from kpinn.derivatives.stochastic import Stochastic, draw, randomized
 from kpinn.derivatives.stop_gradient import stopped_moments
-from kpinn.derivatives.taylor import Taylor, taylor
 from kpinn.derivatives.tracing import TraceError, graph_of
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")

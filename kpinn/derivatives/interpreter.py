@@ -10,13 +10,13 @@ import dataclasses
 import tensorflow as tf
 
 from kpinn.derivatives.algebra import Algebra
-from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.emission import emit
 from kpinn.derivatives.errors import LostError, RefusedError, UnsupportedError, describe
-from kpinn.derivatives.generic import generic
 from kpinn.derivatives.jets import Jet, value_of
 from kpinn.derivatives.operations import RULES
-from kpinn.derivatives.rules import refusal
+from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
+from kpinn.derivatives.operations.rules import refusal
+from kpinn.derivatives.operations.without_rule import generic
 from kpinn.derivatives.tensorflow_private import function_graph
 
 _NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one

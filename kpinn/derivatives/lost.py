@@ -9,11 +9,11 @@ difference.
 import tensorflow as tf
 
 from kpinn.derivatives.algebra import algebra, derivative
-from kpinn.derivatives.control_flow import CONTROL_FLOW
 from kpinn.derivatives.errors import LostError, UnsupportedError
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.operations import RULES
+from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.tracing import bodies_of
 
 _SOURCES = ("Const", "NoOp", "Placeholder", "ReadVariableOp")

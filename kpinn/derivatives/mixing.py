@@ -4,11 +4,11 @@ Where points influence one another, a tape returns derivatives of a sum over the
 move all at once. Where random numbers are drawn, differences compare one draw with another.
 """
 
-from kpinn.derivatives.control_flow import CALLS, CONTROL_FLOW
 from kpinn.derivatives.errors import RefusedError
 from kpinn.derivatives.interpreter import needed_operations
 from kpinn.derivatives.jets import Jet
-from kpinn.derivatives.rules import drawing, mixing
+from kpinn.derivatives.operations.control_flow import CALLS, CONTROL_FLOW
+from kpinn.derivatives.operations.rules import drawing, mixing
 from kpinn.derivatives.tensorflow_private import function_graph
 
 # Operations whose outputs do not change with their inputs a little.

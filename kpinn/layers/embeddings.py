@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kpinn.arguments import positive_whole
+from kpinn.options import positive_whole
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kpinn.arguments import positive_whole
+from kpinn.options import positive_whole
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -5,9 +5,9 @@ import numbers
 import keras
 from keras import ops
 
-from kpinn.arguments import argument_names
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.requests import Space, split_names
+from kpinn.options import argument_names
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -31,7 +31,7 @@ class FlatObjective(typing.NamedTuple):
     """The loss on fixed points as functions of the flat parameters `(p,)`.
 
     Where the loss is no sum of squares, there are no residuals, and the Jacobian is a matrix whose
-    product with itself is half the curvature of the loss (`kpinn.curvature`).
+    product with itself is half the curvature of the loss (`kpinn.objective.curvature`).
 
     Attributes:
         value_and_gradient: `theta -> (loss, gradient (p,))`.

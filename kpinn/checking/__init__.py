@@ -1,0 +1,1 @@
+"""Whether the derivatives of a model are right, by methods that share nothing."""

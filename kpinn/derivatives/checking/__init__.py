@@ -1,1 +1,0 @@
-"""The parts of `kpinn.check_derivatives` that need nothing but the engine."""

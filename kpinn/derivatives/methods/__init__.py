@@ -1,0 +1,1 @@
+"""The methods: each is a function from a function, points and requests to derivatives."""

@@ -1,0 +1,159 @@
+"""Rules of products, quotients and powers."""
+
+import tensorflow as tf
+
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.jets import (
+    Jet,
+    add,
+    aligned,
+    compose,
+    compose_with_variables,
+    full,
+    multiply,
+    shared_axes,
+    value_of,
+)
+from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.operations import taylor_series
+from kpinn.derivatives.operations.rules import bilinear, linear, register, static_input
+from kpinn.derivatives.operations.selections import choose
+from kpinn.derivatives.per_point.gradients import wants_channels_per_point
+from kpinn.derivatives.tensorflow_private import compiled_by_xla
+
+
+@register("Mul")
+def _multiply(call, a, b):
+    return [multiply(*aligned((a, b)))]
+
+
+register("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul")(bilinear())
+register("Conv2D", "Conv3D", "DepthwiseConv2dNative")(bilinear())
+register("Conv2DBackpropInput", "Conv3DBackpropInputV2")(bilinear(1, 2))
+register("DepthwiseConv2dNativeBackpropInput")(bilinear(1, 2))
+register("Cross", "MulNoNan")(bilinear())
+register("SparseTensorDenseMatMul")(bilinear(1, 3))
+
+
+@register("MatMul")
+def _matrix_product(call, a, b):
+    """One channel after the other; the rows of a channel that is the same for all points stay."""
+    if isinstance(b, Jet) or call.attribute("transpose_a"):
+        return bilinear()(call, a, b)
+    if any(c is not None and 1 in shared_axes(c, a.value) for c in a.channels):
+        a = full(a)
+    if compiled_by_xla() and not call.attribute("transpose_b") and not wants_channels_per_point():
+        return [_product_for_xla(a, b, call.run.recompute)]
+    return [each_channel(lambda channel: call.emit(channel, b)[0], a)]
+
+
+NARROW = range(2, 5)  # numbers of columns for which XLA is slow at products with the transpose
+
+
+def _product_for_xla(a, b, recompute):
+    """A product of a jet and a matrix, with another gradient where that is better.
+
+    Channels that are computed again follow from what the activation before keeps for its own
+    gradient. Without XLA, which joins operations on each element, that would save nothing.
+    """
+    narrow = b.shape[1] in NARROW
+
+    def product(k, channel):
+        again = a.again if recompute and k else None
+        if channel is None:
+            return None
+        if not narrow and again is None:
+            return tf.matmul(channel, b)
+
+        @tf.custom_gradient
+        def function(channel, b):
+            def gradient(upstream):
+                kept = channel if again is None else again(k, upstream)
+                of_b = tf.matmul(kept, upstream, transpose_a=True)
+                if narrow:
+                    columns = range(b.shape[1])
+                    return sum(upstream[:, j : j + 1] * b[:, j] for j in columns), of_b
+                return tf.matmul(upstream, b, transpose_b=True), of_b
+
+            return tf.matmul(channel, b), gradient
+
+        return function(channel, b)
+
+    return Jet(a.algebra, tuple(product(k, channel) for k, channel in enumerate(a.channels)))
+
+
+@register("Einsum")
+def _einsum(call, *inputs):
+    if len(inputs) > 2:
+        raise UnsupportedError(f"{describe(call.operation)} has {len(inputs)} factors")
+    return (linear() if len(inputs) == 1 else bilinear())(call, *inputs)
+
+
+@register("RealDiv", "Div")
+def _divide(call, a, b):
+    if not isinstance(b, Jet):
+        a, b = aligned((a, b))
+        return [each_channel(lambda channel: channel / b, a)]
+    quotient = multiply(*aligned((a, compose(b, taylor_series.reciprocal))))
+    return [quotient.with_value(call.emit_values(a, b)[0])]
+
+
+@register("DivNoNan")
+def _divide_or_zero(call, a, b):
+    zero, one = tf.equal(value_of(b), 0), tf.ones_like(value_of(b))
+    safe = choose(zero, one, b) if isinstance(b, Jet) else tf.where(zero, one, b)
+    quotient = multiply(*aligned((a, _reciprocal(safe))))
+    return [choose(zero, tf.zeros_like(quotient.value), quotient)]
+
+
+def _reciprocal(b):
+    return compose(b, taylor_series.reciprocal) if isinstance(b, Jet) else tf.math.reciprocal(b)
+
+
+@register("FloorMod", "TruncateMod", "Mod")
+def _modulo(call, a, b):
+    """`a - q b` with `q = a / b` rounded, which has no derivative."""
+    (value,), divisor = call.emit_values(a, b), value_of(b)
+    count = tf.round((value_of(a) - value) / divisor)
+    whole = multiply(*aligned((count, b))) if isinstance(b, Jet) else count * b
+    return [add(a, whole, tf.subtract).with_value(value)]
+
+
+@register("SquaredDifference")
+def _squared_difference(call, a, b):
+    return [compose(add(a, b, tf.subtract), taylor_series.square)]
+
+
+@register("Pow")
+def _power(call, a, b):
+    exponent = static_input(call, 1)  # not the value of `b`, which may be that of a variable
+    if exponent is not None and exponent.size == 1:
+        number = float(exponent.reshape(()))
+        return [compose(_broadcast(a, b), taylor_series.power(number))]
+    if not isinstance(b, Jet):
+        return [compose_with_variables(_broadcast(a, b), _powers_of(b))]
+    logarithm = compose(a, taylor_series.log) if isinstance(a, Jet) else tf.math.log(a)
+    power = compose(multiply(*aligned((b, logarithm))), taylor_series.exp)
+    return [power.with_value(call.emit_values(a, b)[0])]
+
+
+def _broadcast(jet, other):
+    """The jet in a shape that holds the other operand too."""
+    rank = other.shape.rank
+    if rank in (None, 0) or other.shape == jet.shape:
+        return jet
+    return add(jet, tf.zeros_like(other))
+
+
+def _powers_of(exponents):
+    """The tower of `x ** r` for a tensor `r`: binomial coefficients times powers."""
+
+    def tower(x, order):
+        y, factor = [tf.pow(x, exponents)], tf.ones_like(exponents)
+        for k in range(1, order + 1):
+            factor = factor * (exponents - (k - 1)) / k
+            gone = tf.equal(factor, 0) & tf.equal(x, 0)  # 0 * inf would be no number
+            y.append(factor * tf.pow(tf.where(gone, tf.ones_like(x), x), exponents - k))
+        return y
+
+    return tower

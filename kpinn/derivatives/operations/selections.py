@@ -1,0 +1,223 @@
+"""Rules of sums, and of operations that choose elements or take one after the other."""
+
+import functools
+import itertools
+
+import tensorflow as tf
+
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.jets import (
+    Jet,
+    add,
+    algebra_of,
+    aligned,
+    channel_of,
+    compose,
+    full,
+    multiply,
+    value_of,
+)
+from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.operations import taylor_series
+from kpinn.derivatives.operations.rules import register, static_input
+
+
+@register("AddV2", "Add")
+def _add(call, a, b):
+    return [add(a, b)]
+
+
+@register("Sub")
+def _subtract(call, a, b):
+    return [add(a, b, tf.subtract)]
+
+
+@register("BiasAdd", "BiasAddV1")
+def _bias_add(call, x, bias):
+    if isinstance(bias, Jet):
+        raise UnsupportedError(f"the bias of {describe(call.operation)} is not one of weights")
+    return [x.with_value(call.emit(x.value, bias)[0])]
+
+
+def choose(condition, a, b):
+    """`tf.where(condition, a, b)` of two operands."""
+    algebra = algebra_of((a, b))
+    condition, a, b = aligned((condition, a, b))
+    zero = tf.zeros([], (a if isinstance(a, Jet) else b).dtype)
+    channels = []
+    for k in range(len(algebra)):
+        parts = channel_of(a, k), channel_of(b, k)
+        if parts == (None, None):
+            channels.append(None)
+        else:
+            channels.append(tf.where(condition, *(zero if c is None else c for c in parts)))
+    return Jet(algebra, tuple(channels))
+
+
+@register("SelectV2")
+def _select(call, condition, a, b):
+    return [choose(condition, a, b)]
+
+
+@register("Select")
+def _select_rows(call, condition, a, b):
+    missing = value_of(a).shape.rank - condition.shape.rank
+    return [choose(tf.reshape(condition, [-1] + [1] * missing) if missing else condition, a, b)]
+
+
+@register("Maximum")
+def _maximum(call, a, b):
+    return [_extreme(a, b, tf.greater)]
+
+
+@register("Minimum")
+def _minimum(call, a, b):
+    return [_extreme(a, b, tf.less)]
+
+
+def _extreme(a, b, beats):
+    """At a tie the mean of both, so that `max(a, b) + min(a, b) = a + b` holds there too."""
+    first, second = beats(value_of(a), value_of(b)), beats(value_of(b), value_of(a))
+    mean = each_channel(lambda channel: 0.5 * channel, add(a, b))
+    return choose(first, a, choose(second, b, mean))
+
+
+@register("ClipByValue")
+def _clip(call, x, low, high):
+    return [_extreme(_extreme(x, high, tf.less), low, tf.greater)]
+
+
+@register("Max", "Min")
+def _extremum(call, x, axes):
+    """The mean over the elements that are largest, as TensorFlow's gradient has it."""
+    x, (value,) = full(x), call.emit_values(x, axes)
+    keep = call.attribute("keep_dims")
+    reduce = tf.reduce_max if call.operation.type == "Max" else tf.reduce_min
+    chosen = tf.cast(x.value == reduce(x.value, axes, keepdims=True), x.dtype)
+    weights = tf.stop_gradient(chosen / tf.reduce_sum(chosen, axes, keepdims=True))
+    picked = each_channel(lambda c: tf.reduce_sum(weights * c, axes, keepdims=keep), x)
+    return [picked.with_value(value)]
+
+
+@register("EuclideanNorm")
+def _norm(call, x, axes):
+    how = {"axis": axes, "keepdims": call.attribute("keep_dims")}
+    squares = compose(full(x), taylor_series.square)
+    total = each_channel(lambda c: tf.reduce_sum(c, **how), squares)
+    return [compose(total, taylor_series.sqrt).with_value(call.emit_values(x, axes)[0])]
+
+
+@register("Prod")
+def _product(call, x, axes):
+    """One factor after the other, along axes of known sizes."""
+    found = static_input(call, 1)
+    rank = x.shape.rank
+    if found is None or rank is None or any(x.shape[int(a)] is None for a in found.reshape(-1)):
+        raise UnsupportedError(f"{describe(call.operation)} is over an axis of unknown size")
+    value, x = call.emit_values(x, axes)[0], full(x)
+    for axis in sorted({int(a) % rank for a in found.reshape(-1)}, reverse=True):
+        factors = [_taken(x, i, axis) for i in range(x.shape[axis])]
+        x = functools.reduce(multiply, factors) if factors else value
+        if call.attribute("keep_dims"):
+            x = each_channel(lambda c, axis=axis: tf.expand_dims(c, axis), x)
+    return [x.with_value(value) if isinstance(x, Jet) else x]
+
+
+def _taken(x, i, axis):
+    return each_channel(lambda channel: tf.gather(channel, i, axis=axis), x)
+
+
+@register("Cumprod")
+def _cumulative_product(call, x, axis):
+    return [_accumulated(call, x, axis, multiply)]
+
+
+@register("CumulativeLogsumexp")
+def _cumulative_logsumexp(call, x, axis):
+    """`log(exp(a) + exp(b)) = a + softplus(b - a)`."""
+
+    def combine(a, b):
+        return add(a, compose(add(b, a, tf.subtract), taylor_series.softplus))
+
+    return [_accumulated(call, x, axis, combine)]
+
+
+def _accumulated(call, x, axis, combine):
+    """One slice after the other, along an axis of known size."""
+    (value,), found, rank = call.emit_values(x, axis), static_input(call, 1), x.shape.rank
+    if found is None or x.shape[int(found)] is None:
+        raise UnsupportedError(f"{describe(call.operation)} is over an axis of unknown size")
+    axis, x = int(found) % rank, full(x)
+    parts = [_taken(x, i, axis) for i in range(x.shape[axis])]
+    if call.attribute("reverse"):
+        parts.reverse()
+    results = list(itertools.accumulate(parts, combine))
+    if call.attribute("exclusive"):
+        results = [each_channel(tf.zeros_like, results[0]), *results[:-1]]
+    if call.attribute("reverse"):
+        results.reverse()
+    return _stacked(results, axis).with_value(value)
+
+
+def _stacked(jets, axis):
+    channels = []
+    for parts in zip(*(jet.channels for jet in jets), strict=True):
+        filled = [
+            tf.zeros_like(j.value) if p is None else p for j, p in zip(jets, parts, strict=True)
+        ]
+        none = all(part is None for part in parts)
+        channels.append(None if none else tf.stack(filled, axis))
+    return Jet(jets[0].algebra, tuple(channels))
+
+
+@register("TopKV2")
+def _top(call, x, count):
+    x, (value, indices) = full(x), call.emit_values(x, count)
+    batch = x.value.shape.rank - 1
+    picked = each_channel(lambda c: tf.gather(c, indices, axis=-1, batch_dims=batch), x)
+    return [picked.with_value(value), indices]
+
+
+@register("MaxPool", "MaxPool3D")
+def _max_pool(call, x):
+    """The first of the largest elements of a window, found among strided slices of all windows.
+
+    TensorFlow's own operation for that, the gradient of the gradient, lacks a kernel in float64
+    under XLA.
+    """
+    x, (value,) = full(x), call.emit_values(x)
+    taken, chosen = tf.zeros(tf.shape(value), tf.bool), []
+    for part in _offsets(call, x.value, tf.shape(value), x.dtype.min):
+        chosen.append(tf.equal(part, value) & ~taken)
+        taken |= chosen[-1]
+
+    def pick(channel):
+        parts = _offsets(call, channel, tf.shape(value), 0.0)
+        return tf.add_n(
+            [tf.where(c, p, tf.zeros_like(p)) for c, p in zip(chosen, parts, strict=True)]
+        )
+
+    return [each_channel(pick, x).with_value(value)]
+
+
+def _offsets(call, x, shape, filling):
+    """For each offset in a window the elements there, of the shape of the output."""
+    sizes, strides = call.attribute("ksize"), call.attribute("strides")
+    padded = tf.pad(x, _paddings(call, tf.shape(x), shape), constant_values=filling)
+    for offset in itertools.product(*map(range, sizes)):
+        ends = [
+            o + (shape[i] - 1) * s + 1 for i, (o, s) in enumerate(zip(offset, strides, strict=True))
+        ]
+        yield tf.strided_slice(padded, offset, tf.stack(ends), strides)
+
+
+def _paddings(call, before, after):
+    """What a pooling operation pads, `(rank, 2)`."""
+    kind = call.attribute("padding")
+    if kind == b"VALID":
+        return tf.zeros((len(call.attribute("ksize")), 2), tf.int32)
+    if kind == b"EXPLICIT":
+        return tf.reshape(tf.constant(call.attribute("explicit_paddings")), (-1, 2))
+    reach = (after - 1) * call.attribute("strides") + call.attribute("ksize")
+    total = tf.maximum(reach - before, 0)
+    return tf.stack([total // 2, total - total // 2], axis=1)

@@ -1,0 +1,313 @@
+"""The gradient of each point's outputs with respect to parameters, by one backward pass.
+
+Where points do not influence each other, the gradient of the sum over all points of one output
+column with respect to a tensor with rows for each point holds the gradient of every point. So the
+graph of a computation is searched for the operations in which parameters meet such rows, and the
+backward pass goes to their outputs: for `Z = X W` the gradient of a point with respect to `W` is
+the outer product of its row of `X` with its row of the gradient with respect to `Z`. That points do
+not influence each other is proved from the graph (`point_labels`); where it cannot be, each row of
+the Jacobian is a backward pass of its own.
+"""
+
+import contextlib
+import contextvars
+
+import numpy as np
+import tensorflow as tf
+
+from kpinn.derivatives.errors import describe
+from kpinn.derivatives.per_point.labels import MixedError, carry, labels_of_points
+from kpinn.derivatives.per_point.products import (
+    Factors,
+    Sum,
+    Use,
+    can_be_issued_again,
+    pass_on,
+)
+from kpinn.derivatives.tensorflow_private import captured
+
+_per_point = contextvars.ContextVar("per_point", default=False)
+
+
+@contextlib.contextmanager
+def channels_per_point():
+    """Within it, propagations carry channels with a row for each point.
+
+    A channel that is the same for all points is otherwise one row, whose gradient is a sum.
+    """
+    token = _per_point.set(True)
+    try:
+        yield
+    finally:
+        _per_point.reset(token)
+
+
+def wants_channels_per_point():
+    """Whether a propagation runs within `channels_per_point`."""
+    return _per_point.get()
+
+
+def point_gradients(outputs, variables, points, tape, report):
+    """The gradients of every point, in the graph under construction.
+
+    Args:
+        outputs: dict from name to tensor `(n, k)` of that graph, with `n` and `k` known.
+        variables: list of `tf.Variable`.
+        points: dict from the same names to the tensors with points that it is computed from.
+        tape: a `tf.GradientTape` that has recorded the outputs and watched the variables.
+        report: called with a name and a reason if points may influence each other.
+
+    Returns:
+        A dict from name to a list with, for each of the `k` columns, a list with `Factors` for
+        each variable.
+    """
+    found, slow = {}, {}
+    for name, output in outputs.items():
+        if output.shape[0] == 1:
+            found[name] = _of_one_point(output, variables)
+            continue
+        graph = _Graph(output, variables, points[name])
+        reason = graph.reason or graph.missing(variables)
+        if reason:
+            report(name, reason)
+            slow[name] = output
+        else:
+            found[name] = [graph.gradients(column) for column in _columns(output)]
+    return found | (_row_by_row(slow, variables, tape) if slow else {})
+
+
+def _columns(output):
+    """Gradients `(n, k)` of the sum over each column."""
+    for column in np.eye(output.shape[1]):
+        yield tf.broadcast_to(tf.constant(column, output.dtype), output.shape)
+
+
+def _of_one_point(output, variables):
+    found = []
+    for column in _columns(output):
+        gradients = tf.gradients(output, variables, grad_ys=column)
+        rows = [None if g is None else tf.reshape(g, (1, -1)) for g in gradients]
+        found.append([Factors(rest=row) for row in rows])
+    return found
+
+
+def _row_by_row(outputs, variables, tape):
+    """A backward pass for each entry of the outputs, right for any computation."""
+    sizes = [output.shape.num_elements() for output in outputs.values()]
+    dtype = next(iter(outputs.values())).dtype
+
+    def row(i):
+        parts = tf.split(tf.one_hot(i, sum(sizes), dtype=dtype), sizes)
+        seeds = [tf.reshape(p, o.shape) for p, o in zip(parts, outputs.values(), strict=True)]
+        gradients = tape.gradient(list(outputs.values()), variables, output_gradients=seeds)
+        return [
+            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
+            for g, v in zip(gradients, variables, strict=True)
+        ]
+
+    specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+    scope = tf.compat.v1.get_variable_scope()
+    device = scope.caching_device
+    try:
+        rows = tf.map_fn(row, tf.range(sum(sizes)), fn_output_signature=specs)
+    except AssertionError as error:  # of cond_v2, if the branches are outside of the loop
+        scope.set_caching_device(device)  # which `map_fn` leaves changed if it fails
+        raise ValueError(
+            "TensorFlow cannot differentiate tf.cond row after row, as this Jacobian needs it: use "
+            "tf.where in the network, or an optimizer without a Jacobian, such as "
+            "kpinn.optimizers.SSBroyden."
+        ) from error
+    found, starts = {}, np.cumsum([0, *sizes])
+    for (name, output), start, stop in zip(outputs.items(), starts, starts[1:], strict=False):
+        parts = [tf.reshape(part[start:stop], (*output.shape, -1)) for part in rows]
+        found[name] = [[Factors(rest=p[:, k]) for p in parts] for k in range(output.shape[1])]
+    return found
+
+
+class _Graph:
+    """How an output `(n, k)` depends on variables.
+
+    Attributes:
+        output: the output.
+        count: number of points.
+        variables: number of variables.
+        labels: labels of the tensors with points, by name.
+        moving: names of the tensors that depend on variables point by point.
+        plain: tensors that depend on variables only, by name.
+        values: position of the variable whose value a tensor is, by name.
+        mixed: why a tensor depends on variables in another way, by name.
+        uses: list of `Use`.
+        chain: list of the operations between tensors of `plain`.
+    """
+
+    def __init__(self, output, variables, points):
+        self.output, self.count, self.variables = output, output.shape[0], len(variables)
+        self.labels = {p.name: labels_of_points(self.count, p.shape.rank) for p in points}
+        self.moving, self.plain, self.values, self.mixed = set(), {}, {}, {}
+        self.uses, self.chain = [], []
+        handles = {captured(v.handle).name: i for i, v in enumerate(variables)}
+        for operation in _before(output, set(self.labels)):
+            self._add(operation, handles)
+
+    @property
+    def reason(self):
+        """Why points may influence each other; `None` if they do not."""
+        name = self.output.name
+        if name in self.moving:
+            labels = np.broadcast_to(self.labels[name], self.output.shape)
+            own = labels_of_points(self.count, 2)
+            return None if np.all((labels == own) | (labels == 0)) else "the points change places"
+        if name in self.plain:
+            return "the residual depends on parameters, and not on the points"
+        return self.mixed.get(name)
+
+    def missing(self, variables):
+        """Whether the output depends on a variable whose reading was not found."""
+        known = set(self.values.values())
+        unread = [v for i, v in enumerate(variables) if i not in known]
+        gradients = tf.gradients(self.output, unread) if unread else []
+        found = [v.name for v, g in zip(unread, gradients, strict=True) if g is not None]
+        return f"{found[0]} is read in an unknown way" if found else None
+
+    def _add(self, operation, handles):
+        names = [tensor.name for tensor in operation.inputs]
+        outputs = [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
+        reason = next((self.mixed[name] for name in names if name in self.mixed), None)
+        moving = {i: self.labels[name] for i, name in enumerate(names) if name in self.moving}
+        plain = [i for i, name in enumerate(names) if name in self.plain]
+        if operation.type == "ReadVariableOp" and names[0] in handles:
+            self.values[outputs[0].name] = handles[names[0]]
+            self.plain[outputs[0].name] = outputs[0]
+        elif any(name in handles for name in names):
+            self._mix(outputs, f"{describe(operation)} reads parameters")
+        elif not outputs or operation.type in ("StopGradient", "ZerosLike", "OnesLike"):
+            pass
+        elif reason:
+            self._mix(outputs, reason)
+        elif operation.type == "IdentityN" and (moving or plain):
+            self._add_several(operation, moving, plain)
+        elif moving:
+            self._add_moving(operation, moving, plain)
+        elif plain:
+            self._add_plain(operation, plain)
+        else:
+            self._add_constant(operation)
+
+    def _mix(self, outputs, reason):
+        self.mixed |= {tensor.name: reason for tensor in outputs}
+
+    def _add_moving(self, operation, labels, plain):
+        """An operation on tensors with points, and on parameters at the positions `plain`."""
+        outputs = [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
+        try:
+            found = carry(operation, labels)
+            uses = [Use(operation, i, labels, found[0]) for i in plain]
+            if not all(use.is_known(self.count) for use in uses):
+                raise MixedError(f"{describe(operation)} takes parameters in an unknown way")
+        except MixedError as error:
+            self._mix(outputs, str(error))
+        else:
+            self._meet(operation, found, uses)
+
+    def _meet(self, operation, found, uses):
+        self.uses += uses
+        self.moving |= {tensor.name for tensor in operation.outputs if tensor.dtype.is_floating}
+        self._label(operation, found)
+
+    def _first_labels(self, operation, labels):
+        """Labels of the outputs where parameters meet points, empty if they do not."""
+        if labels:
+            return carry(operation, labels)
+        copies = operation.type == "BroadcastTo" and _may_have_points(
+            operation.outputs[0], self.count
+        )
+        return [labels_of_points(self.count, operation.outputs[0].shape.rank)] if copies else []
+
+    def _label(self, operation, found):
+        names = [tensor.name for tensor in operation.outputs]
+        self.labels |= dict(zip(names, found, strict=True))
+
+    def _add_plain(self, operation, plain):
+        """An operation on parameters and constants, which may have points."""
+        labels = self._labels_of_constants(operation, plain)
+        with contextlib.suppress(MixedError):
+            found = self._first_labels(operation, labels)
+            uses = [Use(operation, i, labels, found[0]) for i in plain if found]
+            if uses and all(use.is_known(self.count) for use in uses):
+                return self._meet(operation, found, uses)
+        outputs = [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
+        if can_be_issued_again(operation):
+            self.plain |= {tensor.name: tensor for tensor in outputs}
+            self.chain.append(operation)
+            return None
+        return self._mix(outputs, f"{describe(operation)} cannot be issued again")
+
+    def _labels_of_constants(self, operation, plain):
+        """Labels of inputs that do not depend on variables, by position."""
+        others = {i: t for i, t in enumerate(operation.inputs) if i not in plain}
+        found = {i: self.labels[t.name] for i, t in others.items() if t.name in self.labels}
+        return found or {
+            i: labels_of_points(self.count, tensor.shape.rank)
+            for i, tensor in others.items()
+            if _may_have_points(tensor, self.count)
+        }
+
+    def _add_several(self, operation, labels, plain):
+        """`IdentityN`; with a gradient of its own, that of an output goes to all inputs."""
+        custom = "_gradient_op_type" in operation.node_def.attr
+        for i, tensor in enumerate(operation.outputs):
+            if custom and (plain or i not in labels):
+                self._mix([tensor], f"{describe(operation)} has a gradient of its own")
+            elif i in labels:
+                self.moving.add(tensor.name)
+                self.labels[tensor.name] = labels[i]
+            elif i in plain and can_be_issued_again(operation):
+                self.plain[tensor.name] = tensor
+            elif i in plain:
+                self._mix([tensor], f"{describe(operation)} cannot be issued again")
+        if plain and not custom:
+            self.chain.append(operation)
+
+    def _add_constant(self, operation):
+        """An operation that does not depend on variables."""
+        names = [tensor.name for tensor in operation.inputs]
+        labels = {i: self.labels[name] for i, name in enumerate(names) if name in self.labels}
+        with contextlib.suppress(MixedError):
+            if labels:
+                self._label(operation, carry(operation, labels))
+
+    # The backward pass ---------------------------------------------------------------------
+
+    def gradients(self, upstream):
+        """A list of `Factors` for each variable, for a gradient of the output `(n, k)`."""
+        targets = {use.output.name: use.output for use in self.uses}
+        found = tf.gradients(self.output, list(targets.values()), grad_ys=upstream)
+        found = dict(zip(targets, found, strict=True))
+        sums = {name: Sum(self.count, tensor) for name, tensor in self.plain.items()}
+        for use in self.uses:
+            gradient = found[use.output.name]
+            if gradient is not None:
+                part = use.gradient(tf.convert_to_tensor(gradient), self.count)
+                sums[use.source.name].add(part)
+        for operation in reversed(self.chain):
+            pass_on(operation, sums)
+        totals = {}
+        for name, which in self.values.items():  # a variable may be read several times
+            totals.setdefault(which, Sum(self.count, self.plain[name])).add_all(sums[name])
+        return [totals[i].factors() if i in totals else Factors() for i in range(self.variables)]
+
+
+def _may_have_points(tensor, count):
+    floating = tensor.dtype.is_floating and tensor.shape.is_fully_defined()
+    return floating and tensor.shape.rank > 1 and tensor.shape[0] == count
+
+
+def _before(output, ends):
+    """The operations that a tensor is computed by, in order, from the tensors named `ends` on."""
+    waiting, names = [output], set()
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name not in ends and tensor.op.name not in names:
+            names.add(tensor.op.name)
+            waiting.extend(tensor.op.inputs)
+    return [o for o in output.graph.get_operations() if o.name in names]

@@ -1,0 +1,1 @@
+"""What a PINN minimises, as functions of its parameters."""

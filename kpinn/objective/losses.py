@@ -1,0 +1,170 @@
+"""Losses beyond those of Keras, and the objective: what a PINN's conditions add up to."""
+
+import keras
+from keras import ops
+
+from kpinn.problem.points import check_known
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class Mean(keras.losses.Loss):
+    """The mean of what a condition returns: for a functional to minimise (Deep Ritz).
+
+    The mean over points that are uniform in a domain, times its volume, is the integral of the
+    functional's density. Targets, if there are any, are subtracted.
+
+    Example:
+
+        pinn.compile("adam", loss={"energy": kpinn.losses.Mean()})
+
+    References:
+        W. E and B. Yu, The Deep Ritz method, Communications in Mathematics and Statistics 6
+        (2018), 1-12.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="mean", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Means over the last axis: `(n, k)` to `(n,)`."""
+        return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class Product(keras.losses.Loss):
+    """The mean of the product of two independent estimates, which stand side by side.
+
+    The loss of a condition with `kpinn.Stochastic(draws=2)`: its expectation is the square of the
+    exact residual. It may be negative.
+
+    Example:
+
+        pinn = Poisson(network, method=kpinn.Stochastic(directions=16, draws=2))
+        pinn.compile("adam", loss={"equation": kpinn.losses.Product()})  # as by default
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="product", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Means over the components: `(n, 2 k)` to `(n,)`."""
+        first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
+        return ops.mean(first * second, axis=-1)
+
+
+class Objective:
+    """The loss of every condition, its weight (a variable), its tracker and its metrics.
+
+    It computes in the dtype of the residuals, where Keras's own compiled loss would compute in
+    `floatx`, and conditions may be left out, as in validation.
+
+    Args:
+        names: names of the conditions.
+        loss: a loss for all conditions or a dict by condition; by default the mean square.
+        loss_weights: `None` or a dict from condition to number; by default one.
+        metrics: `None`, Keras metrics for all conditions, or a dict by condition.
+        dtype: dtype of the residuals.
+        doubled: names of conditions with two draws, whose loss is a `Product` by default.
+
+    Raises:
+        ValueError: for a name that is not a condition, or a weight that is not a number.
+    """
+
+    def __init__(self, names, loss, loss_weights, metrics, dtype, doubled=()):
+        by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
+        loss_weights = dict(loss_weights or {})
+        for argument, given in (("loss", by_name), ("loss_weights", loss_weights)):
+            check_known(given, names, f"{argument} names")
+        usual = {name: Product() if name in doubled else "mse" for name in names}
+        self.losses = {n: keras.losses.get(by_name.get(n) or usual[n]) for n in names}
+        self.weights = {name: _weight(name, loss_weights.get(name, 1.0), dtype) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name=name, dtype=dtype) for name in names}
+        given = metrics if isinstance(metrics, dict) else dict.fromkeys(names, metrics or ())
+        check_known(given, names, "metrics names")
+        self.metrics = {name: _metrics(name, given.get(name), dtype) for name in names}
+
+    def terms(self, residuals, targets, sample_weight):
+        """The loss of each condition, before its weight.
+
+        Args:
+            residuals: dict from condition to tensor `(n, k)`.
+            targets: dict from condition to tensor `(n, k)`; where there is none it is zero.
+            sample_weight: dict from condition to tensor `(n,)` or `(n, 1)`.
+
+        Returns:
+            A dict from condition to scalar tensor.
+        """
+        terms = {}
+        for name, residual in residuals.items():
+            values = self.at_points(name, targets.get(name), residual)
+            terms[name] = _reduce(values, sample_weight.get(name), self.reduction(name))
+        return terms
+
+    def at_points(self, name, target, residual):
+        """The loss of a condition at its points, `(n,)`.
+
+        Args:
+            name: name of the condition.
+            target: like the residual, or `None` for zeros.
+            residual: a tensor `(n, k)`.
+        """
+        loss = self.losses[name]
+        target = ops.zeros_like(residual) if target is None else target
+        target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
+        return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
+
+    def reduction(self, name):
+        """How the losses at the points become one: the reduction of a Keras loss."""
+        return getattr(self.losses[name], "reduction", "sum_over_batch_size")
+
+    def update_metrics(self, residuals, targets):
+        """Updates the metrics of the conditions that there are residuals of."""
+        for name, residual in residuals.items():
+            target = targets.get(name)
+            target = ops.zeros_like(residual) if target is None else target
+            for metric in self.metrics[name]:
+                metric.update_state(target, residual)
+
+    def names_in_logs(self, conditions):
+        """Names of the trackers and metrics of conditions."""
+        metrics = [metric.name for name in conditions for metric in self.metrics[name]]
+        return {*conditions, *metrics}
+
+    def total(self, terms, regularization=()):
+        """The weighted sum of the terms and the regularization losses."""
+        parts = [ops.convert_to_tensor(self.weights[name]) * term for name, term in terms.items()]
+        return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
+
+
+def _metrics(name, given, dtype):
+    """Keras metrics under the names that Keras gives them, `"data_mae"`."""
+    given = given if isinstance(given, list | tuple) else [given] if given else []
+    metrics = []
+    for metric in given:
+        found = keras.metrics.get(metric)
+        label = metric if isinstance(metric, str) else getattr(found, "name", None)
+        label = f"{name}_{label or found.__name__}"
+        if isinstance(found, keras.metrics.Metric):
+            config = found.get_config() | {"name": label, "dtype": dtype}
+            metrics.append(type(found).from_config(config))
+        else:
+            metrics.append(keras.metrics.MeanMetricWrapper(found, name=label, dtype=dtype))
+    return metrics
+
+
+def _weight(name, value, dtype):
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"loss weight of {name!r} is a number, not {value!r}.") from error
+    return keras.Variable(number, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
+
+
+def _reduce(values, weight, reduction):
+    if weight is not None:
+        values = values * ops.reshape(ops.cast(weight, values.dtype), ops.shape(values))
+    if reduction == "sum":
+        return ops.sum(values)
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return ops.sum(values) / ops.sum(ops.cast(weight, values.dtype))
+    return ops.mean(values)

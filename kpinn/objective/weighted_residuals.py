@@ -1,0 +1,114 @@
+"""The residuals of a PINN, weighted so that the sum of their squares is the loss.
+
+A residual with the sample weight `s` in a condition with the loss weight `w` and `m` residuals is
+`sqrt(w s / m)` times the residual minus its target.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kpinn.problem.points import in_order, minus_target, sets_of
+
+
+def weighted_residuals(pinn, data, weighted=True):
+    """Dicts by condition: residual minus target `(n, k)`, the same weighted, its points."""
+    if weighted:
+        _refuse_regularizers(pinn)
+    differences, products, points = {}, {}, {}
+    for names, arrays in sets_of(pinn, data.points):
+        arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
+        for name, residual in pinn.residuals_at(names, arrays).items():
+            residual = minus_target(name, residual, data.targets.get(name))
+            differences[name], weight = residual, data.sample_weight.get(name)
+            factor = _row_factors(pinn, name, residual, weight) if weighted else 1.0
+            products[name] = residual * factor
+            points[name] = list(arrays.values())
+    return tuple(in_order(pinn, found) for found in (differences, products, points))
+
+
+def _refuse_regularizers(pinn):
+    if pinn.losses:
+        raise ValueError(
+            "the network has regularization losses, which are no residuals: their part of the "
+            "loss would be missing. Take the regularizers out of the network."
+        )
+
+
+def is_square(loss):
+    """Whether a loss is a mean square."""
+    return loss is keras.losses.mean_squared_error or type(loss) is keras.losses.MeanSquaredError
+
+
+def _loss(pinn, name):
+    """The reduction of the loss of a condition, and its weight."""
+    objective = pinn._plain.objective
+    if objective is None and getattr(pinn._plain.methods[name], "draws", 1) > 1:
+        pinn._require_compiled()  # the default loss is no mean square
+    if objective is None:
+        return "sum_over_batch_size", 1.0
+    loss = objective.losses[name]
+    if not is_square(loss):
+        given = getattr(loss, "__name__", type(loss).__name__)
+        raise ValueError(
+            f"the loss of condition {name!r} is {given}: only a mean square is a sum of squares of "
+            "residuals. Compile with the default loss ('mse')."
+        )
+    return objective.reduction(name), tf.convert_to_tensor(objective.weights[name])
+
+
+def _row_factors(pinn, name, residual, weight):
+    """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss."""
+    count, size = residual.shape
+    if count is None or size is None:
+        raise ValueError(
+            f"condition {name!r} has a residual of unknown shape {tuple(residual.shape)}: the "
+            "Jacobian needs a known number of points, as arrays have it."
+        )
+    reduction, factor = _loss(pinn, name)
+    return tf.sqrt(point_weights(count, tf.cast(factor, residual.dtype), weight, reduction) / size)
+
+
+def point_weights(count, factor, weight, reduction):
+    """What the losses of points are multiplied by, `(n, 1)` or `()`.
+
+    Args:
+        count: number of points.
+        factor: the loss weight of the condition, a scalar tensor.
+        weight: sample weights, or `None`.
+        reduction: that of the Keras loss.
+    """
+    if weight is None:
+        return factor if reduction == "sum" else factor / count
+    weight = tf.reshape(tf.cast(weight, factor.dtype), (count, 1))
+    if reduction == "mean_with_sample_weight":
+        factor = factor / tf.reduce_sum(weight)
+    elif reduction != "sum":
+        factor = factor / count
+    return factor * weight
+
+
+def check_squares(pinn, data):
+    """Raises `ValueError` unless the loss is a sum of squares of residuals.
+
+    Args:
+        pinn: a `PINN`.
+        data: a `Data`.
+    """
+    _refuse_regularizers(pinn)
+    for name in pinn.conditions:
+        _loss(pinn, name)
+    check_weights(pinn, data)
+
+
+def check_weights(pinn, data):
+    """Raises `ValueError` for negative weights, with which the loss is no sum of squares."""
+    weights = {} if pinn._plain.objective is None else pinn.loss_weights
+    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if float(w) < 0]
+    negative += [
+        f"sample weights of {name!r} are"
+        for name, weight in data.sample_weight.items()
+        if np.any(weight.numpy() < 0)
+    ]
+    if negative:
+        raise ValueError(f"the {negative[0]} negative, so that the loss is no sum of squares.")

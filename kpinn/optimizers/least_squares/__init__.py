@@ -1,0 +1,1 @@
+"""Methods of Gauss-Newton type, and the damped linear systems that they solve."""

@@ -1,0 +1,330 @@
+"""Gauss-Newton steps with a trust region, for losses that are sums of squares."""
+
+import functools
+import typing
+
+import keras
+import tensorflow as tf
+
+from kpinn.optimizers.flat import epsilon
+from kpinn.optimizers.flat_optimizer import (
+    CONVERGED,
+    NO_PROGRESS,
+    NONFINITE,
+    RUNNING,
+    FlatOptimizer,
+    Progress,
+    check_memory,
+)
+from kpinn.optimizers.least_squares.conjugate_gradients import Products
+from kpinn.optimizers.least_squares.damped import ROUNDINGS, factorize, needs_triangle
+from kpinn.optimizers.least_squares.nystrom import nystrom, nystrom_bytes
+from kpinn.optimizers.least_squares.row_space import collect, kernel, kernel_bytes
+from kpinn.optimizers.least_squares.sketch import draw_signs, sketch
+from kpinn.options import positive_whole
+
+FACTOR = 4.0  # from one trial value of the damping to the next
+PATIENCE = 4  # trials after which the factor is squared
+PART = 0.25  # of a step, over which a second difference is taken
+AGREEMENT = 0.75  # of second differences, above which they are noise
+LARGEST = 0.75  # half the acceleration, in parts of the step
+MEMORY = 2**31  # bytes
+SOLVERS = "dense", "kernel", "sketch", "cg"
+DRAWS = 5  # sketches without progress, after which there is none
+RANK = 400  # of the preconditioner
+ITERATIONS = 100  # of conjugate gradients
+TOLERANCE = 1e-3  # of conjugate gradients
+
+
+class _Trial(typing.NamedTuple):
+    """A step with a damping, and what came of it."""
+
+    damping: tf.Tensor
+    theta: tf.Tensor
+    loss: tf.Tensor
+    accepted: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class LevenbergMarquardt(FlatOptimizer):
+    """Levenberg-Marquardt: Gauss-Newton steps on the residuals, with a damping that adapts.
+
+    For networks of up to a few thousand parameters; the first choice for accuracy, in float64. A
+    step minimises `|J s + r|^2 + damping |s|^2`, where `r` are the weighted residuals, whose
+    squares sum to the loss, and `J` their Jacobian (`kpinn.jacobian`). Of the trial values of the
+    damping, a factor of 4 apart at first, it takes the smallest with which the loss falls by at
+    least `ratio` of what the linear model says. A small ratio, so long steps, is what makes it
+    reach rounding: careful steps creep along narrow valleys. A step is bent along the curve that
+    the residuals follow (geodesic acceleration) where that lowers the loss.
+
+    For losses that are no mean squares the generalised Gauss-Newton matrix takes the place of
+    `J^T J`. For a functional (`kpinn.losses.Mean`, Deep Ritz) it is made of second derivatives of
+    the density with respect to the condition's arguments, so that a step is an energy natural
+    gradient; for other losses of those with respect to the residual.
+
+    Args:
+        solver: `"dense"`, by Cholesky's factorisation and, where the damping is small, an
+            orthogonal one, whose time grows with the square of the number of parameters;
+            `"kernel"`, the same step by matrices of the size of the residuals, for more parameters
+            than residuals; `"sketch"`, the step for random sums of the residuals, others in each
+            step, for many of both; or `"cg"`, by conjugate gradients on products with the
+            Jacobian, which takes no matrix but is less exact.
+        ratio: least decrease of the loss, in parts of the predicted one; between 0 and 1.
+        damping: damping of the first step, in parts of the largest squared column norm of `J`.
+        trials: most values of the damping in one step.
+        memory: most bytes for the matrices of a step.
+        rank: of `"sketch"` the number of sums, by default half the number of parameters; of `"cg"`
+            the number of eigenvalues of `J^T J` that its preconditioner is made of, by default 400,
+            0 for none.
+        name: name of the optimizer.
+
+    Raises:
+        ValueError: for numbers out of range; in `fit`, for more parameters or residuals than the
+            memory allows, for negative weights, and for losses that are not mean squares with
+            `"kernel"` and `"sketch"`.
+
+    Example:
+
+        kpinn.set_float64()
+        pinn = Burgers(kpinn.networks.MLP(units=20, depth=3))
+        pinn.compile(kpinn.optimizers.LevenbergMarquardt())
+        pinn.fit(points, epochs=200)  # an epoch is one step
+
+    References:
+        J. J. More, The Levenberg-Marquardt algorithm: implementation and theory, Numerical
+        Analysis, Lecture Notes in Mathematics 630 (1978), 105-116.
+        M. K. Transtrum and J. P. Sethna, Improvements to the Levenberg-Marquardt algorithm for
+        nonlinear least-squares minimization (2012), arXiv:1201.5885.
+        A. Guzman-Cordero, F. Dangel, G. Goldshlager and M. Zeinhofer, Improving energy natural
+        gradient descent through Woodbury, momentum, and randomization (2025), arXiv:2505.12149,
+        for `"kernel"`.
+        Z. Frangella, J. A. Tropp and M. Udell, Randomized Nystrom preconditioning, SIAM Journal on
+        Matrix Analysis and Applications 44 (2023), 718-752, for `"cg"`.
+        K. L. Clarkson and D. P. Woodruff, Low-rank approximation and regression in input sparsity
+        time, Journal of the ACM 63 (2017), 54, for `"sketch"`.
+    """
+
+    convex = True
+
+    def __init__(
+        self,
+        solver="dense",
+        ratio=0.1,
+        damping=1e-3,
+        trials=24,
+        memory=MEMORY,
+        rank=None,
+        name="levenberg_marquardt",
+    ):
+        super().__init__(name)
+        if solver not in SOLVERS:
+            raise ValueError(f"solver {solver!r} is not one of {', '.join(SOLVERS)}.")
+        if not 0.0 < ratio < 1.0:
+            raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
+        if not damping > 0.0:
+            raise ValueError(f"damping is positive, not {damping!r}.")
+        if rank is not None and solver not in ("sketch", "cg"):
+            raise ValueError(f"rank={rank!r} is for the solvers 'sketch' and 'cg', not {solver!r}.")
+        if rank is not None and not (solver == "cg" and rank == 0):
+            rank = positive_whole("rank", rank)
+        self.solver, self.ratio, self.damping = solver, ratio, damping
+        self.trials, self.memory, self.rank = positive_whole("trials", trials), memory, rank
+
+    def get_config(self):
+        """The arguments."""
+        names = ("solver", "ratio", "damping", "trials", "memory", "rank")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+    def initial_state(self, theta):
+        """The damping and the scale of the Jacobian; zeros before the first step."""
+        size = theta.shape[0]
+        if self.solver == "dense":
+            needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
+            advice = "pass solver='cg', which has no matrix"
+            check_memory(self, needed, f"{size} parameters", advice)
+        if self.solver == "sketch":
+            rows = self._sums(size)
+            what = f"{rows} sums of residuals and {size} parameters"
+            check_memory(self, kernel_bytes(rows, size), what, "pass a smaller rank")
+        if self.solver == "cg":
+            rank = self._eigenvalues(size)
+            what = f"a preconditioner of rank {rank} for {size} parameters"
+            check_memory(self, nystrom_bytes(size, rank), what, "pass a smaller rank")
+        state = dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
+        draws = dict.fromkeys(("draws", "failures"), tf.constant(0))
+        return state | draws if self.solver == "sketch" else state
+
+    def _sums(self, parameters):
+        """The number of rows of a sketch."""
+        rows = max(1, parameters // 2) if self.rank is None else self.rank
+        if rows > parameters:
+            raise ValueError(
+                f"rank={rows} is more than the {parameters} parameters, for which "
+                "solver='dense' needs no sketch."
+            )
+        return rows
+
+    def _eigenvalues(self, parameters):
+        """The rank of a preconditioner."""
+        return min(RANK if self.rank is None else self.rank, parameters)
+
+    def step(self, objective, theta, state, stale):
+        """One iteration; see `FlatOptimizer.step`."""
+        start = _begin(objective, theta)
+        model = self._model(objective, theta, start, state)
+        loss, scale, residuals = start.loss, model.scale, start.residuals
+        damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
+
+        def attempt(damping):
+            step, predicted, solve = model.solve(damping)
+            after, value = _end(objective, theta, step, residuals, solve)
+            decrease = loss - value
+            accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
+            return _Trial(damping, after, value, accepted)
+
+        limits = model.smallest_damping(), scale * 1e8
+        trial, evaluations = _search(attempt, damping, limits, self.trials)
+        again = ~trial.accepted & self._may_see_more(start, damping, state["scale"])
+        drawn, other = self._next_draw(state, trial.accepted, self._is_sketch(start, theta))
+        low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
+        damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
+        status = tf.where(trial.accepted | again | other, RUNNING, NO_PROGRESS)
+        status = tf.where(start.is_stationary, CONVERGED, status)
+        status = tf.where(tf.math.is_finite(loss), status, NONFINITE)
+        theta = tf.where(trial.accepted, trial.theta, theta)
+        evaluations = 1 + (1 if residuals is None else 4) * evaluations
+        progress = Progress(tf.where(trial.accepted, trial.loss, loss), evaluations, status)
+        return theta, {"damping": damping, "scale": scale} | drawn, progress
+
+    def _model(self, objective, theta, start, state):
+        """The residuals, linear in the parameters."""
+        times = functools.partial(objective.jacobian_vector, theta)
+        transposed = functools.partial(objective.vector_jacobian, theta)
+        residuals, size = start.residuals, theta.shape[0]
+        if self.solver == "cg":
+            gradient = transposed(residuals) if start.gradient is None else start.gradient
+            rank = self._eigenvalues(size)
+            inverse = nystrom(objective.fold_jacobian, theta, rank) if rank else None
+            options = ITERATIONS, TOLERANCE, inverse
+            return Products(times, transposed, gradient, *options)
+        damping, scale = state["damping"], state["scale"]
+        if self.solver == "dense":
+            fold = objective.fold_jacobian
+            return factorize(fold, transposed, theta, damping, scale, start.gradient)
+        if residuals is None:
+            raise ValueError(
+                f"solver {self.solver!r} needs losses that are mean squares (the default loss, "
+                "'mse'): use solver='dense' or solver='cg'."
+            )
+        count = residuals.shape[0]
+        products = ~needs_triangle(damping, scale, theta.dtype)
+        if self._is_sketch(start, theta):
+            signs = draw_signs(count, self._sums(size), state["draws"], theta.dtype)
+            return sketch(objective, theta, residuals, signs, products)
+        what = f"{count} residuals and {size} parameters"
+        advice = "pass fewer points or batch_size to fit, or solver='cg', which has no matrix"
+        check_memory(self, kernel_bytes(count, size), what, advice)
+        return kernel(*collect(objective.fold_jacobian, theta), products)
+
+    def _may_see_more(self, start, damping, scale):
+        """Whether the products of the Jacobian failed, where its triangular factor may not."""
+        has_triangle = self.solver != "cg" and start.residuals is not None
+        return tf.constant(has_triangle) & ~needs_triangle(damping, scale, damping.dtype)
+
+    def _is_sketch(self, start, theta):
+        """Whether there are more residuals than sums; shapes alone say it."""
+        if self.solver != "sketch" or start.residuals is None:
+            return False
+        return start.residuals.shape[0] > self._sums(theta.shape[0])
+
+    def _next_draw(self, state, accepted, is_sketch):
+        """The state of a sketch after a step, and whether another one may make progress."""
+        if self.solver != "sketch":
+            return {}, False
+        failures = tf.where(accepted, 0, (state["failures"] + 1) % DRAWS)
+        other = ~accepted & (failures > 0) & is_sketch
+        return {"draws": state["draws"] + 1, "failures": failures}, other
+
+
+class _Start(typing.NamedTuple):
+    """Where a step begins.
+
+    Attributes:
+        loss: scalar.
+        is_stationary: scalar bool, whether there is no way down.
+        residuals: `(m,)`; `None` where the loss is no sum of squares.
+        gradient: half the gradient `(p,)` of such a loss, else `None`.
+    """
+
+    loss: tf.Tensor
+    is_stationary: tf.Tensor
+    residuals: tf.Tensor | None
+    gradient: tf.Tensor | None
+
+
+def _begin(objective, theta):
+    if objective.residuals is None:
+        loss, gradient = objective.value_and_gradient(theta)
+        return _Start(loss, tf.reduce_all(gradient == 0.0), None, 0.5 * gradient)
+    residuals = objective.residuals(theta)
+    loss = tf.reduce_sum(residuals**2)
+    return _Start(loss, loss == 0.0, residuals, None)
+
+
+def _end(objective, theta, step, residuals, solve):
+    """The parameters after a step, bent where that is better, and the loss there."""
+    straight = _within(theta + step, objective.lower)
+    if residuals is None:
+        return straight, objective.value(straight)
+    after = objective.residuals(straight)
+    change = _acceleration(objective, theta, step, (residuals, after), solve)
+    bent = _within(straight + change, objective.lower)
+    values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
+    better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
+    return tf.where(better, bent, straight), tf.where(better, values[1], values[0])
+
+
+def _within(theta, lower):
+    return theta if lower is None else tf.maximum(theta, lower)
+
+
+def _acceleration(objective, theta, step, residuals, solve):
+    """Half the geodesic acceleration along a step; zero where it is not small or not certain.
+
+    It is what a step of Gauss and Newton says to the second derivative of the residuals along the
+    step (Transtrum & Sethna, equation 13). Near the rounding floor that derivative is noise: then
+    the second difference over a part of the step is not what the whole step shows.
+    """
+    before, after = residuals
+    ahead, behind = (objective.residuals(theta + side * step) for side in (PART, -PART))
+    curvature = (ahead - 2.0 * before + behind) / PART**2
+    shown = 2.0 * (after - before) - (ahead - behind) / PART
+    certain = tf.norm(curvature - shown) < AGREEMENT * tf.norm(curvature)
+    change = -0.5 * solve(curvature)
+    small = tf.norm(change) < LARGEST * tf.norm(step)
+    return tf.where(certain & small, change, 0.0)  # zero too if it is NaN
+
+
+def _search(attempt, damping, limits, most):
+    """The trial with the smallest damping that is accepted, starting from the last damping."""
+    first = attempt(damping)
+    sign = tf.where(first.accepted, tf.constant(-1.0, damping.dtype), 1.0)
+
+    def following(last, count):
+        exponent = tf.cast(1 + (count - 1) // PATIENCE, damping.dtype)
+        return last.damping * FACTOR ** (sign * exponent)
+
+    def goes_on(best, last, count):
+        # down as long as trials are accepted, up until one is
+        damping = following(last, count)
+        inside = (damping > limits[0]) & (damping < limits[1]) & (count < most)
+        return (last.accepted == first.accepted) & inside
+
+    def body(best, last, count):
+        trial = attempt(following(last, count))
+        better = trial.accepted | ~first.accepted
+        best = tf.nest.map_structure(lambda new, old: tf.where(better, new, old), trial, best)
+        return best, trial, count + 1
+
+    best, _, count = tf.while_loop(goes_on, body, [first, first, 1])
+    return best, count

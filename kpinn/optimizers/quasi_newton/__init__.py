@@ -1,0 +1,1 @@
+"""Quasi-Newton methods: line searches and approximations of the inverse Hessian."""

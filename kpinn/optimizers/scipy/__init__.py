@@ -1,0 +1,1 @@
+"""The minimizers of scipy."""

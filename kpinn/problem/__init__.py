@@ -1,0 +1,1 @@
+"""What a PINN asks for: names, conditions and points become residuals. No Keras model here."""

@@ -1,0 +1,111 @@
+"""What the derivatives of a PINN cost, before it is trained.
+
+The unit is one pass of the points through the network. Taylor coefficients take one pass per
+channel, finite differences one per point of the stencil. A gradient tape costs as much again as
+what it differentiates, so that the gradient of a derivative of order `k` takes `2^k` passes. What
+the parameters' gradient takes on top is in proportion to all of them.
+"""
+
+import warnings
+
+import tensorflow as tf
+
+from kpinn.derivatives.api import Taylor, evaluate
+from kpinn.derivatives.context import Context
+from kpinn.derivatives.errors import DerivativeFallbackWarning
+from kpinn.derivatives.factors import Factor
+from kpinn.derivatives.methods.finite_difference import FiniteDifference, evaluations
+from kpinn.derivatives.methods.reverse import tapes
+from kpinn.derivatives.methods.stochastic import Stochastic, randomized
+from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.requests import partials
+from kpinn.problem import merging
+
+_HEAD = ("condition", "asks the network for", "method", "passes", "differences", "tapes")
+
+
+def describe(pinn):
+    """The text of `PINN.describe`."""
+    rows, notes = [_HEAD], []
+    conditions = list(pinn.conditions.values())
+    groups = [[function] for function in conditions]
+    methods = {str(method) for method in pinn._plain.methods.values()}
+    if len(conditions) > 1 and len(methods) == 1:
+        groups.append(conditions)
+    for functions in groups:
+        rows.append(_row(pinn, functions, notes))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join([line.rstrip() for line in lines] + list(dict.fromkeys(notes)))
+
+
+def _row(pinn, functions, notes):
+    problem, method = pinn._plain.problem, pinn._plain.methods[functions[0].name]
+    separate = merging.requests(problem, functions, {})
+    wanted = {key for request in separate for key in partials(request, problem.network_space)}
+    scheme = method if isinstance(method, FiniteDifference) else FiniteDifference()
+    costs = {"differences": evaluations(wanted, scheme), "tapes": tapes(wanted)}
+    title = functions[0].name if len(functions) == 1 else "all on the same points"
+    if isinstance(method, Taylor):
+        costs["taylor"] = _taylor(pinn, functions, method, title, notes)
+    if isinstance(method, Stochastic):
+        estimates, _ = randomized(separate, problem.network_space, method)
+        costs["stochastic"] = len(Plan.of(estimates, problem.network_space).algebra) * method.draws
+    kinds = {Taylor: "taylor", Stochastic: "stochastic", FiniteDifference: "differences"}
+    kind = kinds.get(type(method), "tapes")
+    return (
+        title,
+        ", ".join(request.name for request in separate) or "nothing",
+        {"differences": "finite_difference", "tapes": str(method)}.get(kind, kind),
+        *(str(costs[name]) for name in (kind, "differences", "tapes")),
+    )
+
+
+def _taylor(pinn, functions, method, title, notes):
+    """Number of channels; adds notes on what is propagated as one, and on fallbacks."""
+    problem = pinn._plain.problem
+    arrays = {name: tf.zeros((1, size)) for name, size in pinn._plain.sizes.items()}
+    found = {}
+    try:
+        found = merging.merges(problem, functions, arrays)
+    except ValueError:  # arrays that only come with the points
+        notes.append("shapes of further arrays are known after fit: nothing is merged until then")
+    for merge in found.values():
+        for request in merge.combinations:
+            terms = " ".join(f"{_text(factor)} {term.name}" for factor, term in request.terms)
+            notes.append(f"{title}: {terms} as one operator")
+    notes.extend(_fallbacks(problem, merging.requests(problem, functions, {}), method))
+    return merging.count(problem, functions, found)
+
+
+def _text(factor):
+    """A factor with its sign: `-0.01`, `+2 diffusivity / x`.
+
+    What a condition computes has no name and stands as `(...)`.
+    """
+    if not isinstance(factor, Factor):
+        return f"{factor:+.4g}"
+    text = "-" if factor.number < 0 else "+"
+    if abs(factor.number) != 1:
+        text += f"{abs(factor.number):.4g} "
+    names = [(name if isinstance(name, str) else "(...)", power) for name, power in factor.name]
+    over = "".join(f" / {name}" for name, power in names if power < 0)
+    return text + (" ".join(name for name, power in names if power > 0) or "1") + over
+
+
+def _fallbacks(problem, requests, method):
+    """Messages of what a trace of the network's derivatives warns of, or raises."""
+    space = problem.network_space
+    names = {name for request in requests for name in request.directions}
+    vectors = {name: tf.TensorSpec((None, space.input_size), problem.dtype) for name in names}
+
+    def values(points, directions):
+        context = Context(space, problem.epsilon, problem.scales)
+        return evaluate(problem.network, points, requests, directions, method, context)
+
+    points = tf.TensorSpec((None, space.input_size), problem.dtype)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if requests:
+            tf.function(values, autograph=False).get_concrete_function(points, vectors)
+    return [str(w.message) for w in caught if issubclass(w.category, DerivativeFallbackWarning)]

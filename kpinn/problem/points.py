@@ -1,0 +1,371 @@
+"""Points as users give them, checked and turned into tensors of one shape of structure."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kpinn.derivatives.context import half_range
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data:
+    """Points, targets and sample weights.
+
+    Equal arrays are one tensor, and stay one where a compiled function takes a `Data`, so that it
+    can see which conditions have the same points.
+
+    Attributes:
+        points: dict from condition to a dict of tensors `(n, k)`; or one such dict for all
+            conditions, whose derivatives are then computed once.
+        targets: dict from condition to tensor.
+        sample_weight: dict from condition to tensor.
+    """
+
+    points: dict
+    targets: dict
+    sample_weight: dict
+
+    @property
+    def parts(self):
+        """The tuple that Keras takes: points, targets, sample weights."""
+        return self.points, self.targets, self.sample_weight
+
+    def __tf_flatten__(self):
+        """How `tf.nest` and `tf.function` take it apart: where the tensors are, and each once."""
+        found = {}
+        places = tuple(_places(part, found) for part in self.parts)
+        return (places,), tuple(tensor for _, tensor in found.values())
+
+    @classmethod
+    def __tf_unflatten__(cls, metadata, components):
+        """The inverse of `__tf_flatten__`."""
+        (places,) = metadata
+        return cls(*(_filled(part, components) for part in places))
+
+
+def _places(tree, found):
+    """Nested dicts as pairs, with the numbers of tensors in the place of tensors."""
+    if isinstance(tree, dict):
+        return tuple((name, _places(part, found)) for name, part in tree.items())
+    return found.setdefault(id(tree), (len(found), tree))[0]
+
+
+def _filled(places, tensors):
+    if isinstance(places, int):
+        return tensors[places]
+    return {name: _filled(part, tensors) for name, part in places}
+
+
+def is_shared(points):
+    """Whether one set of points serves all conditions."""
+    return not any(isinstance(value, dict) for value in points.values())
+
+
+def sets_of(pinn, points):
+    """Pairs of the names of conditions and the arrays on which they are evaluated together.
+
+    Sets whose coordinates are the same tensors are one.
+
+    Args:
+        pinn: the `PINN`.
+        points: as in `Data`.
+    """
+    if is_shared(points):
+        return [(tuple(pinn.conditions), points)]
+    coordinates, found = pinn._plain.problem.space.coordinates, []
+    for name, arrays in in_order(pinn, points).items():
+        for names, others in found:
+            if _is_same_set(arrays, others, coordinates):
+                names.append(name)
+                others.update(arrays)
+                break
+        else:
+            found.append(([name], dict(arrays)))
+    return [(tuple(names), arrays) for names, arrays in found]
+
+
+def _is_same_set(arrays, others, coordinates):
+    same = {name for name, array in arrays.items() if others.get(name) is array}
+    return same.issuperset(coordinates) and same.issuperset(arrays.keys() & others.keys())
+
+
+def in_order(pinn, found):
+    """A dict by condition in the order of the conditions."""
+    return {name: found[name] for name in pinn.conditions if name in found}
+
+
+def is_stream(x):
+    """Whether `x` yields batches, rather than being arrays."""
+    kinds = tf.data.Dataset | tf.distribute.DistributedDataset | keras.utils.PyDataset
+    return isinstance(x, kinds) or hasattr(x, "__next__")
+
+
+def first_element(stream):
+    """The first batch as `(points, targets, sample_weight)`; `None` if reading would use it up."""
+    if isinstance(stream, tf.data.Dataset):
+        element = next(iter(stream.take(1)), None)
+        if element is None:
+            raise ValueError("the dataset of points is empty.")
+    elif isinstance(stream, keras.utils.PyDataset):
+        element = stream[0]
+    else:
+        return None
+    return tuple(part or None for part in keras.utils.unpack_x_y_sample_weight(element))
+
+
+def as_data(batch):
+    """A batch of Keras, `points` or a tuple with targets and sample weights, as a `Data`."""
+    if isinstance(batch, Data):
+        return batch
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    return Data(x, y or {}, sample_weight or {})
+
+
+def as_dataset(data, batch_size=None, repeat=True):
+    """A `tf.data.Dataset` of full batches, for Keras's own loops."""
+    if batch_size is not None:
+        raise ValueError(
+            "batch_size with arrays needs kpinn's own train_step and no distribution strategy: "
+            "pass a tf.data.Dataset of batches instead."
+        )
+    dataset = tf.data.Dataset.from_tensors(data.parts)
+    return dataset.repeat() if repeat else dataset
+
+
+def unpack(x, y=None, sample_weight=None):
+    """Splits `points`, `(points, targets)` or `(points, targets, sample_weight)`."""
+    if isinstance(x, tuple | list):
+        if (y, sample_weight) != (None, None) and len(x) > 1:
+            raise ValueError("targets are given twice: in the tuple of points and beside it.")
+        x, y, sample_weight = (*x, *(y, sample_weight)[len(x) - 1 :])
+    return x, y, sample_weight
+
+
+def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
+    """Checks arrays and turns them into tensors in the dtype of the network.
+
+    Args:
+        problem: the `Problem`.
+        conditions: dict from name to `Function`.
+        x: points; or a tuple with targets and sample weights.
+        y: targets.
+        sample_weight: sample weights.
+        every: whether each condition must have points.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        ValueError: by name, for a missing, empty, non-finite or misshapen array.
+    """
+    x, y, sample_weight = unpack(x, y, sample_weight)
+    names = list(conditions)
+    if not isinstance(x, dict) or not x:
+        raise ValueError(
+            f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
+            f"of those by condition ({', '.join(names)})."
+        )
+    if is_shared(x):
+        points = one_set("all conditions", x, problem, conditions.values())
+        present = names
+    else:
+        check_known(x, names, "points are given for")
+        if every and (missing := [name for name in names if name not in x]):
+            raise ValueError(
+                f"no points for the condition{'s' * (len(missing) > 1)} {', '.join(missing)}: "
+                f"each of {', '.join(names)} needs a dict of arrays."
+            )
+        kept = {}
+        points = {n: one_set(n, x[n], problem, [conditions[n]], kept) for n in names if n in x}
+        present = list(points)
+    sizes = {name: _count(points if is_shared(points) else points[name]) for name in present}
+    return Data(
+        points,
+        _by_condition("targets", y, present, sizes, problem),
+        _by_condition("sample_weight", sample_weight, present, sizes, problem),
+    )
+
+
+def replaced(old, new):
+    """The `Data` old with the sets of points of new, their targets and sample weights.
+
+    Raises:
+        ValueError: if one has a set for all conditions and the other a set for each.
+    """
+    if is_shared(new.points) != is_shared(old.points):
+        shared, each = "one set of points for all conditions", "a set of points for each condition"
+        before, now = (shared, each) if is_shared(old.points) else (each, shared)
+        raise ValueError(f"fit began with {before}, and the new points are {now}.")
+    if is_shared(new.points):
+        return new
+    kept = [{n: v for n, v in part.items() if n not in new.points} for part in old.parts]
+    return Data(*(before | after for before, after in zip(kept, new.parts, strict=True)))
+
+
+def one_set(where, arrays, problem, functions=None, kept=None):
+    """The arrays of one set of points as tensors, those that the functions need.
+
+    Args:
+        where: what the set is called in errors.
+        arrays: dict from name to array.
+        problem: the `Problem`.
+        functions: the conditions on these points; `None` to keep every array.
+        kept: a dict of the tensors of other sets, which are taken for equal arrays; it grows.
+    """
+    if not isinstance(arrays, dict):
+        raise ValueError(
+            f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
+            f"with {', '.join(problem.space.coordinates)}."
+        )
+    dtype = problem.dtype.as_numpy_dtype
+    arrays = {name: _array(where, name, values, dtype) for name, values in arrays.items()}
+    for name, part in problem.space.coordinates.items():
+        if name not in arrays:
+            raise ValueError(
+                f"points of {where!r} lack the coordinate {name!r}: there are "
+                f"{', '.join(arrays) or 'none'}."
+            )
+        if arrays[name].shape[1] != part.stop - part.start:
+            raise ValueError(
+                f"coordinate {name!r} of {where!r} has the shape {arrays[name].shape}: expected "
+                f"(n, {part.stop - part.start})."
+            )
+    counts = {name: len(values) for name, values in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"the arrays of {where!r} have different numbers of points: {counts}.")
+    for function in functions or ():
+        problem.check_arrays(function, arrays)
+    needed = arrays if functions is None else _needed(arrays, problem, functions)
+    kept = {} if kept is None else kept
+    return {name: _tensor(name, values, kept) for name, values in arrays.items() if name in needed}
+
+
+def _tensor(name, values, kept):
+    """The tensor of an array; that of an equal one of the same name, if there is one."""
+    key = name, values.shape, values.tobytes()
+    if key not in kept:
+        kept[key] = tf.constant(values)
+    return kept[key]
+
+
+def _needed(arrays, problem, functions):
+    """Coordinates, and what conditions ask for by name or as the direction of a derivative."""
+    needed = set(problem.space.coordinates)
+    for function in functions:
+        for name in function.arrays:
+            needed.add(name)
+            needed.update(array for array in arrays if name.endswith(f"_{array}"))
+            suffix = name.rpartition("_")[2]
+            needed.update(array for array in arrays if suffix and set(suffix) == {array})
+    return needed
+
+
+def _array(where, name, values, dtype):
+    label = f"{name!r} of {where!r}"
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its dtype is {array.dtype}")
+        array = array.astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ValueError(f"{label} has the shape {array.shape}: expected (n, 1) or (n,).")
+    if not array.size:
+        raise ValueError(f"{label} is empty: its shape is {array.shape}.")
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).any(axis=1).sum())
+        raise ValueError(f"{label} has NaN or infinity in {bad} of {len(array)} points.")
+    return array
+
+
+def _count(arrays):
+    return next(iter(arrays.values())).shape[0]
+
+
+def _by_condition(what, given, names, sizes, problem):
+    """Targets or sample weights as a dict from condition to tensor."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        if len(names) > 1:
+            raise ValueError(
+                f"{what} of several conditions are a dict by condition ({', '.join(names)}), not "
+                f"{type(given).__name__}."
+            )
+        given = {names[0]: given}
+    check_known(given, names, f"{what} are given for")
+    dtype = problem.dtype.as_numpy_dtype
+    arrays = {}
+    for name, values in given.items():
+        if values is not None:
+            array = _array(what, name, values, dtype)
+            if len(array) != sizes[name]:
+                raise ValueError(
+                    f"{what} of {name!r} have {len(array)} rows for {sizes[name]} points."
+                )
+            arrays[name] = tf.constant(array)
+    return arrays
+
+
+def scales(points, coordinates):
+    """Half the range of each coordinate over all sets of points, as floats by name.
+
+    They are rounded to powers of two, so that a new random draw has the same scales.
+    """
+    sets = [points] if is_shared(points) else list(points.values())
+    ranges = {
+        name: float(half_range(tf.concat([tf.reshape(s[name], (-1,)) for s in sets], axis=0)))
+        for name in coordinates
+    }
+    return {name: 2.0 ** round(math.log2(value)) for name, value in ranges.items()}
+
+
+def batch(data, rows):
+    """The rows of every set; `rows` maps the number of points of a set to row numbers.
+
+    Args:
+        data: a `Data`.
+        rows: dict from number of points to an index tensor.
+    """
+    return tf.nest.map_structure(lambda array: tf.gather(array, rows[array.shape[0]]), data)
+
+
+def sizes(data):
+    """The different numbers of points of the sets."""
+    return sorted({int(array.shape[0]) for array in tf.nest.flatten(data)})
+
+
+def check_known(given, names, what):
+    """Raises `ValueError` for a key of `given` that is not a condition."""
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(
+            f"{what} {', '.join(map(repr, unknown))}, but the conditions are {', '.join(names)}."
+        )
+
+
+def minus_target(name, residual, target):
+    """A residual `(n, k)` minus its target, which may be `None`.
+
+    Args:
+        name: name of the condition.
+        residual: its tensor.
+        target: a tensor of the same shape.
+
+    Raises:
+        ValueError: for another shape.
+    """
+    if target is None:
+        return residual
+    if target.shape != residual.shape:
+        raise ValueError(
+            f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition returns "
+            f"{tuple(residual.shape)}: expected one target for each residual."
+        )
+    return residual - tf.cast(target, residual.dtype)

@@ -1,0 +1,1 @@
+"""A trained PINN at work: predictions, exports, saved files."""

@@ -1,0 +1,344 @@
+"""How `PINN.fit` runs over points in memory: whole epochs inside one compiled function.
+
+Keras's own loop costs milliseconds per epoch, which would dominate small problems that take a
+full batch per epoch. Here one call runs all steps of an epoch, and many epochs where no callback
+wants to act between them.
+"""
+
+import contextlib
+import functools
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kpinn.keras_private import made_under_strategy, restored_epoch
+from kpinn.objective.functions_of_theta import train_step
+from kpinn.optimizers.flat import assign, join
+from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
+from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
+from kpinn.optimizers.sequence import Sequence, stages
+from kpinn.options import positive_whole
+from kpinn.problem.points import batch, sizes
+from kpinn.training.compiling import with_xla_if_possible
+from kpinn.training.scipy_loop import fit_minimizer
+
+BLOCK = 1000  # most epochs in one call
+BLOCK_SECONDS = 0.2  # longest call with several epochs in it
+SHOWN_SECONDS = 0.01  # the same with a progress bar, whose times would look odd
+
+
+class Schedule:
+    """How many steps an epoch has, and which points each step takes.
+
+    Args:
+        data: a `Data`.
+        batch_size: `None` for all points in each step.
+        steps_per_epoch: by default one for full batches, else what the largest set needs.
+        shuffle: whether the points of a mini-batch are drawn in a new order in each epoch.
+    """
+
+    def __init__(self, data, batch_size, steps_per_epoch, shuffle):
+        batch_size = None if batch_size is None else positive_whole("batch_size", batch_size)
+        self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
+        needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
+        self.steps = needed if steps_per_epoch is None else int(steps_per_epoch)
+        if self.steps < 1:
+            raise ValueError(f"steps_per_epoch is at least 1, not {steps_per_epoch}.")
+
+    @property
+    def key(self):
+        """What a compiled function depends on."""
+        return self.batch_size and (self.batch_size, self.shuffle, *self.sizes)
+
+    def orders(self, seed, epoch):
+        """For each number of points the order in which an epoch takes them."""
+        orders = {}
+        for size in self.sizes if self.batch_size else ():
+            orders[size] = tf.range(size)
+            if self.shuffle:
+                keys = tf.random.stateless_uniform((size,), tf.stack([seed, epoch + size]))
+                orders[size] = tf.argsort(keys)
+        return orders
+
+    def rows(self, orders, step):
+        """Row numbers of one step; smaller sets begin again when they are used up."""
+        rows = {}
+        for size, order in orders.items():
+            count = min(self.batch_size, size)
+            rows[size] = tf.gather(order, (step * count + tf.range(count)) % size)
+        return rows
+
+
+def compile_epochs(pinn, schedule, first_step_resets):
+    """The function that runs `epochs` times `steps` steps and returns the logs of each epoch.
+
+    Args:
+        pinn: the `PINN`.
+        schedule: a `Schedule`.
+        first_step_resets: whether metrics begin anew with each call's epochs.
+
+    Returns:
+        `run(data, seed, epoch, epochs, first_step, steps)`, which returns a tensor
+        `(BLOCK, number of logs)` and how many epochs it did, of which the rows are the first.
+    """
+    names = list(pinn.get_metrics_result())
+    optimizer = pinn._at_work()
+    flat = isinstance(optimizer, FlatOptimizer)
+
+    def goes_on():
+        return optimizer.status.value == RUNNING if flat else True
+
+    def run(data, seed, epoch, epochs, first_step, steps):
+        def one_step(step, orders):
+            chosen = data if not orders else batch(data, schedule.rows(orders, step))
+            if flat and not orders:
+                train_step(pinn, data, stale=tf.constant(False))
+            else:
+                pinn.train_step(chosen)
+
+        def one_epoch(index, rows):
+            if first_step_resets:
+                pinn.reset_metrics()
+            orders = schedule.orders(seed, epoch + index)
+            tf.while_loop(
+                lambda step: (step < first_step + steps) & goes_on(),
+                lambda step: (one_step(step, orders), step + 1)[1:],
+                [first_step],
+            )
+            row = [tf.cast(pinn.get_metrics_result()[name], tf.float64) for name in names]
+            rows = tf.tensor_scatter_nd_update(rows, [[index]], [tf.stack(row)])
+            return index + 1, rows
+
+        def more(index, _):
+            return (index < epochs) & ((index == 0) | goes_on())
+
+        rows = tf.zeros((BLOCK, len(names)), tf.float64)
+        return tf.while_loop(more, one_epoch, [0, rows])
+
+    run = tf.autograph.experimental.do_not_convert(run)
+    if not pinn.run_eagerly:
+        run = tf.function(run, jit_compile=pinn._plain.jit_compile and not flat)
+    return run, names
+
+
+class Callbacks:
+    """Keras's list of callbacks, with the hooks of a whole epoch in one call."""
+
+    def __init__(self, pinn, callbacks, verbose, epochs, steps):
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.callbacks.CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                verbose=verbose,
+                epochs=epochs,
+                steps=steps,
+                model=pinn,
+            )
+        self.list, self.pinn, self.last_step = callbacks, pinn, steps - 1
+
+    def block_seconds(self):
+        """How long a call may take for several epochs: not at all if a callback could act."""
+        kinds = {type(callback) for callback in self.list.callbacks}
+        if kinds <= {keras.callbacks.History}:
+            return BLOCK_SECONDS
+        shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}
+        return SHOWN_SECONDS if shown else 0.0
+
+    def begin(self, epoch):
+        self.list.on_epoch_begin(epoch)
+
+    def end(self, epoch, logs, validate):
+        if validate is not None:
+            logs = logs | validate(epoch)
+        self.list.on_epoch_end(epoch, logs)
+        return logs
+
+
+def runs_on_arrays(pinn, base):
+    """Whether points in memory are trained on here, rather than in Keras's own loop.
+
+    Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
+    distribution strategies.
+    """
+    own_step = type(pinn).train_step is base.train_step and not made_under_strategy(pinn)
+    return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or own_step
+
+
+def fit(
+    pinn,
+    data,
+    schedule,
+    epochs,
+    verbose,
+    callbacks,
+    initial_epoch,
+    validation_data,
+    validation_freq,
+    validation_steps=None,
+):
+    """Trains on points in memory; see `PINN.fit`.
+
+    Args:
+        pinn: the `PINN`, compiled and built.
+        data: a `Data` of tensors.
+        schedule: a `Schedule`.
+        epochs: number of the last epoch.
+        verbose: as in Keras.
+        callbacks: Keras callbacks.
+        initial_epoch: number of epochs that are done.
+        validation_data: `None` or a dataset.
+        validation_freq: epochs from one validation to the next.
+        validation_steps: batches of a validation; by default all.
+    """
+    _check_schedule(pinn, schedule)
+    validate = _validation(pinn, validation_data, validation_freq, validation_steps)
+    callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
+    pinn.stop_training = False
+    pinn._plain.training_data = data
+    callbacks.list.on_train_begin()
+    epoch, logs = restored_epoch(pinn) or initial_epoch, {}
+    for optimizer, last in stages(pinn.optimizer, epochs):
+        if epoch < last and not pinn.stop_training:
+            pinn._use(optimizer)
+            stage = pinn, schedule, callbacks, last, epoch, validate
+            logs = with_xla_if_possible(pinn, functools.partial(_fit_stage, *stage))
+            epoch = last
+    callbacks.list.on_train_end(logs)
+    result = getattr(pinn.optimizer, "result", None)
+    if verbose and result is not None and result.code != "iteration_limit":
+        print(result.message)
+
+
+def fit_by_keras(pinn, x, **arguments):
+    """Trains in Keras's own loop; returns its `History`."""
+
+    def run():
+        flat = isinstance(pinn.optimizer, FlatOptimizer)
+        with finished(pinn) if flat else contextlib.nullcontext():
+            return keras.Model.fit(pinn, x, **arguments)
+
+    return with_xla_if_possible(pinn, run, x)
+
+
+def _check_schedule(pinn, schedule):
+    for optimizer, _ in stages(pinn.optimizer, 0):
+        scipy = isinstance(optimizer, ScipyOptimizer)
+        if scipy and (schedule.steps, schedule.batch_size) != (1, None):
+            raise ValueError(
+                f"{type(optimizer).__name__} takes all points in the one step of an epoch: leave "
+                "out batch_size and steps_per_epoch."
+            )
+
+
+def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
+    optimizer = pinn._at_work()
+    if isinstance(optimizer, ScipyOptimizer):
+        callbacks.begin(initial_epoch)  # which may bring fresh points
+        data, pinn._plain.minimizing = pinn._plain.training_data, True
+        try:
+            return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
+        finally:
+            pinn._plain.minimizing = False
+    if isinstance(optimizer, FlatOptimizer):
+        with finished(pinn):
+            return fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)
+    logs = fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)
+    optimizer.finalize_variable_values(pinn.trainable_variables)
+    return logs
+
+
+@contextlib.contextmanager
+def finished(pinn):
+    """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
+    optimizer, variables = pinn._at_work(), pinn.trainable_variables
+    optimizer.begin(join([variable.value for variable in variables]))
+    try:
+        yield
+    except BaseException:  # Ctrl-C too, which may come between two trial values
+        assign(variables, optimizer.last_theta)
+        optimizer.end("interrupted")
+        raise
+    optimizer.end("stopped" if pinn.stop_training else "iteration_limit")
+
+
+def _validation(pinn, dataset, frequency, steps):
+    """`None`, or a function from an epoch to its validation logs."""
+    if dataset is None:
+        return None
+
+    def validate(epoch):
+        if (epoch + 1) % frequency if isinstance(frequency, int) else epoch + 1 not in frequency:
+            return {}
+        logs = keras.Model.evaluate(pinn, dataset, steps=steps, verbose=0, return_dict=True)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+    return validate
+
+
+def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
+    """Trains by an optimizer that makes steps.
+
+    Args:
+        pinn: the `PINN`, compiled and built, which has the points.
+        schedule: a `Schedule`.
+        callbacks: a `Callbacks`.
+        epochs: number of the last epoch.
+        initial_epoch: number of epochs that are done.
+        validate: `None` or a function from epoch to a dict of validation logs.
+    """
+    per_call = pinn._plain.steps_per_execution
+    per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
+    whole = per_call == schedule.steps
+    run, names = pinn.cached(
+        ("epochs", schedule.key, whole, id(pinn._at_work())),
+        lambda: compile_epochs(pinn, schedule, whole),
+    )
+    block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
+    seed, epoch, logs = _seed(), initial_epoch, {}
+    while epoch < epochs and not pinn.stop_training:
+        count = min(block, epochs - epoch, BLOCK)
+        callbacks.begin(epoch)
+        start = time.perf_counter()
+        for first in range(0, schedule.steps, per_call):
+            steps = min(per_call, schedule.steps - first)
+            if first == 0 and not whole:
+                pinn.reset_metrics()
+            callbacks.list.on_train_batch_begin(first)
+            arguments = (seed, epoch, count, first, steps)
+            done, rows = run(
+                pinn._plain.training_data, *(tf.constant(a, tf.int32) for a in arguments)
+            )
+            count, rows = int(done), rows.numpy()
+            logs = dict(zip(names, rows[count - 1].tolist(), strict=True))
+            if count == 1:
+                callbacks.list.on_train_batch_end(first + steps - 1, logs)
+            if pinn.stop_training:
+                break
+        if time.perf_counter() - start < longest / 2:
+            block = min(2 * block, BLOCK)
+        if count > 1:
+            _replay(callbacks, epoch, rows[: count - 1], names)
+            callbacks.list.on_train_batch_end(callbacks.last_step, logs)
+        logs = callbacks.end(epoch + count - 1, logs, validate)
+        epoch += count
+        if isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended():
+            break
+    return logs
+
+
+def _replay(callbacks, epoch, rows, names):
+    """Reports the epochs of a block but for its last; the first has begun already."""
+    for offset, row in enumerate(rows):
+        logs = dict(zip(names, row.tolist(), strict=True))
+        callbacks.list.on_train_batch_end(callbacks.last_step, logs)
+        callbacks.end(epoch + offset, logs, None)
+        callbacks.begin(epoch + offset + 1)
+        callbacks.list.on_train_batch_begin(0)
+
+
+def _seed():
+    """From the generator that `keras.utils.set_random_seed` seeds."""
+    return int(np.random.randint(2**31 - 1))
