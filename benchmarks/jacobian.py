@@ -42,13 +42,13 @@ def make(units):
 
 
 def ours(pinn, points):
-    return residual_jacobian(pinn, Data({"momentum": points}, {}, {}))[0]
+    return residual_jacobian(pinn.objective, Data({"momentum": points}, {}, {}))[0]
 
 
 def by_tape(pinn, points):
     values = [variable.value for variable in pinn.trainable_variables]
     with tf.GradientTape() as tape:
-        residuals = residual_vector(pinn, Data({"momentum": points}, {}, {}))
+        residuals = residual_vector(pinn.objective, Data({"momentum": points}, {}, {}))
     parts = tape.jacobian(
         residuals, values, unconnected_gradients=ZERO, experimental_use_pfor=False
     )

@@ -12,7 +12,7 @@ from kpinn.derivatives import (
     Taylor,
     derivatives,
 )
-from kpinn.objective.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
+from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.backend import set_float64

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kpinn.checking.api import check_derivatives
-from kpinn.derivatives.requests import Space, parse
+from kpinn.derivatives.requests import Space
 from kpinn.pinn import PINN
 
 _DESCRIPTION = """Checks the derivatives of a model at points drawn from a box, see
@@ -118,16 +118,14 @@ def _corner(name, values, size):
 def _arrays(pinn, points, space, generator):
     """What conditions ask for beside the coordinates; only directions matter for derivatives."""
     count, found = len(next(iter(points.values()))), {}
-    problem = pinn._plain.problem
-    for name in [name for function in pinn.conditions.values() for name in function.arrays]:
-        try:
-            directions = parse(name, problem.space).directions
-        except ValueError:
-            found[name] = np.zeros((count, 1))
-        else:
-            for direction in directions:
-                vectors = generator.normal(size=(count, len(space.spatial) or space.input_size))
-                found[direction] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    arguments = [a for function in pinn.conditions.values() for a in function.arrays]
+    for argument in arguments:
+        if argument.request is None:
+            found[argument.name] = np.zeros((count, 1))
+            continue
+        for direction in argument.request.directions:
+            vectors = generator.normal(size=(count, len(space.spatial) or space.input_size))
+            found[direction] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return found
 
 

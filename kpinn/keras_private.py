@@ -19,3 +19,8 @@ def restored_epoch(model):
 def made_under_strategy(model):
     """Whether a model was created in the scope of a distribution strategy."""
     return model._distribute_strategy is not None
+
+
+def set_untracked(layer, name, value):
+    """Sets an attribute of a layer whose variables are not to be those of the layer."""
+    object.__setattr__(layer, name, value)  # past Keras's tracking of attributes

@@ -1,39 +1,53 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
+import functools
 import inspect
-import types
+import weakref
 
 import keras
+import tensorflow as tf
 
-from kpinn.derivatives.api import resolve
+from kpinn.derivatives.api import epsilon, inference, resolve
+from kpinn.derivatives.requests import Space
+from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
 from kpinn.networks import check_network
-from kpinn.problem import costs, refusals, residuals
+from kpinn.objective.compiled import Compiled
+from kpinn.objective.losses import Losses
+from kpinn.objective.objective import Objective
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.optimizers.sequence import Sequence, current
+from kpinn.problem import costs, reads, refusals, residuals
 from kpinn.problem import points as data
-from kpinn.problem.conditions import Function, Problem, marked, method_of
+from kpinn.problem.conditions import marked
+from kpinn.problem.problem import Problem
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, prediction, saving
-from kpinn.training.compiling import with_xla_if_possible
-from kpinn.training.trainer import Trainer
+from kpinn.training import fit as training
+from kpinn.training.compiling import may_use_xla, with_xla_if_possible
+from kpinn.training.flat import flat_step
+from kpinn.training.logs import Logs, UnknownValue
+from kpinn.training.state import Settings, State
+
+_PINNS = weakref.WeakSet()  # a solution that another one's condition reads is not trained
 
 
-class _Constructed(type(keras.Model)):
-    """Records the constructor's arguments, and checks the names after the last `__init__`."""
+def _completed(init, cls):
+    """The constructor of a class; where it is that of the object, its names are checked after it.
 
-    def __call__(cls, *args, **kwargs):
-        pinn = super().__call__(*args, **kwargs)
-        signature = inspect.signature(cls.__init__)
-        arguments = dict(list(signature.bind(pinn, *args, **kwargs).arguments.items())[1:])
-        for parameter in signature.parameters.values():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                arguments |= arguments.pop(parameter.name, {})
-        pinn._plain.arguments, pinn._plain.constructed = arguments, True
-        pinn._plain.unknowns_of_constructor = set(pinn.unknowns)
-        pinn._check_names()
-        return pinn
+    They cannot be before, since a constructor may add unknowns.
+    """
+
+    @functools.wraps(init)
+    def wrapper(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        if type(self) is cls:
+            self._complete(args, kwargs)
+
+    return wrapper
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class PINN(Trainer, metaclass=_Constructed):
+class PINN(keras.Model):
     """A physics-informed neural network: points go in, residuals of the conditions come out.
 
     A condition is a method marked with `@kpinn.condition`, or a function of the list
@@ -84,6 +98,10 @@ class PINN(Trainer, metaclass=_Constructed):
     fields = None
     method = "auto"
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.__init__ = _completed(cls.__init__, cls)
+
     def __init__(
         self,
         network,
@@ -97,27 +115,13 @@ class PINN(Trainer, metaclass=_Constructed):
         names = coordinates or self._declared("coordinates"), fields or self._declared("fields")
         dtype = check_network(network, *names, allow_mixed_precision)
         super().__init__(**{"dtype": dtype} | kwargs)
-        # A plain namespace, because Keras would track what is in it as state of the model.
-        state = types.SimpleNamespace(unknowns={}, functions={}, scales={}, sizes={})
-        state.objective = state.metrics = state.loss = None
-        state.constructed = state.jit_compile = state.minimizing = False
-        state.training_data = None
-        self._plain = state
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
         self.network = network
-        derived = [Function(getattr(self, name), "field") for name in marked(type(self), "field")]
-        state.problem = Problem(
-            network, self.coordinates, self.fields, derived, state.unknowns, state.scales
-        )
-        state.problem.step = self._step
-        methods = [getattr(self, name) for name in marked(type(self), "condition")]
-        functions = [Function(function, "condition") for function in (*methods, *conditions)]
-        refusals.check_conditions(self, functions)
-        state.conditions = {function.name: function for function in functions}
-        state.methods = {f.name: resolve(method_of(f, self.method)) for f in functions}
+        self._state = self._first_state(conditions, tf.as_dtype(dtype))
         # XLA would compile a forward accumulator anew in each step.
-        self.supports_jit = "forward" not in state.methods.values()
+        methods = [function.method for function in self.conditions.values()]
+        self.supports_jit = "forward" not in methods
         self.built = True
 
     def _declared(self, what):
@@ -128,25 +132,81 @@ class PINN(Trainer, metaclass=_Constructed):
             )
         return getattr(type(self), what)
 
+    def _first_state(self, functions, dtype):
+        read = reads.Reads(self, dtype)
+        methods = [getattr(self, name) for name in marked(type(self), "condition")]
+        derived = [getattr(self, name) for name in marked(type(self), "field")]
+        if not methods and not functions:
+            raise ValueError(
+                f"{type(self).__name__} has no condition: mark a method with @kpinn.condition or "
+                "pass conditions=[...]."
+            )
+        problem = Problem.of(
+            inference(self.network, Space(self.coordinates, self.fields)),
+            self.coordinates,
+            self.fields,
+            [read.recorded(function, feeds=True) for function in (*methods, *functions)],
+            [read.recorded(function, feeds=False) for function in derived],
+            self.method,
+            unknowns={},
+            dtype=dtype,
+            epsilon=epsilon(self.network, dtype),
+            scales={},
+        )
+        return State(problem, read)
+
+    def _complete(self, args, kwargs):
+        """The end of the last constructor: keeps its arguments, and checks the names."""
+        signature = inspect.signature(type(self).__init__)
+        arguments = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                arguments |= arguments.pop(parameter.name, {})
+        self._state.arguments = arguments
+        self._state.first_unknowns = frozenset(self.unknowns)
+        self._check_names()
+        _PINNS.add(self)
+
     def _check_names(self):
-        """Errors that need the unknowns too: called when the last `__init__` is done."""
-        problem = self._plain.problem
-        problem.check_fields()
-        for name, function in self.conditions.items():
-            problem.resolve(function, "condition")
-            refusals.refuse_wrong_derivatives(problem, function, self._plain.methods[name], 2)
+        self.problem.check()
+        refusals.refuse_wrong_derivatives(self.problem, 2)
 
     # What it consists of --------------------------------------------------------------------
 
     @property
+    def problem(self):
+        """What is to be solved, see `kpinn.problem`; another object after each change."""
+        return self._state.problem
+
+    @property
+    def objective(self):
+        """What is minimised, see `kpinn.objective`; another object after each change."""
+        self._notice_changes()
+        state, variables = self._state, list(self.trainable_variables)
+        known = state.objective
+        if known is None or list(map(id, known.variables)) != list(map(id, variables)):
+            if known is not None:
+                self._forget_compiled()
+            losses = state.settings.losses if state.settings else self._losses_of(None, None)
+            state.objective = Objective(
+                state.problem,
+                losses,
+                variables,
+                lambda: self.losses,
+                state.compiled,
+                self._refuse_untrained,
+            )
+        return state.objective
+
+    @property
     def conditions(self):
         """Dict from name to condition, in the order of their definition."""
-        return dict(self._plain.conditions)
+        return dict(self.problem.conditions)
 
     @property
     def unknowns(self):
         """Dict from name to Keras variable, the unknowns of an inverse problem."""
-        return dict(self._plain.unknowns)
+        return dict(self.problem.unknowns)
 
     def unknown(self, name, initial, positive=False):
         """Adds an unknown scalar, which is trained with the network.
@@ -164,21 +224,81 @@ class PINN(Trainer, metaclass=_Constructed):
         Raises:
             ValueError: for a name that is taken, or a value that does not fit.
         """
-        state = self._plain
-        state.problem.space.check_new_name(name)
-        if name in state.unknowns or name in self.conditions or name == "loss":
+        problem = self.problem
+        problem.space.check_new_name(name)
+        if name in problem.unknowns or name in problem.conditions or name == "loss":
             raise ValueError(f"unknown {name!r}: the name is taken.")
         if self.compiled and self.optimizer.built:
             raise ValueError(
                 f"unknown {name!r}: the optimizer has begun without it. Add unknowns before "
                 "training, in the constructor for example."
             )
-        variable = add_unknown(self, name, initial, positive, state.problem.dtype.name)
-        state.unknowns[name] = variable
-        state.functions.clear()
-        if state.constructed:
+        variable = add_unknown(self, name, initial, positive, problem.dtype.name)
+        self._replace_problem(unknowns=problem.unknowns | {name: variable})
+        if self._state.arguments is not None:
             self._check_names()
         return variable
+
+    def declare_trained(self, *variables):
+        """Says that a `train_step` of yours trains variables which are no attributes of the model.
+
+        Without it a loss that depends on them is refused, since they would stay as they are.
+
+        Args:
+            *variables: Keras or TensorFlow variables.
+
+        Example:
+
+            pinn.declare_trained(weights)
+        """
+        raw = [v.value if isinstance(v, keras.Variable) else v for v in variables]
+        self._state.trained_elsewhere += tuple(raw)
+
+    # What changes ----------------------------------------------------------------------------
+
+    def __getattribute__(self, name):
+        value = super().__getattribute__(name)
+        return reads.attribute(self, name, value)
+
+    def __setattr__(self, name, value):
+        if isinstance(value, PINN):  # a solution that is there already: not to be trained again
+            return set_untracked(self, name, value)
+        super().__setattr__(name, value)
+        if "_state" in vars(self) and self._state.reads.has_read(name):
+            self._notice_changes()
+
+    def _notice_changes(self):
+        """Throws compiled functions away if what they have read while traced has changed."""
+        if self._state.reads.refresh():
+            self._forget_compiled()
+
+    def _replace_problem(self, **changes):
+        self._state.problem = self.problem.replaced(**changes)
+        self._forget_compiled()
+
+    def _set_scales(self, scales):
+        if scales != self.problem.scales:  # compiled functions hold the scales as constants
+            self._replace_problem(scales=scales)
+
+    def _forget_compiled(self):
+        state = self._state
+        jit = state.settings is not None and state.settings.jit_compile
+        eager = self.compiled and self.run_eagerly
+        state.compiled, state.objective = Compiled(eager, jit), None
+        if self.train_function is not None:  # fit may be using it
+            self.make_train_function(force=True)
+        if self.test_function is not None:
+            self.make_test_function(force=True)
+        if self.predict_function is not None:
+            self.make_predict_function(force=True)
+
+    def _refuse_untrained(self, variables):
+        """Raises `ValueError` for variables that the loss reads and nothing trains."""
+        own = {id(variable.value) for variable in self.variables}  # or frozen by its layer
+        others = [variable for variable in variables if id(variable) not in own]
+        if others:
+            frozen = [v.value for p in _PINNS if p is not self for v in p.variables]
+            refusals.refuse_untrained(others, [*frozen, *self._state.trained_elsewhere])
 
     # The model ------------------------------------------------------------------------------
 
@@ -196,7 +316,7 @@ class PINN(Trainer, metaclass=_Constructed):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        return residuals.on_sets(self, points)
+        return self.problem.residuals(points, self._step_number())
 
     def residuals_at(self, names, arrays):
         """Residuals of the named conditions on one set of points, as tensors.
@@ -210,14 +330,11 @@ class PINN(Trainer, metaclass=_Constructed):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        return residuals.residuals_at(self, names, arrays)
+        return self.problem.residuals_at(names, arrays, self._step_number())
 
-    def cached(self, key, make):
-        """What `make()` returns, kept until `compile`, a new unknown or other scales."""
-        functions = self._plain.functions
-        if key not in functions:
-            functions[key] = make()
-        return functions[key]
+    def _step_number(self):
+        """On which random directions depend."""
+        return training.step_number(self)
 
     def describe(self, print_fn=print):
         """Prints what the derivatives of each condition cost, and by what they are computed.
@@ -237,24 +354,319 @@ class PINN(Trainer, metaclass=_Constructed):
 
             pinn.describe()
         """
-        print_fn(costs.describe(self))
+        with self._state.reads.constant():
+            print_fn(costs.describe(self.problem, self._state.widths))
+
+    # Training -------------------------------------------------------------------------------
+
+    @property
+    def loss_weights(self):
+        """Dict from condition to Keras variable; assigning one takes effect without a retrace."""
+        return dict(self._require_compiled().losses.weights)
+
+    def _require_compiled(self):
+        if self._state.settings is None:
+            raise ValueError("compile the PINN first, for example pinn.compile('adam').")
+        return self._state.settings
+
+    def _losses_of(self, loss, weights):
+        conditions = self.conditions
+        doubled = [n for n, f in conditions.items() if len(residuals.draws(f.method)) == 2]
+        return Losses(list(conditions), loss, weights, self.problem.dtype.name, doubled)
+
+    def compile(
+        self,
+        optimizer="adam",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        jit_compile="auto",
+        steps_per_execution="auto",
+        run_eagerly=False,
+        **kwargs,
+    ):
+        """Configures the training, as in Keras.
+
+        Args:
+            optimizer: a Keras optimizer, or one of `kpinn.optimizers`.
+            loss: a Keras loss for all conditions, or a dict by condition; by default the mean
+                square of the residual (minus the target, where there is one).
+            loss_weights: dict from condition to number; by default one. They become variables,
+                see `loss_weights`.
+            metrics: metrics by condition, `{"data": ["mae"]}`, or for all.
+            jit_compile: whether XLA compiles the training; `"auto"` switches it on unless a layer
+                does not support it, or a condition uses `method="forward"`, which XLA would
+                compile anew in each step; and off with a warning where XLA fails to compile.
+            steps_per_execution: steps in one call of the compiled function, between which no
+                batch hook of a callback runs; `"auto"` takes all steps of an epoch where the
+                points are arrays, and one otherwise.
+            run_eagerly: whether to run without a graph, to debug.
+            **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
+        """
+        names, dtype = list(self.conditions), self.problem.dtype.name
+        jit = jit_compile
+        if jit == "auto":
+            jit = not run_eagerly and may_use_xla(self)
+        losses, logs = self._losses_of(loss, loss_weights), Logs(names, metrics, dtype)
+        choices = jit_compile, jit, steps_per_execution
+        self._state.settings = Settings(loss, metrics, *choices, losses, logs)
+        optimizer = keras.optimizers.get(optimizer)
+        super().compile(
+            optimizer=optimizer,
+            jit_compile=jit and not isinstance(optimizer, FlatOptimizer),
+            steps_per_execution=1 if steps_per_execution == "auto" else steps_per_execution,
+            run_eagerly=run_eagerly,
+            **kwargs,
+        )
+        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=dtype))
+        self._forget_compiled()
+
+    @property
+    def metrics(self):
+        """Keras's metrics, the loss of each condition and the value of each unknown."""
+        if self._state.settings is None:
+            return super().metrics
+        unknowns = [UnknownValue(name, v) for name, v in self.unknowns.items()]
+        return super().metrics + self._state.settings.logs.every() + unknowns
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The weighted sum of the conditions' losses; updates their trackers.
+
+        Args:
+            x: points.
+            y: targets by condition, or `None`.
+            y_pred: residuals by condition.
+            sample_weight: sample weights by condition, or `None`.
+            training: not used.
+
+        Returns:
+            A scalar tensor.
+        """
+        settings = self._require_compiled()
+        terms = settings.losses.terms(y_pred, y or {}, sample_weight or {})
+        for name, term in terms.items():
+            count = tf.shape(y_pred[name])[0]
+            settings.logs.trackers[name].update_state(term, sample_weight=count)
+        return settings.losses.total(terms, self.losses)
+
+    def train_step(self, batch):
+        """One step of the optimizer on a batch, as in Keras; open to be overridden."""
+        optimizer = self._at_work()
+        if isinstance(optimizer, FlatOptimizer):
+            return flat_step(self, data.as_data(batch), stale=tf.constant(True))
+        x, y, sample_weight = data.as_data(batch).parts
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            scaled = optimizer.scale_loss(loss)
+        objective = self._state.objective or self.objective
+        gradients = objective.gradient(tape, scaled)
+        optimizer.apply_gradients(zip(gradients, objective.variables, strict=True))
+        return self._step_logs(loss, x, y, sample_weight, y_pred)
+
+    def test_step(self, batch):
+        """One step of `evaluate`."""
+        x, y, sample_weight = data.as_data(batch).parts
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        return self._step_logs(loss, x, y, sample_weight, y_pred)
+
+    def _step_logs(self, loss, x, y, sample_weight, y_pred):
+        count = tf.shape(tf.nest.flatten(x)[0])[0]
+        loss_tracker(self).update_state(loss, sample_weight=count)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def compute_metrics(self, x=None, y=None, y_pred=None, sample_weight=None):
+        """Updates the metrics and returns the logs, those of the conditions in `y_pred` only.
+
+        Args:
+            x: points.
+            y: targets by condition, or `None`.
+            y_pred: residuals by condition.
+            sample_weight: not used by metrics.
+        """
+        logs = self._require_compiled().logs
+        logs.update(y_pred, y or {})
+        absent = logs.names([name for name in self.conditions if name not in y_pred])
+        found = self.get_metrics_result()
+        return {name: value for name, value in found.items() if name not in absent}
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_freq=1,
+        **kwargs,
+    ):
+        """Trains, as in Keras.
+
+        Args:
+            x: points: a dict from condition to a dict of arrays `(n, 1)`, where conditions with
+                equal points share the derivatives there; one such dict of arrays for all
+                conditions; a tuple `(points, targets)` or `(points, targets, sample_weight)`; or a
+                dataset or generator of those.
+            y: targets by condition; the residual minus the target is trained towards zero.
+            batch_size: points of each condition in a step; by default all of them.
+            epochs: number of epochs; with the optimizers of kpinn an epoch is an iteration.
+            verbose: as in Keras.
+            callbacks: Keras callbacks.
+            validation_split: refused, it has no meaning for sets of points.
+            validation_data: points, or points and targets; some conditions may be left out.
+            shuffle: whether mini-batches are drawn in a new order in each epoch.
+            class_weight: refused, it has no meaning for points.
+            sample_weight: arrays `(n,)` by condition.
+            initial_epoch: epoch to begin with.
+            steps_per_epoch: by default one for full batches, else what the largest set needs.
+            validation_freq: epochs from one validation to the next.
+            **kwargs: of `keras.Model.fit`: `validation_steps`, and others for datasets.
+
+        Returns:
+            A `keras.callbacks.History` with the keys `"loss"`, one per condition and unknown.
+
+        Raises:
+            ValueError: by name, for points, targets or settings that cannot work, before the
+                first step.
+        """
+        schedule = {
+            "batch_size": batch_size,
+            "steps_per_epoch": steps_per_epoch,
+            "shuffle": shuffle,
+        }
+        settings = kwargs | {
+            "epochs": epochs,
+            "verbose": verbose,
+            "callbacks": callbacks,
+            "validation_split": validation_split,
+            "validation_data": validation_data,
+            "class_weight": class_weight,
+            "initial_epoch": initial_epoch,
+            "validation_freq": validation_freq,
+        }
+        self._notice_changes()
+        given = x, y, sample_weight
+        return training.fit(self, PINN.train_step, given, schedule, settings)
+
+    def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
+        """Losses at points, as in Keras; `return_dict=True` gives them by name.
+
+        Args:
+            x: as in `fit`; some conditions may be left out.
+            y: targets by condition.
+            batch_size: for datasets, as in Keras.
+            sample_weight: sample weights by condition.
+            **kwargs: of `keras.Model.evaluate`.
+        """
+        self._notice_changes()
+        return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
+
+    def prepare(self, x, y=None, sample_weight=None, every=False):
+        """Points, targets and sample weights as `fit` takes them, checked, as tensors.
+
+        Args:
+            x: points, or a tuple with targets and sample weights.
+            y: targets by condition.
+            sample_weight: sample weights by condition.
+            every: whether each condition must have points.
+
+        Returns:
+            A `kpinn.problem.points.Data`.
+
+        Raises:
+            ValueError: by name, for a missing, empty, non-finite or misshapen array.
+        """
+        return data.prepare(self.problem, x, y, sample_weight, every)
+
+    @property
+    def training_points(self):
+        """The points that `fit` trains on now, as it took them; for callbacks.
+
+        Example:
+
+            residuals = pinn.residuals(pinn.training_points)
+        """
+        return training.training_data(self).points
+
+    def replace_points(self, x, y=None, sample_weight=None):
+        """Trains on other points from the next epoch on; for callbacks.
+
+        Args:
+            x: points as in `fit`. Conditions that are left out keep theirs.
+            y: targets by condition; conditions with new points have no others.
+            sample_weight: sample weights by condition; likewise.
+
+        Raises:
+            ValueError: as in `fit`, and if the optimizer needs the same points in each step.
+
+        Example:
+
+            def draw(epoch, logs):
+                pinn.replace_points({"heat": box.sample(1_000, seed=epoch)})
+
+            pinn.fit(points, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=draw)])
+        """
+        new = self.prepare(x, y, sample_weight)
+        training.train_on(self, data.replaced(training.training_data(self), new))
+
+    def replace_weights(self, sample_weight):
+        """Trains with other sample weights from the next epoch on; for callbacks.
+
+        Args:
+            sample_weight: arrays `(n,)` by condition. Conditions that are left out keep theirs.
+
+        Raises:
+            ValueError: as in `fit`, and if the optimizer needs the same weights in each step.
+
+        Example:
+
+            weights = {"heat": np.exp(-t)}
+            pinn.replace_weights(weights)
+        """
+        points, targets, weights = training.training_data(self).parts
+        new = self.prepare(points, None, sample_weight).sample_weight
+        training.train_on(self, data.Data(points, targets, weights | new))
+
+    def _at_work(self):
+        """The optimizer of the present stage."""
+        return current(self.optimizer)
+
+    def _use(self, optimizer):
+        """Begins a stage of a `Sequence`."""
+        if isinstance(self.optimizer, Sequence):
+            self.optimizer._plain.current = optimizer
 
     # After training -------------------------------------------------------------------------
+
+    def _prediction(self):
+        self._notice_changes()
+        return prediction.Prediction(self.problem, self._state.compiled, self._step_number())
 
     def residuals(self, points, batch_size=prediction.BATCH):
         """Residuals at points, minus the targets that are given with them.
 
         Args:
             points: as in `fit`, with targets too; some conditions may be left out.
-            batch_size: most points at a time.
+            batch_size: most points at a time; a condition that takes its points together, as with
+                a mean over them, gets all of them at a time.
 
         Returns:
             A dict from condition to numpy array `(n, k)`.
         """
-        return prediction.residuals(self, self._prepare(points), batch_size)
+        return self._prediction().residuals(self.prepare(points), batch_size)
 
     def predict(self, x, batch_size=prediction.BATCH, **kwargs):
         """Residuals, the outputs of the model; see `predict_fields` for the solution."""
+        self._notice_changes()
         if data.is_stream(x):
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, batch_size)
@@ -274,7 +686,7 @@ class PINN(Trainer, metaclass=_Constructed):
 
             u_x = pinn.predict_fields({"t": t, "x": x}, "u_x")["u_x"]
         """
-        return prediction.predict_fields(self, points, names, batch_size)
+        return self._prediction().fields(points, names, resolve(self.method), batch_size)
 
     def export(self, path, derivatives=None):
         """Writes a SavedModel that is served without kpinn and without Keras.
@@ -296,13 +708,40 @@ class PINN(Trainer, metaclass=_Constructed):
             served = tf.saved_model.load("heat")
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
         """
-        export.export(self, path, derivatives)
+        variables = [variable.value for variable in self.variables]
+        with self._state.reads.constant():
+            method, widths = resolve(self.method), self._state.widths
+            export.export(self.problem, method, variables, widths, path, derivatives)
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
-        return saving.config(self)
+        state = self._state
+        first = state.first_unknowns
+        later = {name: v for name, v in self.unknowns.items() if name not in first}
+        return saving.config(state.arguments, later, self.problem.scales) | {"name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The inverse of `get_config`."""
-        return saving.from_config(cls, config, custom_objects)
+        arguments, unknowns, scales = saving.from_config(config, custom_objects)
+        pinn = cls(**arguments)
+        for unknown in unknowns:
+            pinn.unknown(**unknown)
+        pinn._set_scales(scales)
+        return pinn
+
+    def get_compile_config(self):
+        """The arguments of `compile`, with the present loss weights."""
+        if not self.compiled:
+            return None
+        if not self.optimizer.built:  # it is loaded with its variables
+            self.optimizer.build(self.trainable_variables)
+        return saving.compile_config(self.optimizer, self._state.settings, self.run_eagerly)
+
+    def compile_from_config(self, config):
+        """Compiles as the saved model was compiled; the optimizer gets its variables."""
+        self.compile(**saving.compile_arguments(config))
+        self.optimizer.build(self.trainable_variables)
+
+
+PINN.__init__ = _completed(PINN.__init__, PINN)

@@ -404,7 +404,7 @@ def test_how_a_model_is_compiled_is_saved(tmp_path):
     pinn.save(tmp_path / "decay.keras")
     loaded = keras.saving.load_model(tmp_path / "decay.keras")
     assert loaded.optimizer.get_config() == pinn.optimizer.get_config()
-    assert loaded._plain.jit_compile == pinn._plain.jit_compile
+    assert loaded.objective.compiled.jit == pinn.objective.compiled.jit
 
 
 # Ends --------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from keras import ops
 from problems import Formula
 
 import kpinn
-from kpinn.objective.functions_of_theta import evaluator_of
 from kpinn.optimizers import LevenbergMarquardt
+from kpinn.training.flat import FlatFunctions
 
 X = np.linspace(0.1, 1.4, 9)
 
@@ -57,11 +57,9 @@ def without_negative(hessian):
 
 
 def products(pinn, points):
-    """`J^T J` of the evaluator, and whether it gives residuals."""
-    data = pinn._prepare(points, every=True)
-    pinn._remember(data)
-    evaluator = evaluator_of(pinn)
-    objective, theta = evaluator.objective(data), evaluator.theta()
+    """`J^T J` of the objective, and whether it gives residuals."""
+    data = pinn.prepare(points, every=True)
+    objective, theta = FlatFunctions(pinn.objective).on(data), pinn.objective.theta()
     start = tf.zeros((theta.shape[0],) * 2, theta.dtype)
 
     def add(total, rows, _):

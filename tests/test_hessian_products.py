@@ -9,7 +9,7 @@ from problems import heat_points, small_heat
 import kpinn
 from kpinn.optimizers import ScipyMinimize
 from kpinn.optimizers.scipy.minimize import HESSIAN_METHODS
-from kpinn.training.scipy_loop import Losses, hessian_product
+from kpinn.training.scipy_loop import Functions
 
 METHODS = {
     "taylor": 1e-7,
@@ -23,10 +23,9 @@ METHODS = {
 def of_pinn(pinn, points):
     """The parameters, and the gradient and the product as functions of them."""
     pinn.compile("adam", jit_compile=False, loss_weights={"start": 3.0})
-    data = pinn._prepare(points)
-    pinn._remember(data)
-    losses, theta = Losses(pinn, data), kpinn.destructure(pinn)[0].numpy()
-    return theta, lambda t: losses.value_and_gradient(t)[1], hessian_product(pinn, data)
+    data = pinn.prepare(points)
+    functions, theta = Functions(pinn.objective, data), kpinn.destructure(pinn)[0].numpy()
+    return theta, lambda t: functions.value_and_gradient(t)[1], functions.hessian_product
 
 
 class Heat(kpinn.PINN):
@@ -93,7 +92,7 @@ def test_the_hessian_is_symmetric_and_that_of_a_quadratic_is_exact():
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), "x", "u", conditions=[zero]
     )
     pinn.compile("adam", jit_compile=False)
-    product = hessian_product(pinn, pinn._prepare({"x": x}))
+    product = Functions(pinn.objective, pinn.prepare({"x": x})).hessian_product
     rows = np.hstack([x, np.ones_like(x)])
     found = np.stack([product(np.array([0.3, -0.2]), vector) for vector in np.eye(2)])
     np.testing.assert_allclose(found, 2 * rows.T @ rows / 7, rtol=1e-12)

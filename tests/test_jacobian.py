@@ -205,12 +205,12 @@ def small(**compile_arguments):
 
 def by_tape(pinn, points):
     """TensorFlow's Jacobian, with a backward pass for each row."""
-    data, values = pinn._prepare(points), [v.value for v in pinn.trainable_variables]
+    data, values = pinn.prepare(points), [v.value for v in pinn.trainable_variables]
 
     @tf.function(autograph=False)
     def compute():
         with tf.GradientTape() as tape:
-            residuals = residual_vector(pinn, data)
+            residuals = residual_vector(pinn.objective, data)
         parts = tape.jacobian(
             residuals, values, unconnected_gradients="zero", experimental_use_pfor=False
         )
@@ -221,8 +221,8 @@ def by_tape(pinn, points):
 
 def by_differences(pinn, points, direction):
     """The derivative of the residuals along a direction, by differences of fourth order."""
-    data, step = pinn._prepare(points), 2.5e-4
-    compute = tf.function(lambda: residual_vector(pinn, data), autograph=False)
+    data, step = pinn.prepare(points), 2.5e-4
+    compute = tf.function(lambda: residual_vector(pinn.objective, data), autograph=False)
     theta = np.concatenate([v.numpy().ravel() for v in pinn.trainable_variables])
     values = {}
     for offset in (-2, -1, 1, 2, 0):
@@ -382,10 +382,9 @@ MEAN_SQUARES = {
 
 
 def loss_and_gradient(pinn, points):
-    data = pinn._prepare(points)
+    data = pinn.prepare(points)
     with tf.GradientTape() as tape:
-        terms = pinn._objective.terms(pinn.call(data.points), data.targets, data.sample_weight)
-        loss = pinn._objective.total(terms)
+        loss, _, _ = pinn.objective.loss(data)
     values = [variable.value for variable in pinn.trainable_variables]
     parts = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return float(loss), np.concatenate([part.numpy().ravel() for part in parts])
@@ -470,14 +469,16 @@ def spread(u, u_x):
 
 def test_row_by_row_in_xla():
     pinn, points = make(mlp(3), [spread, value]), BOX.sample(4, seed=0)
-    data, expected = pinn._prepare(points), by_tape(pinn, points)
-    call = tf.function(lambda: residual_jacobian(pinn, data), autograph=False, jit_compile=True)
+    data, expected = pinn.prepare(points), by_tape(pinn, points)
+    call = tf.function(
+        lambda: residual_jacobian(pinn.objective, data), autograph=False, jit_compile=True
+    )
     with pytest.warns(kpinn.DerivativeFallbackWarning, match="'spread': Mean .* may mix"):
         matrix, _ = call()
     assert_close(matrix.numpy(), expected)
 
 
-@pytest.mark.parametrize("form", ["eager", "graph", "XLA"])
+@pytest.mark.parametrize("form", ["graph", "XLA"])
 @pytest.mark.parametrize(
     ("name", "method"),
     [("mlp", "auto"), ("attention", "finite_difference"), ("convolution", "reverse")],
@@ -485,10 +486,9 @@ def test_row_by_row_in_xla():
 def test_within_compiled_functions(form, name, method):
     pinn = make(NETWORKS[name](), [value, burgers], method)
     points = BOX.sample(5, seed=0)
-    data = pinn._prepare(points)
-    function = functools.partial(residual_jacobian, pinn)
-    if form != "eager":
-        function = tf.function(function, autograph=False, jit_compile=form == "XLA")
+    data = pinn.prepare(points)
+    function = functools.partial(residual_jacobian, pinn.objective)
+    function = tf.function(function, autograph=False, jit_compile=form == "XLA")
     expected = kpinn.jacobian(pinn, points)
     for actual, each in zip(function(data), expected, strict=True):
         assert_close(actual.numpy(), each, 1e-5 if method == "finite_difference" else 1e-13)
@@ -497,10 +497,10 @@ def test_within_compiled_functions(form, name, method):
 def test_a_compiled_loop_of_steps_solves_a_problem():
     """Gauss and Newton with a little damping, all steps in one call of XLA."""
     pinn, points = small(loss_weights={"value": 10.0})
-    data, variables = pinn._prepare((points, {"value": np.ones(4)})), pinn.trainable_variables
+    data, variables = pinn.prepare((points, {"value": np.ones(4)})), pinn.trainable_variables
 
     def step(i, _):
-        matrix, residuals = residual_jacobian(pinn, data)
+        matrix, residuals = residual_jacobian(pinn.objective, data)
         normal = tf.matmul(matrix, matrix, transpose_a=True)
         right = tf.linalg.matvec(matrix, residuals, transpose_a=True)
         change = tf.linalg.cholesky_solve(
@@ -527,20 +527,20 @@ def test_a_compiled_loop_of_steps_solves_a_problem():
 def test_products_without_the_matrix():
     pinn, points = small(loss_weights={"value": 3.0})
     matrix, residuals = kpinn.jacobian(pinn, points)
-    data, rng = pinn._prepare(points), np.random.default_rng(0)
+    data, rng = pinn.prepare(points), np.random.default_rng(0)
     right, left = (rng.normal(size=size) for size in matrix.shape[::-1])
     assert_close(kpinn.jacobian_vector_product(pinn, points, right), matrix @ right, 1e-12)
     assert_close(kpinn.vector_jacobian_product(pinn, points, left), left @ matrix, 1e-12)
     for jit in (False, True):
         forward = tf.function(
-            lambda v: residual_jvp(pinn, data, v), autograph=False, jit_compile=jit
+            lambda v: residual_jvp(pinn.objective, data, v), autograph=False, jit_compile=jit
         )
         backward = tf.function(
-            lambda v: residual_vjp(pinn, data, v), autograph=False, jit_compile=jit
+            lambda v: residual_vjp(pinn.objective, data, v), autograph=False, jit_compile=jit
         )
         assert_close(forward(tf.constant(right)).numpy(), matrix @ right, 1e-12)
         assert_close(backward(tf.constant(left)).numpy(), left @ matrix, 1e-12)
-    assert_close(residual_vector(pinn, data).numpy(), residuals, 1e-14)
+    assert_close(residual_vector(pinn.objective, data).numpy(), residuals, 1e-14)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
@@ -585,10 +585,10 @@ def without_parameters():
 
 def dynamic_points():
     pinn, points = small()
-    data = pinn._prepare(points)
+    data = pinn.prepare(points)
     specs = {"t": tf.TensorSpec((None, 1), tf.float64), "x": tf.TensorSpec((None, 1), tf.float64)}
     call = tf.function(
-        lambda arrays: residual_jacobian(pinn, Data({"burgers": arrays}, {}, {})),
+        lambda arrays: residual_jacobian(pinn.objective, Data({"burgers": arrays}, {}, {})),
         input_signature=[specs],
         autograph=False,
     )

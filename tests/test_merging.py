@@ -15,6 +15,9 @@ from kpinn.derivatives.methods.taylor import Plan
 from kpinn.derivatives.requests import Space, parse_all
 from kpinn.problem import merging
 from kpinn.problem.affine import affine
+from kpinn.problem.arguments import Quantity
+from kpinn.problem.points import widths_of
+from kpinn.problem.problem import Problem
 
 VISCOSITY = 0.01 / math.pi
 
@@ -226,17 +229,18 @@ def readable(found, factor):
 @pytest.mark.parametrize("condition, factors, before, after", CONDITIONS)
 def test_what_is_found(condition, factors, before, after):
     pinn = kpinn.PINN(network(2), "t x", "u", conditions=[condition])
-    problem, arrays = pinn._plain.problem, points_of(condition)
-    function = pinn.conditions[condition.__name__]
-    shapes = problem.shapes(function, arrays)
-    names = [name for name in function.arguments if name.startswith(("u_", "laplacian"))]
-    known = merging.known(problem, function)
+    problem, arrays = pinn.problem, points_of(condition)
+    function, widths = pinn.conditions[condition.__name__], widths_of(arrays)
+    arguments = problem.arguments_at(function, widths)
+    shapes = {argument.name: problem.names.shape(argument, widths) for argument in arguments}
+    names = [name for name in shapes if name.startswith(("u_", "laplacian"))]
+    known = [argument.name for argument in merging.known(problem, function, widths)]
     found = affine(function, shapes, names, known, problem.dtype)
     assert {name: readable(found, factor) for name, factor in found.factors.items()} == {
         name: {"": factor} if isinstance(factor, float) else factor
         for name, factor in factors.items()
     }
-    made = merging.merges(problem, [function], arrays)
+    made = merging.merges(problem, [function], widths)
     assert merging.count(problem, [function], {}) == before
     assert merging.count(problem, [function], made) == after
 
@@ -282,8 +286,8 @@ class Inverse(kpinn.PINN):
 @pytest.mark.parametrize("compiled", ({}, {"jit_compile": True}))
 def test_a_trained_factor_gets_its_gradient(names, compiled):
     pinn = Inverse(network(2))
-    arrays, problem = points_of(burgers), pinn._plain.problem
-    found = merging.merges(problem, [pinn.conditions[name] for name in names], arrays)
+    arrays, problem = points_of(burgers), pinn.problem
+    found = merging.merges(problem, [pinn.conditions[name] for name in names], widths_of(arrays))
     assert bool(found) == (len(names) == 1)  # two operators are no gain over two derivatives
 
     def gradients(**how):
@@ -316,7 +320,7 @@ def test_a_network_as_a_factor_gets_its_gradient(compiled):
 
     pinn = Conductor(network(2), network(1))
     arrays = points_of(burgers)
-    assert merging.merges(pinn._plain.problem, list(pinn.conditions.values()), arrays)
+    assert merging.merges(pinn.problem, list(pinn.conditions.values()), widths_of(arrays))
 
     def gradients():
         with tf.GradientTape() as tape:
@@ -375,9 +379,9 @@ def test_fields_that_share_an_operator():
 
     pinn = NavierStokes(network(3, 3))
     functions, arrays = list(pinn.conditions.values()), drawn("t x y")
-    found = merging.merges(pinn._plain.problem, functions, arrays)
-    assert merging.count(pinn._plain.problem, functions, {}) == 5
-    assert merging.count(pinn._plain.problem, functions, found) == 4
+    found = merging.merges(pinn.problem, functions, widths_of(arrays))
+    assert merging.count(pinn.problem, functions, {}) == 5
+    assert merging.count(pinn.problem, functions, found) == 4
     assert not found["mass"].arguments
 
 
@@ -469,14 +473,14 @@ class Sets(kpinn.PINN):
 @pytest.mark.parametrize("compiled", (False, True))
 def test_sets_on_which_the_same_is_asked_go_through_the_network_together(compiled, monkeypatch):
     asked = []
-    values = kpinn.conditions.Problem.values
+    values = Problem.values
 
-    def counted(self, names, arrays, *args):
-        if any(self.network_request(name) or self.derived_field(name) for name in names):
-            asked.append(sorted(names))
-        return values(self, names, arrays, *args)
+    def counted(self, arguments, *args, **kwargs):
+        if any(isinstance(argument, Quantity) for argument in arguments):
+            asked.append(sorted(argument.name for argument in arguments))
+        return values(self, arguments, *args, **kwargs)
 
-    monkeypatch.setattr(kpinn.conditions.Problem, "values", counted)
+    monkeypatch.setattr(Problem, "values", counted)
     pinn = Sets(network(2))
     points = {name: drawn("t x", 3 + i) for i, name in enumerate(pinn.conditions)}
     points["walls"]["f"] = np.ones((5, 1))

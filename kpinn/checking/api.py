@@ -24,19 +24,21 @@ from kpinn.checking.subject import (
 from kpinn.derivatives.api import (
     Taylor,
     directions_of,
+    inference,
     input_dtype,
     join_points,
     resolve,
     space_of,
     split_points,
 )
+from kpinn.derivatives.api import epsilon as machine_epsilon
 from kpinn.derivatives.context import EPSILON
 from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.requests import parse, parse_all
 from kpinn.derivatives.tracing import TraceError
 from kpinn.pinn import PINN
 from kpinn.problem import points as data
-from kpinn.problem.conditions import Problem
+from kpinn.problem.arguments import Array, Quantity
 
 
 def check_derivatives(
@@ -176,8 +178,8 @@ def _title(errors, count, best, own):
 
 
 def _check_pinn(pinn, points, requests, count, seed):
-    problem = pinn._plain.problem
-    prepared = data.prepare(problem, pinn.conditions, points).points
+    problem = pinn.problem
+    prepared = data.prepare(problem, points).points
     by_name = data.scales(prepared, problem.space.coordinates)
     parts = problem.space.coordinates.items()
     scales = np.concatenate([np.full(part.stop - part.start, by_name[n]) for n, part in parts])
@@ -204,16 +206,16 @@ def _take_larger(errors, others):
 
 def _sets(pinn, prepared, requests):
     """What to check where: triples of requests by name, arrays and a method."""
-    problem, shared = pinn._plain.problem, data.is_shared(prepared)
+    problem, shared = pinn.problem, data.is_shared(prepared)
     sets, failures = {}, []
     for condition, function in pinn.conditions.items():
         arrays = prepared if shared else prepared.get(condition)
         if arrays is None:
             continue
-        method = pinn._plain.methods[condition]
+        method = function.method
         key = str(method) if shared else condition
         try:
-            asked = _asked(problem, function.arguments if requests is None else requests, arrays)
+            asked = _asked(problem, _names_of(function) if requests is None else requests, arrays)
         except ValueError as error:  # a direction that other points have
             failures.append(error)
         else:
@@ -227,7 +229,8 @@ def _sets(pinn, prepared, requests):
 def _asked(problem, requests, arrays):
     """Requests by name, with those that derived fields are made of."""
     vectors = directions_of(arrays, problem.space)
-    known = {*problem.space.coordinates, *problem.unknowns, *arrays}
+    known = {*problem.space.coordinates, *problem.unknowns}
+    known |= {name for name in arrays if name not in problem.space.fields}
     if isinstance(requests, tuple | list):
         requests = [name for name in requests if name not in known]
     found = {}
@@ -237,17 +240,22 @@ def _asked(problem, requests, arrays):
         request = waiting.pop(0)
         found[request.name] = request
         if request.field in problem.derived:
-            inner = problem.derived[request.field].arguments
+            inner = _names_of(problem.derived[request.field])
             inner = [name for name in inner if name not in known and name not in found]
             waiting += [parse(name, problem.space, vectors) for name in inner]
     return found
 
 
+def _names_of(function):
+    """The arguments that may be fields, derivatives or operators."""
+    return [a.name for a in function.arguments if isinstance(a, Quantity | Array)]
+
+
 def _subjects(pinn, columns, scales):
     """The PINN as it is, and in float64 or again as it is."""
-    problem = pinn._plain.problem
+    problem = pinn.problem
     own = _of_problem(pinn, pinn.network, pinn.unknowns, problem.dtype, columns, scales)
-    network = of_function(pinn.network, problem.network_space, problem.dtype, columns, scales)
+    network = of_function(pinn.network, problem.names.network, problem.dtype, columns, scales)
     copy = in_float64(pinn.network, network, columns, scales)
     if copy is None:
         return own, own
@@ -263,26 +271,30 @@ def _subjects(pinn, columns, scales):
 
 def _of_problem(pinn, network, unknowns, dtype, columns, scales):
     """The `Subject` of the fields of a PINN, derived ones too, with a network."""
-    known = pinn._plain.problem
-    by_name = by_coordinate(known.space, scales)
-    derived = list(known.derived.values())
-    problem = Problem(network, pinn.coordinates, pinn.fields, derived, unknowns, by_name)
-    problem.dtype, least = dtype, problem.epsilon
-    if isinstance(network, InFloat64):
-        problem.epsilon = least = EPSILON[tf.float64]
-    space = problem.space
+    space = pinn.problem.space
+    in_float64 = isinstance(network, InFloat64)
+    least = EPSILON[tf.float64] if in_float64 else machine_epsilon(network, dtype)
+    problem = pinn.problem.replaced(
+        network=inference(network, pinn.problem.names.network),
+        unknowns=unknowns,
+        scales=by_coordinate(space, scales),
+        dtype=dtype,
+        epsilon=least,
+    )
 
     def split(points):
         return {name: points[:, part] for name, part in space.coordinates.items()}
 
     def fields(points):
-        values = problem.values(list(space.fields), split(points), Taylor())
+        asked = problem.quantities(space.fields, {})
+        values = problem.values(asked, split(points), Taylor())
         return tf.concat([values[name] for name in space.fields], axis=1)
 
     def values(requests, points, directions, method):
         names = [request.name for request in requests if not request.terms]
         sums = [request for request in requests if request.terms]
-        return problem.values(names, split(points) | directions, method, sums)
+        asked = problem.quantities(names, {n: v.shape[-1] for n, v in directions.items()})
+        return problem.values(asked, split(points) | directions, method, sums)
 
     points = columns.astype(dtype.as_numpy_dtype)
     variables = variables_of(network, points)

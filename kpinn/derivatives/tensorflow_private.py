@@ -1,6 +1,7 @@
 """The private names of TensorFlow that the engine needs."""
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
 from tensorflow.python.ops import control_flow_util
 
@@ -32,3 +33,6 @@ def forget_gradient(operation):
 def compiled_by_xla():
     """Whether what is traced now is compiled by XLA."""
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+VariableWatcher = record.VariableWatcher  # a scope that lists the trainable variables read in it

@@ -18,61 +18,45 @@ import tensorflow as tf
 
 from kpinn.objective.losses import Mean
 from kpinn.objective.weighted_residuals import (
-    check_squares,
-    check_weights,
     is_square,
     point_weights,
 )
 from kpinn.problem import refusals
-from kpinn.problem.points import in_order, sets_of
+from kpinn.problem.arguments import Quantity
+from kpinn.problem.points import in_order, sets_of, widths_of
 
 
-def all_squares(pinn):
+def all_squares(losses):
     """Whether the losses of all conditions are mean squares."""
-    return all(is_square(loss) for loss in pinn._objective.losses.values())
+    return all(is_square(loss) for loss in losses.functions.values())
 
 
-def check_losses(pinn, data, optimizer):
-    """Raises `ValueError` for losses and weights that an optimizer cannot do with.
-
-    Args:
-        pinn: the `PINN`, compiled.
-        data: a `Data`.
-        optimizer: one of `kpinn.optimizers`, or of Keras, which take any.
-    """
-    convex = getattr(optimizer, "convex", False)
-    if getattr(optimizer, "least_squares", False) or (convex and all_squares(pinn)):
-        check_squares(pinn, data)
-    elif convex:
-        check_weights(pinn, data)
-
-
-def roots_of(pinn, data):
+def roots_of(objective, data):
     """The roots of half the Hessians of the loss at the points.
 
     Args:
-        pinn: the `PINN`, compiled.
+        objective: the `Objective`.
         data: a `Data`.
 
     Returns:
         A dict from condition to a tensor `(n, k^2)`, the rows of symmetric matrices.
     """
     found = {}
-    for names, arrays in sets_of(pinn, data.points):
+    for names, arrays in sets_of(objective.problem, data.points):
         for name in names:
-            outputs, residual = _outputs(pinn, name, arrays)
-            loss = _point_loss(pinn, name, data.targets.get(name), residual)
-            found[name] = _root(outputs, loss, _weights(pinn, name, data, outputs))
+            outputs, residual = _outputs(objective, name, arrays)
+            loss = _point_loss(objective, name, data.targets.get(name), residual)
+            found[name] = _root(outputs, loss, _weights(objective, name, data, outputs))
     return found
 
 
-def scaled_outputs(pinn, data, roots):
+def scaled_outputs(objective, data, roots):
     """Dicts by condition: what the loss depends on times a root `(n, k)`, its points and root."""
     products, points = {}, {}
-    for names, arrays in sets_of(pinn, data.points):
+    for names, arrays in sets_of(objective.problem, data.points):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
         for name in names:
-            y, root = _side_by_side(_outputs(pinn, name, arrays)[0]), roots[name]
+            y, root = _side_by_side(_outputs(objective, name, arrays)[0]), roots[name]
             size = y.shape[1]
             columns = [
                 tf.reduce_sum(root[:, size * i : size * (i + 1)] * y, axis=1, keepdims=True)
@@ -80,21 +64,18 @@ def scaled_outputs(pinn, data, roots):
             ]
             products[name] = tf.concat(columns, axis=1)
             points[name] = [*arrays.values(), root]
-    return in_order(pinn, products), in_order(pinn, points)
+    return in_order(objective.problem, products), in_order(objective.problem, points)
 
 
-def _outputs(pinn, name, arrays):
+def _outputs(objective, name, arrays):
     """What the loss of a condition depends on, a list of tensors, and its residual from these."""
-    problem, function = pinn._plain.problem, pinn._plain.conditions[name]
-    asked = [
-        argument
-        for argument in function.arguments
-        if problem.network_request(argument) is not None or problem.derived_field(argument)
-    ]
-    if not isinstance(pinn._objective.losses[name], Mean) or not asked:
-        residual = pinn.residuals_at((name,), arrays)[name]
+    problem, function = objective.problem, objective.problem.conditions[name]
+    arguments = problem.arguments_at(function, widths_of(arrays))
+    asked = [argument.name for argument in arguments if isinstance(argument, Quantity)]
+    if not isinstance(objective.losses.functions[name], Mean) or not asked:
+        residual = problem.residuals_at((name,), arrays)[name]
         return [residual], lambda outputs: outputs[0]
-    values = problem.values(function.arguments, arrays, pinn._plain.methods[name])
+    values = problem.values(arguments, arrays, function.method)
     points = next(iter(arrays.values()))
 
     def residual(outputs):
@@ -104,12 +85,12 @@ def _outputs(pinn, name, arrays):
     return [values[argument] for argument in asked], residual
 
 
-def _point_loss(pinn, name, target, residual):
+def _point_loss(objective, name, target, residual):
     """The loss at each point as a function of what it depends on."""
 
     def loss(outputs):
         found = residual(outputs)
-        values = pinn._objective.at_points(name, target, found)
+        values = objective.losses.at_points(name, target, found)
         if values.shape != found.shape[:1]:
             raise ValueError(
                 f"the loss of condition {name!r} has the shape {tuple(values.shape)}: its "
@@ -120,11 +101,11 @@ def _point_loss(pinn, name, target, residual):
     return loss
 
 
-def _weights(pinn, name, data, outputs):
-    objective, (first, *_) = pinn._objective, outputs
-    factor = tf.cast(tf.convert_to_tensor(objective.weights[name]), first.dtype)
+def _weights(objective, name, data, outputs):
+    losses, first = objective.losses, outputs[0]
+    factor = tf.cast(tf.convert_to_tensor(losses.weights[name]), first.dtype)
     weight = data.sample_weight.get(name)
-    return point_weights(first.shape[0], factor, weight, objective.reduction(name))
+    return point_weights(first.shape[0], factor, weight, losses.reduction(name))
 
 
 def _root(outputs, loss, weights):

@@ -1,4 +1,4 @@
-"""Losses beyond those of Keras, and the objective: what a PINN's conditions add up to."""
+"""The losses of conditions, and losses beyond those of Keras."""
 
 import keras
 from keras import ops
@@ -52,8 +52,8 @@ class Product(keras.losses.Loss):
         return ops.mean(first * second, axis=-1)
 
 
-class Objective:
-    """The loss of every condition, its weight (a variable), its tracker and its metrics.
+class Losses:
+    """The loss of every condition and its weight, a variable.
 
     It computes in the dtype of the residuals, where Keras's own compiled loss would compute in
     `floatx`, and conditions may be left out, as in validation.
@@ -61,27 +61,26 @@ class Objective:
     Args:
         names: names of the conditions.
         loss: a loss for all conditions or a dict by condition; by default the mean square.
-        loss_weights: `None` or a dict from condition to number; by default one.
-        metrics: `None`, Keras metrics for all conditions, or a dict by condition.
+        weights: `None` or a dict from condition to number; by default one.
         dtype: dtype of the residuals.
         doubled: names of conditions with two draws, whose loss is a `Product` by default.
+
+    Attributes:
+        functions: dict from condition to its loss.
+        weights: dict from condition to a Keras variable.
 
     Raises:
         ValueError: for a name that is not a condition, or a weight that is not a number.
     """
 
-    def __init__(self, names, loss, loss_weights, metrics, dtype, doubled=()):
+    def __init__(self, names, loss=None, weights=None, dtype="float32", doubled=()):
         by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
-        loss_weights = dict(loss_weights or {})
-        for argument, given in (("loss", by_name), ("loss_weights", loss_weights)):
+        weights = dict(weights or {})
+        for argument, given in (("loss", by_name), ("loss_weights", weights)):
             check_known(given, names, f"{argument} names")
         usual = {name: Product() if name in doubled else "mse" for name in names}
-        self.losses = {n: keras.losses.get(by_name.get(n) or usual[n]) for n in names}
-        self.weights = {name: _weight(name, loss_weights.get(name, 1.0), dtype) for name in names}
-        self.trackers = {name: keras.metrics.Mean(name=name, dtype=dtype) for name in names}
-        given = metrics if isinstance(metrics, dict) else dict.fromkeys(names, metrics or ())
-        check_known(given, names, "metrics names")
-        self.metrics = {name: _metrics(name, given.get(name), dtype) for name in names}
+        self.functions = {n: keras.losses.get(by_name.get(n) or usual[n]) for n in names}
+        self.weights = {name: _weight(name, weights.get(name, 1.0), dtype) for name in names}
 
     def terms(self, residuals, targets, sample_weight):
         """The loss of each condition, before its weight.
@@ -108,48 +107,19 @@ class Objective:
             target: like the residual, or `None` for zeros.
             residual: a tensor `(n, k)`.
         """
-        loss = self.losses[name]
+        loss = self.functions[name]
         target = ops.zeros_like(residual) if target is None else target
         target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
         return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
 
     def reduction(self, name):
         """How the losses at the points become one: the reduction of a Keras loss."""
-        return getattr(self.losses[name], "reduction", "sum_over_batch_size")
-
-    def update_metrics(self, residuals, targets):
-        """Updates the metrics of the conditions that there are residuals of."""
-        for name, residual in residuals.items():
-            target = targets.get(name)
-            target = ops.zeros_like(residual) if target is None else target
-            for metric in self.metrics[name]:
-                metric.update_state(target, residual)
-
-    def names_in_logs(self, conditions):
-        """Names of the trackers and metrics of conditions."""
-        metrics = [metric.name for name in conditions for metric in self.metrics[name]]
-        return {*conditions, *metrics}
+        return getattr(self.functions[name], "reduction", "sum_over_batch_size")
 
     def total(self, terms, regularization=()):
         """The weighted sum of the terms and the regularization losses."""
         parts = [ops.convert_to_tensor(self.weights[name]) * term for name, term in terms.items()]
         return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
-
-
-def _metrics(name, given, dtype):
-    """Keras metrics under the names that Keras gives them, `"data_mae"`."""
-    given = given if isinstance(given, list | tuple) else [given] if given else []
-    metrics = []
-    for metric in given:
-        found = keras.metrics.get(metric)
-        label = metric if isinstance(metric, str) else getattr(found, "name", None)
-        label = f"{name}_{label or found.__name__}"
-        if isinstance(found, keras.metrics.Metric):
-            config = found.get_config() | {"name": label, "dtype": dtype}
-            metrics.append(type(found).from_config(config))
-        else:
-            metrics.append(keras.metrics.MeanMetricWrapper(found, name=label, dtype=dtype))
-    return metrics
 
 
 def _weight(name, value, dtype):

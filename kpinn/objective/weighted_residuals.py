@@ -1,4 +1,4 @@
-"""The residuals of a PINN, weighted so that the sum of their squares is the loss.
+"""The residuals of conditions, weighted so that the sum of their squares is the loss.
 
 A residual with the sample weight `s` in a condition with the loss weight `w` and `m` residuals is
 `sqrt(w s / m)` times the residual minus its target.
@@ -11,24 +11,32 @@ import tensorflow as tf
 from kpinn.problem.points import in_order, minus_target, sets_of
 
 
-def weighted_residuals(pinn, data, weighted=True):
-    """Dicts by condition: residual minus target `(n, k)`, the same weighted, its points."""
+def weighted_residuals(objective, data, weighted=True):
+    """Dicts by condition: residual minus target `(n, k)`, the same weighted, its points.
+
+    Args:
+        objective: the `Objective`.
+        data: a `Data`.
+        weighted: whether the second are weighted.
+    """
     if weighted:
-        _refuse_regularizers(pinn)
+        refuse_regularizers(objective)
+    problem = objective.problem
     differences, products, points = {}, {}, {}
-    for names, arrays in sets_of(pinn, data.points):
+    for names, arrays in sets_of(problem, data.points):
         arrays = {name: tf.stop_gradient(tf.convert_to_tensor(a)) for name, a in arrays.items()}
-        for name, residual in pinn.residuals_at(names, arrays).items():
+        for name, residual in problem.residuals_at(names, arrays).items():
             residual = minus_target(name, residual, data.targets.get(name))
             differences[name], weight = residual, data.sample_weight.get(name)
-            factor = _row_factors(pinn, name, residual, weight) if weighted else 1.0
+            factor = _row_factors(objective, name, residual, weight) if weighted else 1.0
             products[name] = residual * factor
             points[name] = list(arrays.values())
-    return tuple(in_order(pinn, found) for found in (differences, products, points))
+    return tuple(in_order(problem, found) for found in (differences, products, points))
 
 
-def _refuse_regularizers(pinn):
-    if pinn.losses:
+def refuse_regularizers(objective):
+    """Raises `ValueError` for losses of layers, which are no residuals."""
+    if objective.regularization():
         raise ValueError(
             "the network has regularization losses, which are no residuals: their part of the "
             "loss would be missing. Take the regularizers out of the network."
@@ -40,24 +48,18 @@ def is_square(loss):
     return loss is keras.losses.mean_squared_error or type(loss) is keras.losses.MeanSquaredError
 
 
-def _loss(pinn, name):
-    """The reduction of the loss of a condition, and its weight."""
-    objective = pinn._plain.objective
-    if objective is None and getattr(pinn._plain.methods[name], "draws", 1) > 1:
-        pinn._require_compiled()  # the default loss is no mean square
-    if objective is None:
-        return "sum_over_batch_size", 1.0
-    loss = objective.losses[name]
+def refuse_other_losses(losses, name):
+    """Raises `ValueError` unless the loss of a condition is a mean square."""
+    loss = losses.functions[name]
     if not is_square(loss):
         given = getattr(loss, "__name__", type(loss).__name__)
         raise ValueError(
             f"the loss of condition {name!r} is {given}: only a mean square is a sum of squares of "
             "residuals. Compile with the default loss ('mse')."
         )
-    return objective.reduction(name), tf.convert_to_tensor(objective.weights[name])
 
 
-def _row_factors(pinn, name, residual, weight):
+def _row_factors(objective, name, residual, weight):
     """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss."""
     count, size = residual.shape
     if count is None or size is None:
@@ -65,8 +67,10 @@ def _row_factors(pinn, name, residual, weight):
             f"condition {name!r} has a residual of unknown shape {tuple(residual.shape)}: the "
             "Jacobian needs a known number of points, as arrays have it."
         )
-    reduction, factor = _loss(pinn, name)
-    return tf.sqrt(point_weights(count, tf.cast(factor, residual.dtype), weight, reduction) / size)
+    losses = objective.losses
+    refuse_other_losses(losses, name)
+    factor = tf.cast(tf.convert_to_tensor(losses.weights[name]), residual.dtype)
+    return tf.sqrt(point_weights(count, factor, weight, losses.reduction(name)) / size)
 
 
 def point_weights(count, factor, weight, reduction):
@@ -88,22 +92,22 @@ def point_weights(count, factor, weight, reduction):
     return factor * weight
 
 
-def check_squares(pinn, data):
+def check_squares(objective, data):
     """Raises `ValueError` unless the loss is a sum of squares of residuals.
 
     Args:
-        pinn: a `PINN`.
+        objective: the `Objective`.
         data: a `Data`.
     """
-    _refuse_regularizers(pinn)
-    for name in pinn.conditions:
-        _loss(pinn, name)
-    check_weights(pinn, data)
+    refuse_regularizers(objective)
+    for name in objective.problem.conditions:
+        refuse_other_losses(objective.losses, name)
+    check_weights(objective, data)
 
 
-def check_weights(pinn, data):
+def check_weights(objective, data):
     """Raises `ValueError` for negative weights, with which the loss is no sum of squares."""
-    weights = {} if pinn._plain.objective is None else pinn.loss_weights
+    weights = objective.losses.weights
     negative = [f"loss weight of {name!r} is" for name, w in weights.items() if float(w) < 0]
     negative += [
         f"sample weights of {name!r} are"

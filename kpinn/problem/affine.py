@@ -64,7 +64,8 @@ def affine(function, shapes, names, known, dtype):
 
     Args:
         function: takes a dict of tensors by name and returns a tensor.
-        shapes: dict from argument to its shape without the number of points; `None` for a scalar.
+        shapes: dict from each argument to its shape without the number of points; `None` for a
+            scalar.
         names: the arguments in question.
         known: the arguments that do not depend on fields.
         dtype: their dtype.
@@ -72,7 +73,7 @@ def affine(function, shapes, names, known, dtype):
     Returns:
         An `Affine`; without factors if the function cannot be traced.
     """
-    arguments = tuple(function.arguments)
+    arguments = tuple(shapes)
     sizes = [() if shapes[name] is None else (None, *shapes[name]) for name in arguments]
 
     def call(*tensors):

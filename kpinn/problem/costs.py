@@ -24,33 +24,38 @@ from kpinn.problem import merging
 _HEAD = ("condition", "asks the network for", "method", "passes", "differences", "tapes")
 
 
-def describe(pinn):
-    """The text of `PINN.describe`."""
+def describe(problem, widths):
+    """The text of `PINN.describe`.
+
+    Args:
+        problem: the `Problem`.
+        widths: dict from array to its number of columns, as far as it is known.
+    """
     rows, notes = [_HEAD], []
-    conditions = list(pinn.conditions.values())
+    conditions = list(problem.conditions.values())
     groups = [[function] for function in conditions]
-    methods = {str(method) for method in pinn._plain.methods.values()}
+    methods = {str(function.method) for function in conditions}
     if len(conditions) > 1 and len(methods) == 1:
         groups.append(conditions)
     for functions in groups:
-        rows.append(_row(pinn, functions, notes))
+        rows.append(_row(problem, functions, widths, notes))
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     return "\n".join([line.rstrip() for line in lines] + list(dict.fromkeys(notes)))
 
 
-def _row(pinn, functions, notes):
-    problem, method = pinn._plain.problem, pinn._plain.methods[functions[0].name]
-    separate = merging.requests(problem, functions, {})
-    wanted = {key for request in separate for key in partials(request, problem.network_space)}
+def _row(problem, functions, widths, notes):
+    method, space = functions[0].method, problem.names.network
+    separate = merging.requests(functions, {})
+    wanted = {key for request in separate for key in partials(request, space)}
     scheme = method if isinstance(method, FiniteDifference) else FiniteDifference()
     costs = {"differences": evaluations(wanted, scheme), "tapes": tapes(wanted)}
     title = functions[0].name if len(functions) == 1 else "all on the same points"
     if isinstance(method, Taylor):
-        costs["taylor"] = _taylor(pinn, functions, method, title, notes)
+        costs["taylor"] = _taylor(problem, functions, widths, title, notes)
     if isinstance(method, Stochastic):
-        estimates, _ = randomized(separate, problem.network_space, method)
-        costs["stochastic"] = len(Plan.of(estimates, problem.network_space).algebra) * method.draws
+        estimates, _ = randomized(separate, space, method)
+        costs["stochastic"] = len(Plan.of(estimates, space).algebra) * method.draws
     kinds = {Taylor: "taylor", Stochastic: "stochastic", FiniteDifference: "differences"}
     kind = kinds.get(type(method), "tapes")
     return (
@@ -61,20 +66,18 @@ def _row(pinn, functions, notes):
     )
 
 
-def _taylor(pinn, functions, method, title, notes):
+def _taylor(problem, functions, widths, title, notes):
     """Number of channels; adds notes on what is propagated as one, and on fallbacks."""
-    problem = pinn._plain.problem
-    arrays = {name: tf.zeros((1, size)) for name, size in pinn._plain.sizes.items()}
     found = {}
     try:
-        found = merging.merges(problem, functions, arrays)
+        found = merging.merges(problem, functions, widths)
     except ValueError:  # arrays that only come with the points
         notes.append("shapes of further arrays are known after fit: nothing is merged until then")
     for merge in found.values():
         for request in merge.combinations:
             terms = " ".join(f"{_text(factor)} {term.name}" for factor, term in request.terms)
             notes.append(f"{title}: {terms} as one operator")
-    notes.extend(_fallbacks(problem, merging.requests(problem, functions, {}), method))
+    notes.extend(_fallbacks(problem, merging.requests(functions, {}), functions[0].method))
     return merging.count(problem, functions, found)
 
 
@@ -95,7 +98,7 @@ def _text(factor):
 
 def _fallbacks(problem, requests, method):
     """Messages of what a trace of the network's derivatives warns of, or raises."""
-    space = problem.network_space
+    space = problem.names.network
     names = {name for request in requests for name in request.directions}
     vectors = {name: tf.TensorSpec((None, space.input_size), problem.dtype) for name in names}
 

@@ -13,6 +13,7 @@ from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.methods.taylor import Plan
 from kpinn.derivatives.requests import SUMS, combination
 from kpinn.problem.affine import Affine, affine
+from kpinn.problem.arguments import Array, Quantity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,25 +66,30 @@ class Merge:
 NOTHING = Merge()
 
 
-def wanted(functions, found):
-    """The names that conditions are called with, and the combinations in place of others."""
+def wanted(problem, functions, found, widths):
+    """What conditions are called with, and the combinations in place of some of it."""
     of = [(function, found.get(function.name, NOTHING)) for function in functions]
-    names = [name for f, merge in of for name in f.arguments if name not in merge.arguments]
-    return names, [request for _, merge in of for request in merge.combinations]
+    asked = [
+        argument
+        for function, merge in of
+        for argument in problem.arguments_at(function, widths)
+        if argument.name not in merge.arguments
+    ]
+    return asked, [request for _, merge in of for request in merge.combinations]
 
 
-def merges(problem, functions, arrays):
+def merges(problem, functions, widths):
     """The merges of conditions on one set of points, if they save channels.
 
     Args:
         problem: the `Problem`.
         functions: conditions.
-        arrays: dict from name to tensor, the arrays of the points.
+        widths: dict from the arrays of the points to their numbers of columns.
 
     Returns:
         A dict from the name of a condition to its `Merge`.
     """
-    found = {f.name: _merge(problem, f, problem.shapes(f, arrays)) for f in functions}
+    found = {f.name: _merge(problem, f, widths) for f in functions}
     if count(problem, functions, found) < count(problem, functions, {}):
         return found
     return {}
@@ -91,33 +97,42 @@ def merges(problem, functions, arrays):
 
 def count(problem, functions, found):
     """Number of channels for the conditions' requests on the network, with given merges."""
-    space = problem.network_space
-    return len(Plan.of(requests(problem, functions, found), space).algebra)
+    asked = requests(functions, found)
+    return len(Plan.of(asked, problem.names.network).algebra)
 
 
-def requests(problem, functions, found):
+def requests(functions, found):
     """What conditions ask of the network, with given merges: a list of `Request`."""
     asked = {}
     for function in functions:
         merge = found.get(function.name, NOTHING)
         asked |= {request.name: request for request in merge.combinations}
-        for name in function.arguments:
-            request = None if name in merge.arguments else problem.network_request(name)
-            if request is not None:
+        for name, request in network_requests(function.arguments).items():
+            if name not in merge.arguments:
                 asked[name] = request
     return list(asked.values())
 
 
-def _merge(problem, function, shapes):
-    asked = {name: problem.network_request(name) for name in function.arguments}
-    candidates = {n: r for n, r in asked.items() if r is not None and _is_sum(r)}
-    found = affine(function, shapes, candidates, known(problem, function), problem.dtype)
+def network_requests(arguments):
+    """The requests on fields of the network among arguments, by name."""
+    found = [a for a in arguments if isinstance(a, Quantity | Array) and not a.derived]
+    return {argument.name: argument.request for argument in found if argument.request is not None}
+
+
+def _merge(problem, function, widths):
+    arguments = problem.arguments_at(function, widths)
+    shapes = {argument.name: problem.names.shape(argument, widths) for argument in arguments}
+    asked = network_requests(arguments)
+    candidates = {name: request for name, request in asked.items() if _is_sum(request)}
+    before = [argument.name for argument in known(problem, function, widths)]
+    found = affine(function, shapes, candidates, before, problem.dtype)
+    directions = problem.names.directions(widths)
     groups, monomials = {}, {}
     for name, factor in found.factors.items():
         group = groups.setdefault(candidates[name].field, {})
         group[name] = _terms(function, found, factor, monomials)
     combinations = [
-        combination(f"{function.name}: {field}", terms, problem.space)
+        combination(f"{function.name}: {field}", terms, problem.space, directions)
         for field, terms in groups.items()
         if len(terms) > 1
     ]
@@ -127,11 +142,10 @@ def _merge(problem, function, shapes):
     return Merge(frozenset(term.name for _, term in terms), tuple(combinations), monomials, found)
 
 
-def known(problem, function):
+def known(problem, function, widths):
     """The arguments of a condition that do not depend on fields."""
-    names = function.arguments
-    of_fields = [n for n in names if problem.network_request(n) or problem.derived_field(n)]
-    return [name for name in names if name not in of_fields]
+    arguments = problem.arguments_at(function, widths)
+    return [argument for argument in arguments if not isinstance(argument, Quantity)]
 
 
 def _terms(function, found, factor, monomials):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.context import half_range
+from kpinn.problem.arguments import Array, Quantity
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,19 +65,24 @@ def is_shared(points):
     return not any(isinstance(value, dict) for value in points.values())
 
 
-def sets_of(pinn, points):
+def widths_of(arrays):
+    """The number of columns of each array of a set, by name."""
+    return {name: 1 if len(a.shape) == 1 else a.shape[1] for name, a in arrays.items()}
+
+
+def sets_of(problem, points):
     """Pairs of the names of conditions and the arrays on which they are evaluated together.
 
     Sets whose coordinates are the same tensors are one.
 
     Args:
-        pinn: the `PINN`.
+        problem: the `Problem`.
         points: as in `Data`.
     """
     if is_shared(points):
-        return [(tuple(pinn.conditions), points)]
-    coordinates, found = pinn._plain.problem.space.coordinates, []
-    for name, arrays in in_order(pinn, points).items():
+        return [(tuple(problem.conditions), points)]
+    coordinates, found = problem.space.coordinates, []
+    for name, arrays in in_order(problem, points).items():
         for names, others in found:
             if _is_same_set(arrays, others, coordinates):
                 names.append(name)
@@ -92,9 +98,9 @@ def _is_same_set(arrays, others, coordinates):
     return same.issuperset(coordinates) and same.issuperset(arrays.keys() & others.keys())
 
 
-def in_order(pinn, found):
+def in_order(problem, found):
     """A dict by condition in the order of the conditions."""
-    return {name: found[name] for name in pinn.conditions if name in found}
+    return {name: found[name] for name in problem.conditions if name in found}
 
 
 def is_stream(x):
@@ -144,12 +150,11 @@ def unpack(x, y=None, sample_weight=None):
     return x, y, sample_weight
 
 
-def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
+def prepare(problem, x, y=None, sample_weight=None, every=False):
     """Checks arrays and turns them into tensors in the dtype of the network.
 
     Args:
         problem: the `Problem`.
-        conditions: dict from name to `Function`.
         x: points; or a tuple with targets and sample weights.
         y: targets.
         sample_weight: sample weights.
@@ -162,14 +167,14 @@ def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
     x, y, sample_weight = unpack(x, y, sample_weight)
-    names = list(conditions)
+    names = list(problem.conditions)
     if not isinstance(x, dict) or not x:
         raise ValueError(
             f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
             f"of those by condition ({', '.join(names)})."
         )
     if is_shared(x):
-        points = one_set("all conditions", x, problem, conditions.values())
+        points = one_set("all conditions", x, problem, names)
         present = names
     else:
         check_known(x, names, "points are given for")
@@ -179,7 +184,7 @@ def prepare(problem, conditions, x, y=None, sample_weight=None, every=False):
                 f"each of {', '.join(names)} needs a dict of arrays."
             )
         kept = {}
-        points = {n: one_set(n, x[n], problem, [conditions[n]], kept) for n in names if n in x}
+        points = {n: one_set(n, x[n], problem, [n], kept) for n in names if n in x}
         present = list(points)
     sizes = {name: _count(points if is_shared(points) else points[name]) for name in present}
     return Data(
@@ -205,14 +210,14 @@ def replaced(old, new):
     return Data(*(before | after for before, after in zip(kept, new.parts, strict=True)))
 
 
-def one_set(where, arrays, problem, functions=None, kept=None):
-    """The arrays of one set of points as tensors, those that the functions need.
+def one_set(where, arrays, problem, conditions, kept=None):
+    """The arrays of one set of points as tensors, those that conditions need.
 
     Args:
         where: what the set is called in errors.
         arrays: dict from name to array.
         problem: the `Problem`.
-        functions: the conditions on these points; `None` to keep every array.
+        conditions: names of the conditions on these points; `None` to keep every array.
         kept: a dict of the tensors of other sets, which are taken for equal arrays; it grows.
     """
     if not isinstance(arrays, dict):
@@ -236,9 +241,7 @@ def one_set(where, arrays, problem, functions=None, kept=None):
     counts = {name: len(values) for name, values in arrays.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"the arrays of {where!r} have different numbers of points: {counts}.")
-    for function in functions or ():
-        problem.check_arrays(function, arrays)
-    needed = arrays if functions is None else _needed(arrays, problem, functions)
+    needed = arrays if conditions is None else _needed(arrays, problem, conditions)
     kept = {} if kept is None else kept
     return {name: _tensor(name, values, kept) for name, values in arrays.items() if name in needed}
 
@@ -251,15 +254,16 @@ def _tensor(name, values, kept):
     return kept[key]
 
 
-def _needed(arrays, problem, functions):
-    """Coordinates, and what conditions ask for by name or as the direction of a derivative."""
+def _needed(arrays, problem, conditions):
+    """Names of the coordinates, and of the arrays and directions that conditions ask for."""
+    widths = {name: array.shape[1] for name, array in arrays.items()}
     needed = set(problem.space.coordinates)
-    for function in functions:
-        for name in function.arrays:
-            needed.add(name)
-            needed.update(array for array in arrays if name.endswith(f"_{array}"))
-            suffix = name.rpartition("_")[2]
-            needed.update(array for array in arrays if suffix and set(suffix) == {array})
+    for name in conditions:
+        for argument in problem.arguments_at(problem.conditions[name], widths):
+            if isinstance(argument, Array):
+                needed.add(argument.name)
+            elif isinstance(argument, Quantity):
+                needed.update(argument.request.directions)
     return needed
 
 

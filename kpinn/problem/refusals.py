@@ -1,78 +1,65 @@
 """Checks of a PINN before it trains. Nothing is left to be found out by a wrong result."""
 
-import keras
 import tensorflow as tf
 
 from kpinn.derivatives.api import stopped_message
-from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.stop_gradient import stopped_moments
 from kpinn.derivatives.tracing import graph_of
-from kpinn.problem.points import minus_target
-
-NOT_POINTWISE = (
-    keras.layers.AlphaDropout,
-    keras.layers.BatchNormalization,
-    keras.layers.Dropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
-)
+from kpinn.problem.points import minus_target, sets_of, widths_of
 
 
-def check_conditions(pinn, functions):
-    """Raises `ValueError` without conditions, or for names that would collide in the logs."""
-    if not functions:
-        raise ValueError(
-            f"{type(pinn).__name__} has no condition: mark a method with @kpinn.condition or pass "
-            "conditions=[...]."
-        )
-    names = [function.name for function in functions]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or "loss" in names:
-        raise ValueError(
-            f"{repeated or 'loss'} cannot name a condition: each needs a name of its own for the "
-            "logs, and 'loss' is their sum."
-        )
-
-
-def refuse_wrong_derivatives(problem, function, method, lowest_order):
+def refuse_wrong_derivatives(problem, lowest_order):
     """Raises `ValueError` if nested tapes are wrong for a condition; see `stop_gradient`.
 
     Args:
         problem: the `Problem`.
-        function: a condition.
-        method: its resolved method.
         lowest_order: 2 where values matter, 1 where gradients of derivatives matter too.
     """
-    order = problem.order(function)
-    if method not in ("reverse", "forward") or order < lowest_order:
-        return
-    graph = graph_of(problem.network, problem.space.input_size, problem.dtype)
-    stopped = stopped_moments(graph)
-    if stopped:
-        what = f"condition {function.name!r} (derivatives of order {order})"
-        raise ValueError(stopped_message(stopped, method, what))
+    for name, function in problem.conditions.items():
+        order = function.order(problem.derived)
+        if function.method in ("reverse", "forward") and order >= lowest_order:
+            graph = graph_of(problem.network, problem.space.input_size, problem.dtype)
+            if stopped := stopped_moments(graph):
+                what = f"condition {name!r} (derivatives of order {order})"
+                raise ValueError(stopped_message(stopped, function.method, what))
 
 
-def check_settings(network, validation_split, class_weight):
-    """Raises `ValueError` for settings of `fit` and layers that make no sense for points."""
-    if validation_split or class_weight is not None:
+def refuse_parts(problem, data, batch_size):
+    """Raises `ValueError` for a condition that takes together points which a step has in part.
+
+    Args:
+        problem: the `Problem`.
+        data: a `Data`.
+        batch_size: points of each set in a step.
+    """
+    for names, arrays in sets_of(problem, data.points):
+        count = next(iter(arrays.values())).shape[0]
+        for name in names if count > batch_size else ():
+            if problem.takes_together(name, tuple(widths_of(arrays).items())):
+                raise ValueError(
+                    f"condition {name!r} takes its points together, as a mean over them does, so "
+                    f"that its residuals at a part of them are others: batch_size={batch_size} "
+                    f"cannot be used for its {count} points. Leave batch_size out, or pass a "
+                    "dataset, whose elements are whole sets of points."
+                )
+
+
+def refuse_untrained(variables, frozen):
+    """Raises `ValueError` for variables that a loss reads, and that would stay as they are.
+
+    Args:
+        variables: trainable variables that the loss reads and the model does not train.
+        frozen: those among them, or others, that are meant to stay as they are.
+    """
+    known = {id(variable) for variable in frozen}
+    lost = [variable.name for variable in variables if id(variable) not in known]
+    if lost:
         raise ValueError(
-            "validation_split and class_weight have no meaning for sets of points: pass "
-            "validation_data, or sample_weight by condition."
-        )
-    random = [
-        layer.name
-        for layer in all_layers(network)
-        if isinstance(layer, NOT_POINTWISE) and layer.trainable
-    ]
-    if random:
-        raise ValueError(
-            f"the network has {', '.join(random)}: dropout, noise and batch statistics have no "
-            "pointwise derivative, and without them the layer does nothing in training. Leave the "
-            "layer out, or set trainable = False to use it as in inference."
+            f"the loss depends on {', '.join(map(repr, dict.fromkeys(lost)))}, which this model "
+            "does not train, so that it would stay at its first value. Make a scalar an unknown "
+            "(self.unknown('k', 1.0)); set a layer, model or keras.Variable as an attribute of the "
+            "PINN, which trains it then; make what is to stay as it is trainable=False; or, if a "
+            "train_step of yours trains it, pass it to pinn.declare_trained."
         )
 
 

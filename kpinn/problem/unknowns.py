@@ -40,24 +40,6 @@ def add_unknown(layer, name, initial, positive, dtype):
     )
 
 
-class UnknownValue(keras.metrics.Metric):
-    """Shows the present value of an unknown in the logs."""
-
-    def __init__(self, name, variable):
-        super().__init__(name=name, dtype=variable.dtype)
-        self._read = lambda: variable  # a direct attribute would be tracked as a metric's state
-
-    def update_state(self, *args, **kwargs):
-        """Nothing to accumulate."""
-
-    def reset_state(self):
-        """Nothing to reset."""
-
-    def result(self):
-        """The value."""
-        return ops.convert_to_tensor(self._read())
-
-
 def describe(name, variable):
     """Arguments of `PINN.unknown` that make an unknown again."""
     positive = isinstance(variable.constraint, AtLeast)

@@ -2,82 +2,83 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.api import resolve
-from kpinn.derivatives.requests import parse, split_names
+from kpinn.derivatives.requests import split_names
+from kpinn.problem.arguments import Array, Quantity
 
 
-def export(pinn, path, derivatives=None):
-    """Writes a SavedModel; see `PINN.export`."""
-    problem = pinn._plain.problem
+def export(problem, method, variables, widths, path, derivatives=None):
+    """Writes a SavedModel; see `PINN.export`.
+
+    Args:
+        problem: the `Problem`.
+        method: how the derivatives of fields are computed.
+        variables: all that the network and the conditions read.
+        widths: dict from the arrays that the points of `fit` had to their numbers of columns.
+        path: directory to write.
+        derivatives: names; by default those that conditions ask for.
+    """
     module = tf.Module()
-    module.weights = [variable.value for variable in pinn.variables]
-    names = split_names(derivatives) if derivatives else asked_derivatives(pinn)
-    signatures = {"serving_default": _values_function(pinn, list(problem.space.fields), ())}
+    module.weights = list(variables)
+    names = split_names(derivatives) if derivatives else asked_derivatives(problem)
+    signatures = {
+        "serving_default": _values_function(problem, method, list(problem.space.fields), widths)
+    }
     if names:
-        signatures["derivatives"] = _values_function(pinn, names, _directions(problem, names))
-    for name, function in pinn.conditions.items():
-        signatures[f"residual_{name}"] = _residual_function(pinn, name, function)
+        signatures["derivatives"] = _values_function(problem, method, names, widths)
+    for name, function in problem.conditions.items():
+        signatures[f"residual_{name}"] = _residual_function(problem, name, function, widths)
     module.served = signatures  # keeps the traces alive until they are written
     tf.saved_model.save(module, str(path), signatures=signatures)
 
 
-def asked_derivatives(pinn):
+def asked_derivatives(problem):
     """Derivatives that the conditions ask for, without those along directions."""
-    problem, names = pinn._plain.problem, {}
-    for function in pinn.conditions.values():
-        for name in function.arguments:
-            if name in function.arrays or name in problem.unknowns:
-                continue
-            if name not in problem.space.coordinates and name not in problem.space.fields:
-                names[name] = None
+    names = {}
+    for function in problem.conditions.values():
+        for argument in function.arguments:
+            if isinstance(argument, Quantity) and argument.name not in problem.space.fields:
+                names[argument.name] = None
     return tuple(names)
 
 
-def _directions(problem, names):
-    requests = [parse(name, problem.space) for name in names]
-    return tuple(dict.fromkeys(d for request in requests for d in request.directions))
-
-
-def _values_function(pinn, names, directions):
-    problem, method = pinn._plain.problem, resolve(pinn.method)
-
-    def served(**arrays):
-        return problem.values(names, arrays, method)
-
-    return _trace(pinn, served, directions)
-
-
-def _residual_function(pinn, name, function):
-    problem = pinn._plain.problem
-    arrays = []
-    for array in function.arrays:
-        known = array in pinn._plain.sizes
-        arrays += [array] if known else _directions_or_array(problem, array)
+def _values_function(problem, method, names, widths):
+    arguments = [problem.names.argument(name) for name in names]
+    for argument in arguments:
+        if not isinstance(argument, Quantity) and getattr(argument, "request", None) is None:
+            problem.names.quantity(argument.name, {})  # an error that lists what there is
+    directions = _directions(problem, arguments, widths)
 
     def served(**arrays):
-        return pinn.residuals_at((name,), arrays)
+        return problem.values(problem.quantities(names, directions), arrays, method)
 
-    return _trace(pinn, served, tuple(dict.fromkeys(arrays)))
-
-
-def _directions_or_array(problem, name):
-    try:
-        return list(_directions(problem, [name])) or [name]
-    except ValueError:
-        return [name]
+    return _trace(problem, served, directions)
 
 
-def _trace(pinn, function, arrays):
-    problem = pinn._plain.problem
-    dtype = problem.dtype
+def _residual_function(problem, name, function, widths):
+    arrays = {}
+    for argument in function.arrays:
+        if argument.request is None or argument.name in widths:
+            arrays.setdefault(argument.name, widths.get(argument.name, 1))
+        else:
+            arrays |= _directions(problem, [argument], widths)
+
+    def served(**arrays):
+        return problem.residuals_at((name,), arrays)
+
+    return _trace(problem, served, arrays)
+
+
+def _directions(problem, arguments, widths):
+    """The directions of derivatives, and their numbers of columns."""
+    usual = len(problem.space.spatial) or problem.space.input_size
+    names = [d for a in arguments if isinstance(a, Array) for d in a.request.directions]
+    return {name: widths.get(name, usual) for name in names}
+
+
+def _trace(problem, function, arrays):
     widths = {name: part.stop - part.start for name, part in problem.space.coordinates.items()}
-    for name in arrays:
-        default = len(problem.space.spatial) if _is_direction(pinn, name) else 1
-        widths[name] = pinn._plain.sizes.get(name, default)
-    specs = {name: tf.TensorSpec((None, width), dtype, name) for name, width in widths.items()}
+    specs = {
+        name: tf.TensorSpec((None, width), problem.dtype, name)
+        for name, width in (widths | arrays).items()
+    }
     return tf.function(function, autograph=False).get_concrete_function(**specs)
-
-
-def _is_direction(pinn, name):
-    """Whether some condition differentiates along `name`, rather than asking for its values."""
-    return not any(name in function.arguments for function in pinn.conditions.values())

@@ -8,18 +8,19 @@ serialize = keras.saving.serialize_keras_object
 deserialize = keras.saving.deserialize_keras_object
 
 
-def config(pinn):
-    """The constructor's arguments, the unknowns added later and the scales of the points."""
-    state = pinn._plain
-    for function in state.arguments.get("conditions", ()):
+def config(arguments, unknowns, scales):
+    """The constructor's arguments, the unknowns added later and the scales of the points.
+
+    Args:
+        arguments: dict of the constructor's arguments.
+        unknowns: dict from name to variable, those added later.
+        scales: dict from coordinate to half its range.
+    """
+    for function in arguments.get("conditions", ()):
         _refuse_unregistered(function)
-    later = [
-        describe(name, variable)
-        for name, variable in state.unknowns.items()
-        if name not in state.unknowns_of_constructor
-    ]
-    arguments = {name: serialize(value) for name, value in state.arguments.items()}
-    return arguments | {"name": pinn.name, "unknowns": later, "scales": dict(state.scales)}
+    later = [describe(name, variable) for name, variable in unknowns.items()]
+    arguments = {name: serialize(value) for name, value in arguments.items()}
+    return arguments | {"unknowns": later, "scales": dict(scales)}
 
 
 def _refuse_unregistered(function):
@@ -32,37 +33,36 @@ def _refuse_unregistered(function):
         )
 
 
-def from_config(cls, config, custom_objects=None):
-    """Makes a PINN of the class `cls` from the result of `config`."""
+def from_config(config, custom_objects=None):
+    """The inverse of `config`: arguments, a list of those of `PINN.unknown`, and scales."""
     config = dict(config)
     later, scales = config.pop("unknowns", ()), config.pop("scales", {})
     arguments = {
         name: deserialize(value, custom_objects=custom_objects) for name, value in config.items()
     }
-    pinn = cls(**arguments)
-    for arguments in later:
-        pinn.unknown(**arguments)
-    pinn._plain.scales.update(scales)
-    return pinn
+    return arguments, later, scales
 
 
-def compile_config(pinn):
-    """The arguments of `compile`, with the present loss weights."""
-    state = pinn._plain
-    if not pinn.optimizer.built:  # it is loaded with its variables
-        pinn.optimizer.build(pinn.trainable_variables)
+def compile_config(optimizer, settings, run_eagerly):
+    """The arguments of `compile`, with the present loss weights.
+
+    Args:
+        optimizer: the built optimizer.
+        settings: the `Settings` of the PINN.
+        run_eagerly: that of Keras.
+    """
+    weights = settings.losses.weights
     return {
-        "optimizer": serialize(pinn.optimizer),
-        "loss": serialize(state.loss),
-        "loss_weights": {name: float(v.numpy()) for name, v in state.objective.weights.items()},
-        "metrics": serialize(state.metrics),
-        "jit_compile": state.jit_choice,
-        "steps_per_execution": state.steps_per_execution,
-        "run_eagerly": pinn.run_eagerly,
+        "optimizer": serialize(optimizer),
+        "loss": serialize(settings.loss),
+        "loss_weights": {name: float(v.numpy()) for name, v in weights.items()},
+        "metrics": serialize(settings.metrics),
+        "jit_compile": settings.jit_choice,
+        "steps_per_execution": settings.steps_per_execution,
+        "run_eagerly": run_eagerly,
     }
 
 
-def compile_from_config(pinn, config):
-    """Compiles a PINN as the saved one was; its optimizer gets its variables."""
-    pinn.compile(**{name: deserialize(value) for name, value in config.items()})
-    pinn.optimizer.build(pinn.trainable_variables)
+def compile_arguments(config):
+    """The inverse of `compile_config`."""
+    return {name: deserialize(value) for name, value in config.items()}

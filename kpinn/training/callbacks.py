@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 
-from kpinn.objective.functions_of_theta import gradient_norms
-from kpinn.objective.jacobian import mean_squared_rows
 from kpinn.options import positive_whole
 from kpinn.problem.points import is_shared, sets_of, unpack
+from kpinn.training.fit import refuse_changes, training_data
 
 LARGEST_WEIGHT = 1e6  # of a condition that is met, beside one that is not
 
@@ -110,7 +109,7 @@ class ResidualSampling(_Every):
     def on_train_begin(self, logs=None):
         """Refuses points that cannot be others."""
         super().on_train_begin(logs)
-        data = self.model._training_data
+        data = training_data(self.model)
         bound = {name: "targets" for name in data.targets}
         bound |= {name: "sample weights" for name in data.sample_weight}
         drawn = self.sampler(0) if bound else {}
@@ -140,7 +139,8 @@ class ResidualSampling(_Every):
     def _together(self, candidates, points):
         """Lists of conditions that have the same points, and the same candidates for others."""
         before, after = (
-            [names for names, _ in sets_of(self.model, each)] for each in (points, candidates)
+            [names for names, _ in sets_of(self.model.problem, each)]
+            for each in (points, candidates)
         )
         both = ([name for name in names if name in others] for names in after for others in before)
         return [names for names in both if names]
@@ -216,7 +216,7 @@ class ResidualWeights(_Every):
         )
 
     def _update(self, function):
-        data = self.model._training_data
+        data = training_data(self.model)
         residuals = self.model.residuals((data.points, data.targets))
         for name in self.names or residuals:
             given, size = data.sample_weight.get(name), np.linalg.norm(residuals[name], axis=1)
@@ -227,7 +227,7 @@ class ResidualWeights(_Every):
         self.model.replace_weights(
             {name: self._given[name] * weight**2 for name, weight in self.weights.items()}
         )
-        self._in_use = self.model._training_data.sample_weight
+        self._in_use = training_data(self.model).sample_weight
 
 
 class LossBalancing(_Every):
@@ -279,8 +279,8 @@ class LossBalancing(_Every):
         self._set(self.decay)
 
     def _set(self, decay):
-        self.model._refuse_changes("loss weights")
-        data = self.model._training_data
+        refuse_changes(self.model, "loss weights")
+        data = training_data(self.model)
         sizes = self._sizes(data)
         least = max(sizes.values()) / LARGEST_WEIGHT
         for name, size in sizes.items():
@@ -290,5 +290,5 @@ class LossBalancing(_Every):
 
     def _sizes(self, data):
         if self.rule == "gradient":
-            return gradient_norms(self.model, data)
-        return mean_squared_rows(self.model, data)
+            return self.model.objective.gradient_norms(data)
+        return self.model.objective.mean_squared_rows(data)

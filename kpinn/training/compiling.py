@@ -26,8 +26,8 @@ def with_xla_if_possible(pinn, run, stream=None):
         run: a function that may be called again from the start.
         stream: what it reads; for a generator, which has no second start, an error stays one.
     """
-    state = pinn._plain
-    chosen = state.jit_compile and state.jit_choice == "auto"
+    settings = pinn._state.settings
+    chosen = settings is not None and settings.jit_compile and settings.jit_choice == "auto"
     if not chosen or hasattr(stream, "__next__"):
         return run()
     before = _steps(pinn)
@@ -42,9 +42,8 @@ def with_xla_if_possible(pinn, run, stream=None):
         "compile(jit_compile=False), or supports_jit = False on the layer, it is not tried.",
         stacklevel=4,
     )
-    pinn.jit_compile = state.jit_compile = False
-    pinn.train_function = pinn.test_function = pinn.predict_function = None
-    state.functions.clear()
+    pinn.jit_compile = settings.jit_compile = False
+    pinn._forget_compiled()
     return run()
 
 

@@ -14,14 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.keras_private import made_under_strategy, restored_epoch
-from kpinn.objective.functions_of_theta import train_step
-from kpinn.optimizers.flat import assign, join
 from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence, stages
 from kpinn.options import positive_whole
 from kpinn.problem.points import batch, sizes
+from kpinn.problem.refusals import refuse_parts
 from kpinn.training.compiling import with_xla_if_possible
+from kpinn.training.flat import flat_step
 from kpinn.training.scipy_loop import fit_minimizer
 
 BLOCK = 1000  # most epochs in one call
@@ -94,7 +94,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
         def one_step(step, orders):
             chosen = data if not orders else batch(data, schedule.rows(orders, step))
             if flat and not orders:
-                train_step(pinn, data, stale=tf.constant(False))
+                flat_step(pinn, data, stale=tf.constant(False))
             else:
                 pinn.train_step(chosen)
 
@@ -117,9 +117,9 @@ def compile_epochs(pinn, schedule, first_step_resets):
         rows = tf.zeros((BLOCK, len(names)), tf.float64)
         return tf.while_loop(more, one_epoch, [0, rows])
 
-    run = tf.autograph.experimental.do_not_convert(run)
     if not pinn.run_eagerly:
-        run = tf.function(run, jit_compile=pinn._plain.jit_compile and not flat)
+        jit = pinn._state.settings.jit_compile and not flat
+        run = tf.function(run, autograph=False, jit_compile=jit)
     return run, names
 
 
@@ -157,13 +157,13 @@ class Callbacks:
         return logs
 
 
-def runs_on_arrays(pinn, base):
+def runs_on_arrays(pinn, usual_step):
     """Whether points in memory are trained on here, rather than in Keras's own loop.
 
     Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
     distribution strategies.
     """
-    own_step = type(pinn).train_step is base.train_step and not made_under_strategy(pinn)
+    own_step = type(pinn).train_step is usual_step and not made_under_strategy(pinn)
     return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or own_step
 
 
@@ -193,11 +193,11 @@ def fit(
         validation_freq: epochs from one validation to the next.
         validation_steps: batches of a validation; by default all.
     """
-    _check_schedule(pinn, schedule)
+    _check_schedule(pinn, schedule, data)
     validate = _validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
-    pinn._plain.training_data = data
+    pinn._state.training_data = data
     callbacks.list.on_train_begin()
     epoch, logs = restored_epoch(pinn) or initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -223,7 +223,9 @@ def fit_by_keras(pinn, x, **arguments):
     return with_xla_if_possible(pinn, run, x)
 
 
-def _check_schedule(pinn, schedule):
+def _check_schedule(pinn, schedule, data):
+    if schedule.batch_size is not None:
+        refuse_parts(pinn.problem, data, schedule.batch_size)
     for optimizer, _ in stages(pinn.optimizer, 0):
         scipy = isinstance(optimizer, ScipyOptimizer)
         if scipy and (schedule.steps, schedule.batch_size) != (1, None):
@@ -237,11 +239,11 @@ def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     optimizer = pinn._at_work()
     if isinstance(optimizer, ScipyOptimizer):
         callbacks.begin(initial_epoch)  # which may bring fresh points
-        data, pinn._plain.minimizing = pinn._plain.training_data, True
+        data, pinn._state.minimizing = pinn._state.training_data, True
         try:
             return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
         finally:
-            pinn._plain.minimizing = False
+            pinn._state.minimizing = False
     if isinstance(optimizer, FlatOptimizer):
         with finished(pinn):
             return fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)
@@ -253,12 +255,12 @@ def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
 @contextlib.contextmanager
 def finished(pinn):
     """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
-    optimizer, variables = pinn._at_work(), pinn.trainable_variables
-    optimizer.begin(join([variable.value for variable in variables]))
+    optimizer, objective = pinn._at_work(), pinn.objective
+    optimizer.begin(objective.theta())
     try:
         yield
     except BaseException:  # Ctrl-C too, which may come between two trial values
-        assign(variables, optimizer.last_theta)
+        objective.assign(optimizer.last_theta)
         optimizer.end("interrupted")
         raise
     optimizer.end("stopped" if pinn.stop_training else "iteration_limit")
@@ -289,18 +291,17 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         initial_epoch: number of epochs that are done.
         validate: `None` or a function from epoch to a dict of validation logs.
     """
-    per_call = pinn._plain.steps_per_execution
+    per_call = pinn._state.settings.steps_per_execution
     per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
-    run, names = pinn.cached(
-        ("epochs", schedule.key, whole, id(pinn._at_work())),
-        lambda: compile_epochs(pinn, schedule, whole),
-    )
+    key = "epochs", schedule.key, whole, id(pinn._at_work())
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
     seed, epoch, logs = _seed(), initial_epoch, {}
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK)
         callbacks.begin(epoch)
+        pinn.objective  # noqa: B018  another one, if a callback has changed what conditions read
+        run, names = pinn._state.compiled.once(key, lambda: compile_epochs(pinn, schedule, whole))
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
             steps = min(per_call, schedule.steps - first)
@@ -309,7 +310,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_begin(first)
             arguments = (seed, epoch, count, first, steps)
             done, rows = run(
-                pinn._plain.training_data, *(tf.constant(a, tf.int32) for a in arguments)
+                pinn._state.training_data, *(tf.constant(a, tf.int32) for a in arguments)
             )
             count, rows = int(done), rows.numpy()
             logs = dict(zip(names, rows[count - 1].tolist(), strict=True))

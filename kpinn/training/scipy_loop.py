@@ -1,16 +1,13 @@
-"""How `PINN.fit` hands a PINN to scipy: compiled functions of the parameters, and the epochs."""
+"""How `PINN.fit` hands a PINN to scipy: the objective in numpy, and the epochs."""
 
 import numpy as np
 import tensorflow as tf
 
-from kpinn.objective.functions_of_theta import gradients_or_zeros, loss_and_terms, lower_bounds
-from kpinn.objective.jacobian import MEMORY, residual_jacobian, residual_vector
-from kpinn.optimizers.flat import assign, epsilon, join, split
-from kpinn.optimizers.scipy import least_squares, minimize
-from kpinn.optimizers.scipy.least_squares import ResidualEvaluations, ScipyLeastSquares
+from kpinn.optimizers.flat import assign, epsilon
+from kpinn.optimizers.scipy import minimize
 from kpinn.optimizers.scipy.minimize import Constraints, Evaluations
 from kpinn.optimizers.scipy.optimizer import Record
-from kpinn.problem.points import Data, check_known, is_shared, minus_target
+from kpinn.problem.points import Data, check_known, is_shared
 
 KEPT = 50  # evaluations whose losses are remembered until scipy has accepted a point
 
@@ -29,62 +26,28 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     Returns:
         The logs of the last epoch.
     """
-    optimizer, variables = pinn._at_work(), list(pinn.trainable_variables)
-    bounds = bounds_of(pinn)
-    start = join([variable.value for variable in variables], tf.float64).numpy()
+    optimizer, objective = pinn._at_work(), pinn.objective
+    bounds = _bounds(objective, optimizer)
+    start = objective.theta(tf.float64).numpy()
     start = start if bounds is None else np.clip(start, *bounds)
-    record = Record(epsilon(variables[0].dtype), bounds)
+    record = Record(epsilon(objective.variables[0].dtype), bounds)
     report = Epochs(pinn, data, callbacks, initial_epoch, validate)
-    squares = isinstance(optimizer, ScipyLeastSquares)
+    names = _constrained(optimizer, objective, data)
+    functions = Functions(objective, data, names)
     optimizer.result = None
     try:
-        function = _least_squares if squares else _minimize
-        function(pinn, data, record, start, epochs - initial_epoch, report)
+        product = functions.hessian_product
+        constraints = functions.constraints() if names else None
+        evaluate = Evaluations(functions.value_and_gradient, record, product, constraints)
+
+        def accepted(theta):
+            report(theta, functions.losses(theta))
+
+        minimize.minimize(evaluate, start, optimizer, epochs - initial_epoch, accepted)
     finally:  # after Ctrl-C too
-        assign(variables, start if record.theta is None else record.theta)
+        assign(objective.variables, start if record.theta is None else record.theta)
         optimizer.result = record.result
     return report.logs
-
-
-def _minimize(pinn, data, record, start, iterations, report):
-    names = _constrained(pinn, data)
-    losses = Losses(pinn, data, names)
-    product = hessian_product(pinn, data, names)
-    constraints = _constraints(pinn, data, names, losses) if names else None
-    evaluate = Evaluations(losses.value_and_gradient, record, product, constraints)
-
-    def accepted(theta):
-        report(theta, losses.terms(theta))
-
-    minimize.minimize(evaluate, start, pinn._at_work(), iterations, accepted)
-
-
-def _least_squares(pinn, data, record, start, iterations, report):
-    residuals = _bound(pinn, data, "residuals", lambda d: residual_vector(pinn, d))
-    _check_memory(residuals(start).size, start.size)
-    matrix = _bound(pinn, data, "matrix", lambda d: residual_jacobian(pinn, d)[0])
-    evaluate = ResidualEvaluations(residuals, matrix, record)
-
-    def losses(data):
-        loss, terms, _ = loss_and_terms(pinn, data)
-        return join([loss, *terms.values()], tf.float64)
-
-    terms = _bound(pinn, data, "terms", losses)
-
-    def accepted(theta):
-        report(theta, terms(theta))
-
-    least_squares.least_squares(evaluate, start, pinn._at_work(), iterations, accepted)
-
-
-def _check_memory(residuals, parameters):
-    needed = 8 * residuals * parameters
-    if needed > MEMORY:
-        raise ValueError(
-            f"the Jacobian of {residuals} residuals and {parameters} parameters takes {needed} "
-            f"bytes, which is more than {MEMORY}: give fewer points, or use "
-            "kpinn.optimizers.ScipyMinimize, which does without it."
-        )
 
 
 class Epochs:
@@ -122,129 +85,88 @@ class Epochs:
     def _logs(self, terms):
         pinn = self.pinn
         logs = terms | {name: float(v.numpy()) for name, v in pinn.unknowns.items()}
-        if pinn._plain.metrics is not None:
+        if pinn._state.settings.metrics is not None:
             pinn.reset_metrics()
-            test = pinn.cached("test", lambda: tf.function(pinn.test_step, autograph=False))
-            test(self.data)
+            pinn.objective.compiled.graph("test", pinn.test_step)(self.data)
             logs = {name: float(v) for name, v in pinn.get_metrics_result().items()} | logs
         return logs
 
 
-# Functions of the flat parameters ----------------------------------------------------------
+# The objective in numpy --------------------------------------------------------------------
 
 
-def _bound(pinn, data, key, function):
-    """`function(data, *arguments)` compiled, as a function of flat parameters and arguments.
+class Functions:
+    """The loss, its derivatives and the constrained residuals at float64 arrays `(p,)`.
 
-    It takes numpy arrays and returns a float64 one. The PINN keeps it until `compile`.
-    """
-    variables = list(pinn.trainable_variables)
-
-    def call(theta, data, *arguments):
-        assign(variables, theta)
-        return tf.cast(function(data, *arguments), tf.float64)
-
-    def compiled():
-        run = tf.autograph.experimental.do_not_convert(call)
-        return run if pinn.run_eagerly else tf.function(run, jit_compile=pinn._plain.jit_compile)
-
-    key = ("minimizing", key, tuple(id(variable) for variable in variables))
-    kept = pinn.cached(key, compiled)
-
-    def evaluate(theta, *arguments):
-        arguments = [tf.constant(argument, tf.float64) for argument in arguments]
-        return kept(tf.constant(theta, tf.float64), data, *arguments).numpy()
-
-    return evaluate
-
-
-def _without_targets(residuals, data, names):
-    """A list of the named residuals minus their targets."""
-    return [minus_target(name, residuals[name], data.targets.get(name)) for name in names]
-
-
-class Losses:
-    """The loss, its terms, its gradient and the constrained residuals, by one compiled function.
+    One evaluation gives loss, gradient and constrained residuals; the last ones are remembered.
 
     Args:
-        pinn: the `PINN`.
+        objective: the `Objective`.
         data: a `Data`.
-        constraints: names of conditions.
+        constraints: names of the conditions that are constraints, and no part of the loss.
     """
 
-    def __init__(self, pinn, data, constraints=()):
-        self.count = 1 + len(pinn.conditions)
-        self.parameters = sum(int(np.prod(v.shape)) for v in pinn.trainable_variables)
-        variables, self._recent = list(pinn.trainable_variables), {}
-
-        def objective(data):
-            with tf.GradientTape() as tape:
-                loss, terms, residuals = loss_and_terms(pinn, data, constraints)
-            gradients = gradients_or_zeros(tape, loss, variables)
-            constrained = _without_targets(residuals, data, constraints)
-            return join([loss, *terms.values(), *gradients, *constrained], tf.float64)
-
-        self._evaluate = _bound(pinn, data, ("objective", constraints), objective)
+    def __init__(self, objective, data, constraints=()):
+        self.objective, self.data, self.names = objective, data, constraints
+        self._recent = {}
 
     def value_and_gradient(self, theta):
         """The loss and its gradient `(p,)`."""
-        values = self._values(theta)
-        return values[0], values[self.count : self.count + self.parameters]
+        losses, gradient, _ = self._values(theta)
+        return losses[0], gradient
 
-    def terms(self, theta):
+    def losses(self, theta):
         """The loss, and the loss of each condition."""
-        return self._values(theta)[: self.count]
+        return self._values(theta)[0]
 
     def residuals(self, theta):
         """The constrained residuals `(q,)`."""
-        return self._values(theta)[self.count + self.parameters :]
+        return self._values(theta)[2]
 
     def _values(self, theta):
         key = theta.tobytes()
         if key not in self._recent:
-            self._recent[key] = self._evaluate(theta)
+            values = self.objective.value_and_gradient(_tensor(theta), self.data, self.names)
+            self._recent[key] = tuple(map(_array, values))
             while len(self._recent) > KEPT:
                 self._recent.pop(next(iter(self._recent)))
         return self._recent[key]
 
+    def hessian_product(self, theta, vector):
+        """The Hessian of the loss times a vector, `(p,)`."""
+        given = _tensor(theta), self.data, _tensor(vector)
+        return _array(self.objective.hessian_vector(*given, self.names))
 
-def hessian_product(pinn, data, constraints=()):
-    """`(theta, vector) -> H v`, the Hessian of the loss times a vector `(p,)`.
+    def constraints(self):
+        """The `Constraints` of scipy."""
+        data, names, objective = self.data, self.names, self.objective
+        points = dict.fromkeys(names, data.points) if is_shared(data.points) else data.points
+        data = Data({name: points[name] for name in names}, data.targets, {})
 
-    It is the gradient of the product of the gradient with the vector. A forward accumulator over
-    a tape would be no faster, takes longer to compile, and XLA would compile it in each step where
-    a condition has one of its own.
+        def matrix(theta):
+            return _array(objective.jacobian(_tensor(theta), data, weighted=False))
 
-    Args:
-        pinn: the `PINN`.
-        data: a `Data`.
-        constraints: names of the conditions that are no part of the loss.
-    """
+        def product(theta, multipliers, vector):
+            given = map(_tensor, (multipliers, vector))
+            return _array(objective.constrained_hessian_vector(_tensor(theta), data, *given))
 
-    def product(data, vector):
-        return _product(pinn, vector, lambda: loss_and_terms(pinn, data, constraints)[0])
-
-    return _bound(pinn, data, ("hessian", constraints), product)
+        return Constraints(self.residuals, matrix, product)
 
 
-def _product(pinn, vector, function):
-    """The Hessian of a scalar function of the parameters times a vector, a tensor `(p,)`."""
-    variables = list(pinn.trainable_variables)
-    with tf.GradientTape() as outer:
-        with tf.GradientTape() as tape:
-            value = function()
-        gradients = gradients_or_zeros(tape, value, variables)
-        parts = zip(gradients, split(vector, variables), strict=True)
-        slope = tf.add_n([tf.reduce_sum(g * v) for g, v in parts])
-    return join(gradients_or_zeros(outer, slope, variables))
+def _tensor(array):
+    return tf.constant(array, tf.float64)
+
+
+def _array(tensor):
+    return tensor.numpy().astype(np.float64)
 
 
 # Constraints and bounds --------------------------------------------------------------------
 
 
-def _constrained(pinn, data):
+def _constrained(optimizer, objective, data):
     """Names of the constrained conditions, in the order of the conditions."""
-    wanted, names = pinn._at_work().constraints, list(pinn.conditions)
+    wanted, names = optimizer.constraints, list(objective.problem.conditions)
     check_known(wanted, names, "constraints names")
     weighted = [name for name in wanted if name in data.sample_weight]
     if weighted:
@@ -260,38 +182,14 @@ def _constrained(pinn, data):
     return tuple(name for name in names if name in wanted)
 
 
-def _constraints(pinn, data, names, losses):
-    """`Constraints` of the named conditions."""
-    points = dict.fromkeys(names, data.points) if is_shared(data.points) else data.points
-    data = Data({name: points[name] for name in names}, data.targets, {})
-
-    def matrix(data):
-        return residual_jacobian(pinn, data, weighted=False)[0]
-
-    def product(data, multipliers, vector):
-        def total():
-            residuals = join(_without_targets(pinn(data.points), data, names))
-            return tf.reduce_sum(tf.cast(multipliers, residuals.dtype) * residuals)
-
-        return _product(pinn, vector, total)
-
-    return Constraints(
-        losses.residuals,
-        _bound(pinn, data, ("constraint matrix", names), matrix),
-        _bound(pinn, data, ("constraint hessian", names), product),
-    )
-
-
-def bounds_of(pinn):
+def _bounds(objective, optimizer):
     """Bounds `(lower, upper)` of the flat parameters, or `None` if no unknown is positive."""
-    optimizer, lower = pinn._at_work(), lower_bounds(pinn, tf.float64)
+    lower = objective.lower(tf.float64)
     if lower is None:
         return None
-    squares = isinstance(optimizer, ScipyLeastSquares)
-    bounded = (least_squares if squares else minimize).BOUNDED_METHODS
-    if optimizer.method not in bounded:
+    if optimizer.method not in minimize.BOUNDED_METHODS:
         raise ValueError(
             f"a positive unknown needs bounds, which {optimizer.method} does not have: use one of "
-            f"{', '.join(bounded)}."
+            f"{', '.join(minimize.BOUNDED_METHODS)}."
         )
     return lower.numpy(), np.full(lower.shape, np.inf)

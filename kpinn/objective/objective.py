@@ -1,0 +1,315 @@
+"""What a PINN minimises, as functions of its parameters."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from kpinn.objective.compiled import Compiled
+from kpinn.objective.curvature import all_squares, roots_of
+from kpinn.objective.jacobian import (
+    chunks_of,
+    curvature_vector,
+    matrix_of,
+    parts_of,
+    residual_jacobian,
+    residual_jvp,
+    residual_vector,
+    residual_vjp,
+    values_of,
+)
+from kpinn.objective.losses import Losses
+from kpinn.objective.weighted_residuals import check_squares, check_weights, weighted_residuals
+from kpinn.optimizers.flat import assign, join, split
+from kpinn.problem.points import in_order, is_shared, minus_target
+from kpinn.problem.problem import Problem
+
+CHUNK = 2**26  # most bytes for a chunk of rows: more is no faster
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Objective:
+    """A problem and its losses: the value, the residual vector and all their derivatives.
+
+    The parameters are one vector `theta`, the entries of the variables in their order. A method
+    that takes `theta` sets the variables to it first, and is compiled; the functions are kept in
+    `compiled`, which lives as long as what they depend on.
+
+    Attributes:
+        problem: the `Problem`.
+        losses: the `Losses`.
+        variables: list of the trained variables.
+        regularization: function that returns the losses of layers.
+        compiled: the `Compiled`.
+        found: called with the trainable variables that the loss reads, while it is traced.
+    """
+
+    problem: Problem
+    losses: Losses
+    variables: list
+    regularization: Callable
+    compiled: Compiled
+    found: Callable = lambda variables: None
+
+    # The parameters --------------------------------------------------------------------------
+
+    @property
+    def dtype(self):
+        """The dtype of the parameters."""
+        return self.problem.dtype
+
+    @property
+    def size(self):
+        """The number of parameters."""
+        return sum(math.prod(variable.shape) for variable in self.variables)
+
+    def theta(self, dtype=None):
+        """The present parameters, `(p,)`."""
+        return join(values_of(self), dtype or self.dtype)
+
+    def assign(self, theta):
+        """Sets the parameters."""
+        assign(self.variables, theta)
+
+    def lower(self, dtype=None):
+        """The lower bounds `(p,)` of the parameters, `None` if there are none."""
+        bounds = [getattr(variable.constraint, "minimum", None) for variable in self.variables]
+        if all(bound is None for bound in bounds):
+            return None
+        filled = [
+            tf.fill(variable.shape, tf.constant(-np.inf if bound is None else bound, self.dtype))
+            for variable, bound in zip(self.variables, bounds, strict=True)
+        ]
+        return join(filled, dtype or self.dtype)
+
+    # What the loss is ------------------------------------------------------------------------
+
+    @property
+    def is_squares(self):
+        """Whether the loss of each condition is a mean square."""
+        return all_squares(self.losses)
+
+    def check_squares(self, data):
+        """Raises `ValueError` unless the loss is a sum of squares of residuals."""
+        check_squares(self, data)
+
+    def check_weights(self, data):
+        """Raises `ValueError` for negative weights."""
+        check_weights(self, data)
+
+    def loss_weights(self):
+        """The weights of the conditions, a tensor."""
+        return tf.stack([weight.value for weight in self.losses.weights.values()])
+
+    # At the present parameters, in eager mode or in any graph --------------------------------
+
+    def loss(self, data, without=(), step=0):
+        """The loss, and the loss and the residual of each condition.
+
+        Args:
+            data: a `Data`.
+            without: names of conditions that are not part of the loss.
+            step: number of the training step, on which random directions depend.
+
+        Returns:
+            A scalar tensor, and dicts from condition to scalar tensor and to tensor `(n, k)`.
+        """
+        residuals = self.problem.residuals(data.points, step)
+        terms = self.losses.terms(residuals, data.targets, data.sample_weight)
+        weighted = {name: term for name, term in terms.items() if name not in without}
+        return self.losses.total(weighted, self.regularization()), terms, residuals
+
+    def gradient(self, tape, value):
+        """A list of gradients; zeros for variables that the value does not depend on."""
+        self.found(tape.watched_variables())
+        gradients = tape.gradient(value, values_of(self))
+        return [
+            tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
+            for gradient, variable in zip(gradients, self.variables, strict=True)
+        ]
+
+    def row(self, loss, terms):
+        """The loss and the loss of each condition as one tensor; zeros for those left out."""
+        zero = tf.zeros((), self.dtype)
+        return tf.stack([loss, *(terms.get(name, zero) for name in self.problem.conditions)])
+
+    # At given parameters, compiled -----------------------------------------------------------
+
+    def value(self, theta, data):
+        """The loss and the loss of each condition, `(1 + number of conditions,)`."""
+
+        def value(theta, data):
+            self.assign(theta)
+            return self.row(*self.loss(data)[:2])
+
+        return self.compiled("value", value)(theta, data)
+
+    def value_and_gradient(self, theta, data, without=()):
+        """The same, the gradient `(p,)`, and the residuals of the conditions `without`, `(q,)`."""
+
+        def value_and_gradient(theta, data):
+            self.assign(theta)
+            with tf.GradientTape() as tape:
+                loss, terms, residuals = self.loss(data, without)
+            gradient = join(self.gradient(tape, loss), self.dtype)
+            return self.row(loss, terms), gradient, self._minus_targets(residuals, data, without)
+
+        return self.compiled(("gradient", without), value_and_gradient)(theta, data)
+
+    def _minus_targets(self, residuals, data, names):
+        found = [minus_target(name, residuals[name], data.targets.get(name)) for name in names]
+        return join(found) if found else tf.zeros((0,), self.dtype)
+
+    def hessian_vector(self, theta, data, vector, without=()):
+        """The Hessian of the loss times a vector, `(p,)`."""
+
+        def product(theta, data, vector):
+            self.assign(theta)
+            return self._hessian_vector(vector, lambda: self.loss(data, without)[0])
+
+        return self.compiled(("hessian", without), product)(theta, data, vector)
+
+    def constrained_hessian_vector(self, theta, data, multipliers, vector):
+        """The Hessian of the sum of multipliers times residuals, times a vector, `(p,)`."""
+
+        def product(theta, data, multipliers, vector):
+            self.assign(theta)
+
+            def total():
+                residuals = self.problem.residuals(data.points)
+                found = self._minus_targets(residuals, data, tuple(residuals))
+                return tf.reduce_sum(tf.cast(multipliers, found.dtype) * found)
+
+            return self._hessian_vector(vector, total)
+
+        key = ("constrained hessian", tuple(data.points))
+        return self.compiled(key, product)(theta, data, multipliers, vector)
+
+    def _hessian_vector(self, vector, function):
+        """The gradient of the product of the gradient with the vector.
+
+        A forward accumulator over a tape would be no faster, takes longer to compile, and XLA would
+        compile it in each step where a condition has one of its own.
+        """
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as tape:
+                value = function()
+            parts = zip(self.gradient(tape, value), split(vector, self.variables), strict=True)
+            slope = tf.add_n([tf.reduce_sum(gradient * each) for gradient, each in parts])
+        return join(self.gradient(outer, slope))
+
+    # Sums of squares, and the curvature of other losses in their form -------------------------
+
+    def residuals(self, theta, data):
+        """`value`, and the weighted residuals `(m,)`, whose squares add up to the loss."""
+
+        def residuals(theta, data):
+            self.assign(theta)
+            differences, weighted, _ = weighted_residuals(self, data)
+            terms = self.losses.terms(differences, {}, data.sample_weight)
+            vector = join(list(weighted.values()))
+            return self.row(tf.reduce_sum(vector**2), terms), vector
+
+        return self.compiled("residuals", residuals)(theta, data)
+
+    def jacobian(self, theta, data, weighted=True):
+        """The matrix `(m, p)` of the residuals; see `kpinn.objective.jacobian`."""
+
+        def jacobian(theta, data):
+            self.assign(theta)
+            return residual_jacobian(self, data, weighted)[0]
+
+        key = ("jacobian", weighted, tuple(data.points))
+        return self.compiled.graph(key, jacobian, self.compiled.jit)(theta, data)
+
+    def fold_jacobian(self, theta, data, function, result):
+        """Goes through the Jacobian by chunks of rows; see `FlatObjective`."""
+        most = CHUNK // (self.size * self.dtype.size)
+        matrices, residuals = [], []
+        for part in self._parts(theta, data):
+            for chunk in chunks_of(part, most):
+                rows = math.prod(chunk.residual.shape)
+                if matrices and sum(r.shape[0] for r in residuals) + rows > most:
+                    result = function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
+                    matrices, residuals = [], []
+                matrices.append(self.rows(chunk))
+                residuals.append(tf.reshape(chunk.residual, (-1,)))
+        return function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
+
+    def _parts(self, theta, data):
+        """A list of `Part`: what the rows of the Jacobian are made of."""
+
+        def parts(theta, data, roots):
+            self.assign(theta)
+            return parts_of(self, data, roots=roots)
+
+        def roots(theta, data):
+            self.assign(theta)
+            return roots_of(self, data)
+
+        # XLA's eigenvalues are slow. The parts read their own graph, also in eager mode.
+        found = None if self.is_squares else self.compiled.graph("roots", roots)(theta, data)
+        return self.compiled.graph("parts", parts, self.compiled.jit)(theta, data, found)
+
+    def rows(self, part):
+        """The rows `(n k, p)` of a `Part`."""
+
+        def rows(part):
+            return matrix_of(part, values_of(self))
+
+        return self.compiled("rows", rows)(part)
+
+    def jacobian_vector(self, theta, data, vector):
+        """The Jacobian times a vector `(p,)`, `(m,)`."""
+
+        def product(theta, data, vector):
+            self.assign(theta)
+            return residual_jvp(self, data, vector, self._vector)
+
+        return self.compiled("jvp", product)(theta, data, vector)
+
+    def vector_jacobian(self, theta, data, vector):
+        """A vector `(m,)` times the Jacobian, `(p,)`."""
+
+        def product(theta, data, vector):
+            self.assign(theta)
+            return residual_vjp(self, data, vector, self._vector)
+
+        return self.compiled("vjp", product)(theta, data, vector)
+
+    @property
+    def _vector(self):
+        return residual_vector if self.is_squares else curvature_vector
+
+    # Sizes of gradients, for weights ----------------------------------------------------------
+
+    def gradient_norms(self, data):
+        """By condition the norm of the gradient of its loss, without weights, as floats."""
+
+        def norms(data):
+            with tf.GradientTape(persistent=True) as tape:
+                terms = self.loss(data)[1]
+            return {name: tf.norm(join(self.gradient(tape, t))) for name, t in terms.items()}
+
+        found = self.compiled.graph("gradient norms", norms)(data)
+        return {name: float(norm) for name, norm in found.items()}
+
+    def mean_squared_rows(self, data):
+        """By condition the mean squared norm of the rows of its Jacobian, without weights."""
+        parts = self.parts(weighted=False)(data)
+        square = self.compiled.graph(
+            "squares", lambda part: tf.reduce_sum(matrix_of(part, values_of(self)) ** 2)
+        )
+        points = self.problem.conditions if is_shared(data.points) else data.points
+        found = {}
+        for name, part in zip(in_order(self.problem, points), parts, strict=True):
+            most = CHUNK // (self.size * part.residual.dtype.size)
+            total = sum(float(square(chunk)) for chunk in chunks_of(part, most))
+            found[name] = total / math.prod(part.residual.shape)
+        return found
+
+    def parts(self, weighted=True):
+        """The function from a `Data` to a list of `Part`, at the present parameters; no XLA."""
+        return self.compiled.graph(("parts", weighted), lambda data: parts_of(self, data, weighted))

@@ -1,0 +1,48 @@
+"""Whether a condition takes its points together, as one with a mean over them does.
+
+Such a condition is evaluated on a whole set of points. What its arguments are made of does not
+matter, so that it is called on random numbers: where a point's residual is another without the
+other points, or there is none, the points are taken together.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+COUNT = 8  # points on which it is tried
+RUNS = 2  # with other numbers
+
+
+def takes_together(function, shapes, dtype):
+    """Whether residuals of some points depend on others.
+
+    Args:
+        function: takes a dict of tensors by name and returns residuals `(n, k)` or `(n,)`.
+        shapes: dict from argument to its shape without the number of points; `None` for a scalar.
+        dtype: dtype of the tensors.
+    """
+    generator = np.random.default_rng(0)
+    with tf.init_scope():  # values, also while a graph is made
+        return any(_run(function, shapes, dtype, generator) for _ in range(RUNS))
+
+
+def _run(function, shapes, dtype, generator):
+    values = {
+        name: tf.constant(generator.uniform(0.5, 1.5, () if s is None else (COUNT, *s)), dtype)
+        for name, s in shapes.items()
+    }
+
+    def residual(rows):
+        chosen = {n: v if shapes[n] is None else tf.gather(v, rows) for n, v in values.items()}
+        return np.asarray(tf.convert_to_tensor(function(chosen)), np.float64)
+
+    every, some = np.arange(COUNT), np.array([5, 2])
+    try:
+        whole, again, part = residual(every), residual(every), residual(some)
+    except Exception:  # a function of a number of points, which are then taken as they are
+        return True
+    if whole.shape[:1] != (COUNT,) or part.shape[:1] != (len(some),):
+        return True
+    if not np.array_equal(whole, again, equal_nan=True):
+        return False  # it draws random numbers, of which each point has its own
+    tolerance = 1e3 * float(np.finfo(dtype.as_numpy_dtype).eps)
+    return not np.allclose(whole[some], part, tolerance, tolerance, equal_nan=True)
