@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import weakref
 
 import keras
 import tensorflow as tf
@@ -11,24 +10,20 @@ from kpinn.derivatives.api import epsilon, inference, resolve
 from kpinn.derivatives.requests import Space
 from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
 from kpinn.networks import check_network
-from kpinn.objective.compiled import Compiled
-from kpinn.objective.losses import Losses
-from kpinn.objective.objective import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.sequence import Sequence, current
-from kpinn.problem import costs, reads, refusals, residuals
+from kpinn.problem import costs, reads, refusals
 from kpinn.problem import points as data
 from kpinn.problem.conditions import marked
 from kpinn.problem.problem import Problem
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, prediction, saving
+from kpinn.training import changes
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
-from kpinn.training.logs import Logs, UnknownValue
-from kpinn.training.state import Settings, State
-
-_PINNS = weakref.WeakSet()  # a solution that another one's condition reads is not trained
+from kpinn.training.logs import UnknownValue
+from kpinn.training.state import State, settings_of
 
 
 def _completed(init, cls):
@@ -165,7 +160,7 @@ class PINN(keras.Model):
         self._state.arguments = arguments
         self._state.first_unknowns = frozenset(self.unknowns)
         self._check_names()
-        _PINNS.add(self)
+        changes.KNOWN.add(self)
 
     def _check_names(self):
         self.problem.check()
@@ -181,22 +176,7 @@ class PINN(keras.Model):
     @property
     def objective(self):
         """What is minimised, see `kpinn.objective`; another object after each change."""
-        self._notice_changes()
-        state, variables = self._state, list(self.trainable_variables)
-        known = state.objective
-        if known is None or list(map(id, known.variables)) != list(map(id, variables)):
-            if known is not None:
-                self._forget_compiled()
-            losses = state.settings.losses if state.settings else self._losses_of(None, None)
-            state.objective = Objective(
-                state.problem,
-                losses,
-                variables,
-                lambda: self.losses,
-                state.compiled,
-                self._refuse_untrained,
-            )
-        return state.objective
+        return changes.objective(self)
 
     @property
     def conditions(self):
@@ -225,16 +205,14 @@ class PINN(keras.Model):
             ValueError: for a name that is taken, or a value that does not fit.
         """
         problem = self.problem
-        problem.space.check_new_name(name)
-        if name in problem.unknowns or name in problem.conditions or name == "loss":
-            raise ValueError(f"unknown {name!r}: the name is taken.")
+        problem.check_new_unknown(name)
         if self.compiled and self.optimizer.built:
             raise ValueError(
                 f"unknown {name!r}: the optimizer has begun without it. Add unknowns before "
                 "training, in the constructor for example."
             )
         variable = add_unknown(self, name, initial, positive, problem.dtype.name)
-        self._replace_problem(unknowns=problem.unknowns | {name: variable})
+        changes.replace_problem(self, unknowns=problem.unknowns | {name: variable})
         if self._state.arguments is not None:
             self._check_names()
         return variable
@@ -265,40 +243,7 @@ class PINN(keras.Model):
             return set_untracked(self, name, value)
         super().__setattr__(name, value)
         if "_state" in vars(self) and self._state.reads.has_read(name):
-            self._notice_changes()
-
-    def _notice_changes(self):
-        """Throws compiled functions away if what they have read while traced has changed."""
-        if self._state.reads.refresh():
-            self._forget_compiled()
-
-    def _replace_problem(self, **changes):
-        self._state.problem = self.problem.replaced(**changes)
-        self._forget_compiled()
-
-    def _set_scales(self, scales):
-        if scales != self.problem.scales:  # compiled functions hold the scales as constants
-            self._replace_problem(scales=scales)
-
-    def _forget_compiled(self):
-        state = self._state
-        jit = state.settings is not None and state.settings.jit_compile
-        eager = self.compiled and self.run_eagerly
-        state.compiled, state.objective = Compiled(eager, jit), None
-        if self.train_function is not None:  # fit may be using it
-            self.make_train_function(force=True)
-        if self.test_function is not None:
-            self.make_test_function(force=True)
-        if self.predict_function is not None:
-            self.make_predict_function(force=True)
-
-    def _refuse_untrained(self, variables):
-        """Raises `ValueError` for variables that the loss reads and nothing trains."""
-        own = {id(variable.value) for variable in self.variables}  # or frozen by its layer
-        others = [variable for variable in variables if id(variable) not in own]
-        if others:
-            frozen = [v.value for p in _PINNS if p is not self for v in p.variables]
-            refusals.refuse_untrained(others, [*frozen, *self._state.trained_elsewhere])
+            changes.notice(self)
 
     # The model ------------------------------------------------------------------------------
 
@@ -369,11 +314,6 @@ class PINN(keras.Model):
             raise ValueError("compile the PINN first, for example pinn.compile('adam').")
         return self._state.settings
 
-    def _losses_of(self, loss, weights):
-        conditions = self.conditions
-        doubled = [n for n, f in conditions.items() if len(residuals.draws(f.method)) == 2]
-        return Losses(list(conditions), loss, weights, self.problem.dtype.name, doubled)
-
     def compile(
         self,
         optimizer="adam",
@@ -403,14 +343,14 @@ class PINN(keras.Model):
             run_eagerly: whether to run without a graph, to debug.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
         """
-        names, dtype = list(self.conditions), self.problem.dtype.name
+        optimizer = keras.optimizers.get(optimizer)
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        losses, logs = self._losses_of(loss, loss_weights), Logs(names, metrics, dtype)
-        choices = jit_compile, jit, steps_per_execution
-        self._state.settings = Settings(loss, metrics, *choices, losses, logs)
-        optimizer = keras.optimizers.get(optimizer)
+        given = loss, loss_weights, metrics
+        self._state.settings = settings_of(
+            self.problem, *given, jit_compile, jit, steps_per_execution
+        )
         super().compile(
             optimizer=optimizer,
             jit_compile=jit and not isinstance(optimizer, FlatOptimizer),
@@ -418,8 +358,8 @@ class PINN(keras.Model):
             run_eagerly=run_eagerly,
             **kwargs,
         )
-        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=dtype))
-        self._forget_compiled()
+        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
+        changes.forget_compiled(self)
 
     @property
     def metrics(self):
@@ -459,7 +399,7 @@ class PINN(keras.Model):
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled = optimizer.scale_loss(loss)
-        objective = self._state.objective or self.objective
+        objective = self.objective
         gradients = objective.gradient(tape, scaled)
         optimizer.apply_gradients(zip(gradients, objective.variables, strict=True))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
@@ -553,7 +493,7 @@ class PINN(keras.Model):
             "initial_epoch": initial_epoch,
             "validation_freq": validation_freq,
         }
-        self._notice_changes()
+        changes.notice(self)
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
 
@@ -567,7 +507,7 @@ class PINN(keras.Model):
             sample_weight: sample weights by condition.
             **kwargs: of `keras.Model.evaluate`.
         """
-        self._notice_changes()
+        changes.notice(self)
         return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
     def prepare(self, x, y=None, sample_weight=None, every=False):
@@ -648,7 +588,7 @@ class PINN(keras.Model):
     # After training -------------------------------------------------------------------------
 
     def _prediction(self):
-        self._notice_changes()
+        changes.notice(self)
         return prediction.Prediction(self.problem, self._state.compiled, self._step_number())
 
     def residuals(self, points, batch_size=prediction.BATCH):
@@ -666,7 +606,7 @@ class PINN(keras.Model):
 
     def predict(self, x, batch_size=prediction.BATCH, **kwargs):
         """Residuals, the outputs of the model; see `predict_fields` for the solution."""
-        self._notice_changes()
+        changes.notice(self)
         if data.is_stream(x):
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, batch_size)
@@ -727,7 +667,7 @@ class PINN(keras.Model):
         pinn = cls(**arguments)
         for unknown in unknowns:
             pinn.unknown(**unknown)
-        pinn._set_scales(scales)
+        changes.set_scales(pinn, scales)
         return pinn
 
     def get_compile_config(self):

@@ -19,12 +19,15 @@ LEVELS = [  # ground floor to top
     {"domains", "layers", "networks", "optimizers"},
     {"problem"},
     {"objective"},
-    {"losses", "serving"},
-    {"training"},
+    {"losses", "serving", "checking", "training"},
+    {"callbacks"},
     {"pinn"},
-    {"callbacks", "checking", "plotting"},
+    {"plotting"},
     {"__main__"},
 ]
+ROOMS = 20  # most entries of the top floor
+SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.keras_private")  # what may touch the private names of a PINN
+PATH = 4_500  # most lines of the modules that one step of Adam runs through
 
 
 def modules():
@@ -55,6 +58,20 @@ def test_imports_go_down_only():
         for other in imported(tree):
             same_package = name.split(".")[1] == other.split(".")[1]
             assert same_package or level(other) < level(name), f"{name} imports {other}"
+
+
+def test_the_top_floor_is_small():
+    rooms = [p for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()]
+    assert len(rooms) <= ROOMS
+
+
+def test_private_names_of_a_pinn_stay_in_the_shell():
+    for name, tree in modules():
+        if not name.startswith(SHELL):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                    owner = ast.unparse(node.value).rpartition(".")[2]
+                    assert owner not in ("pinn", "model"), f"{name}: {ast.unparse(node)}"
 
 
 def test_there_is_no_import_cycle():

@@ -127,6 +127,12 @@ class Problem:
             if isinstance(argument, Quantity) and argument.derived:
                 self._visit(argument.request.field, (*trail, name))
 
+    def check_new_unknown(self, name):
+        """Raises `ValueError` for a name that means something already."""
+        self.space.check_new_name(name)
+        if name in self.unknowns or name in self.conditions or name == "loss":
+            raise ValueError(f"unknown {name!r}: the name is taken.")
+
     def arguments_at(self, function, widths):
         """What the arguments of a condition are at points with arrays of these widths.
 

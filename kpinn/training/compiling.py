@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.keras_private import made_under_strategy
+from kpinn.training.changes import forget_compiled
 
 _ERRORS = tf.errors.InternalError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
 
@@ -43,7 +44,7 @@ def with_xla_if_possible(pinn, run, stream=None):
         stacklevel=4,
     )
     pinn.jit_compile = settings.jit_compile = False
-    pinn._forget_compiled()
+    forget_compiled(pinn)
     return run()
 
 

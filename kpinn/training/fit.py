@@ -10,6 +10,7 @@ from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence, stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals
+from kpinn.training import changes
 from kpinn.training import epochs as loops
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
@@ -113,7 +114,7 @@ def _check_start(pinn, arrays):
         _check_losses(pinn.objective, arrays, optimizer)
     with VariableWatcher() as watcher:
         residuals = pinn.call(arrays.points)  # as it is: Keras would wrap its errors
-    pinn._refuse_untrained(watcher.watched_variables())
+    changes.refuse_untrained(pinn, watcher.watched_variables())
     refusals.check_start(arrays, residuals)
     pinn._step_logs(0.0, *arrays.parts, residuals)
     pinn.reset_metrics()
@@ -140,7 +141,8 @@ def _remember(pinn, arrays):
     """Keeps the scales of the coordinates and the widths of the arrays."""
     problem = pinn.problem
     scales = data.scales(arrays.points, problem.space.coordinates)
-    pinn._set_scales({n: max(value, problem.scales.get(n, 0.0)) for n, value in scales.items()})
+    known = problem.scales
+    changes.set_scales(pinn, {n: max(s, known.get(n, 0.0)) for n, s in scales.items()})
     for values in [arrays.points] if data.is_shared(arrays.points) else arrays.points.values():
         pinn._state.widths |= data.widths_of(values)
 

@@ -13,6 +13,7 @@ from kpinn.objective.objective import Objective
 from kpinn.problem.points import Data
 from kpinn.problem.problem import Problem
 from kpinn.problem.reads import Reads
+from kpinn.problem.residuals import draws
 from kpinn.training.logs import Logs
 
 
@@ -68,3 +69,17 @@ class State:
     training_data: Data | None = None
     minimizing: bool = False
     trained_elsewhere: tuple[tf.Variable, ...] = ()
+
+
+def losses_of(problem, loss=None, weights=None):
+    """The `Losses` of the conditions of a problem."""
+    conditions = problem.conditions
+    doubled = [name for name, f in conditions.items() if len(draws(f.method)) == 2]
+    return Losses(list(conditions), loss, weights, problem.dtype.name, doubled)
+
+
+def settings_of(problem, loss, weights, metrics, jit_choice, jit, steps_per_execution):
+    """The `Settings` of the arguments of `compile`."""
+    losses = losses_of(problem, loss, weights)
+    logs = Logs(list(problem.conditions), metrics, problem.dtype.name)
+    return Settings(loss, metrics, jit_choice, jit, steps_per_execution, losses, logs)

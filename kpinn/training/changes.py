@@ -1,0 +1,75 @@
+"""What becomes of compiled functions when that which they were compiled from changes.
+
+A PINN has one `Compiled` and the `Objective` that belongs to it. Both are thrown away when the
+problem, the losses or the trained variables are others, or something has changed that a condition
+has read while it was compiled; they are made again when they are asked for.
+"""
+
+import weakref
+
+from kpinn.objective.compiled import Compiled
+from kpinn.objective.objective import Objective
+from kpinn.problem import refusals
+from kpinn.training.state import losses_of
+
+KNOWN = weakref.WeakSet()  # all PINNs: a solution that another one's condition reads is not trained
+
+
+def objective(pinn):
+    """The `Objective` of a PINN as it is now."""
+    notice(pinn)
+    state, variables = pinn._state, list(pinn.trainable_variables)
+    known = state.objective
+    if known is not None and list(map(id, known.variables)) != list(map(id, variables)):
+        forget_compiled(pinn)
+    if state.objective is None:
+        state.objective = Objective(
+            state.problem,
+            state.settings.losses if state.settings else losses_of(state.problem),
+            variables,
+            lambda: pinn.losses,
+            state.compiled,
+            lambda found: refuse_untrained(pinn, found),
+        )
+    return state.objective
+
+
+def notice(pinn):
+    """Throws compiled functions away if what they have read while traced has changed."""
+    if pinn._state.reads.refresh():
+        forget_compiled(pinn)
+
+
+def forget_compiled(pinn):
+    """Throws compiled functions away, those of Keras too."""
+    state = pinn._state
+    jit = state.settings is not None and state.settings.jit_compile
+    state.compiled = Compiled(bool(pinn.compiled and pinn.run_eagerly), jit)
+    state.objective = None
+    if pinn.train_function is not None:  # a running fit asks for it again in each step
+        pinn.make_train_function(force=True)
+    if pinn.test_function is not None:
+        pinn.make_test_function(force=True)
+    if pinn.predict_function is not None:
+        pinn.make_predict_function(force=True)
+
+
+def replace_problem(pinn, **changes):
+    """Gives a PINN the same problem with other unknowns or scales."""
+    pinn._state.problem = pinn.problem.replaced(**changes)
+    forget_compiled(pinn)
+
+
+def set_scales(pinn, scales):
+    """Sets the scales of the coordinates, which compiled functions hold as constants."""
+    if scales != pinn.problem.scales:
+        replace_problem(pinn, scales=scales)
+
+
+def refuse_untrained(pinn, variables):
+    """Raises `ValueError` for variables that the loss reads and nothing trains."""
+    own = {id(variable.value) for variable in pinn.variables}  # or frozen by its layer
+    others = [variable for variable in variables if id(variable) not in own]
+    if others:
+        frozen = [v.value for other in KNOWN if other is not pinn for v in other.variables]
+        refusals.refuse_untrained(others, [*frozen, *pinn._state.trained_elsewhere])
