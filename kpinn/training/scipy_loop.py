@@ -4,11 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.objective.functions_of_theta import gradients_or_zeros, loss_and_terms, lower_bounds
-from kpinn.objective.jacobian import MEMORY, residual_jacobian, residual_vector
+from kpinn.objective.jacobian import residual_jacobian
 from kpinn.optimizers.flat import assign, epsilon, join, split
-from kpinn.optimizers.scipy import least_squares, minimize
-from kpinn.optimizers.scipy.least_squares import ResidualEvaluations, ScipyLeastSquares
-from kpinn.optimizers.scipy.minimize import Constraints, Evaluations
+from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Constraints, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
 from kpinn.problem.points import Data, check_known, is_shared, minus_target
 
@@ -35,11 +33,9 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     start = start if bounds is None else np.clip(start, *bounds)
     record = Record(epsilon(variables[0].dtype), bounds)
     report = Epochs(pinn, data, callbacks, initial_epoch, validate)
-    squares = isinstance(optimizer, ScipyLeastSquares)
     optimizer.result = None
     try:
-        function = _least_squares if squares else _minimize
-        function(pinn, data, record, start, epochs - initial_epoch, report)
+        _minimize(pinn, data, record, start, epochs - initial_epoch, report)
     finally:  # after Ctrl-C too
         assign(variables, start if record.theta is None else record.theta)
         optimizer.result = record.result
@@ -56,35 +52,7 @@ def _minimize(pinn, data, record, start, iterations, report):
     def accepted(theta):
         report(theta, losses.terms(theta))
 
-    minimize.minimize(evaluate, start, pinn._at_work(), iterations, accepted)
-
-
-def _least_squares(pinn, data, record, start, iterations, report):
-    residuals = _bound(pinn, data, "residuals", lambda d: residual_vector(pinn, d))
-    _check_memory(residuals(start).size, start.size)
-    matrix = _bound(pinn, data, "matrix", lambda d: residual_jacobian(pinn, d)[0])
-    evaluate = ResidualEvaluations(residuals, matrix, record)
-
-    def losses(data):
-        loss, terms, _ = loss_and_terms(pinn, data)
-        return join([loss, *terms.values()], tf.float64)
-
-    terms = _bound(pinn, data, "terms", losses)
-
-    def accepted(theta):
-        report(theta, terms(theta))
-
-    least_squares.least_squares(evaluate, start, pinn._at_work(), iterations, accepted)
-
-
-def _check_memory(residuals, parameters):
-    needed = 8 * residuals * parameters
-    if needed > MEMORY:
-        raise ValueError(
-            f"the Jacobian of {residuals} residuals and {parameters} parameters takes {needed} "
-            f"bytes, which is more than {MEMORY}: give fewer points, or use "
-            "kpinn.optimizers.ScipyMinimize, which does without it."
-        )
+    minimize(evaluate, start, pinn._at_work(), iterations, accepted)
 
 
 class Epochs:
@@ -287,11 +255,9 @@ def bounds_of(pinn):
     optimizer, lower = pinn._at_work(), lower_bounds(pinn, tf.float64)
     if lower is None:
         return None
-    squares = isinstance(optimizer, ScipyLeastSquares)
-    bounded = (least_squares if squares else minimize).BOUNDED_METHODS
-    if optimizer.method not in bounded:
+    if optimizer.method not in BOUNDED_METHODS:
         raise ValueError(
             f"a positive unknown needs bounds, which {optimizer.method} does not have: use one of "
-            f"{', '.join(bounded)}."
+            f"{', '.join(BOUNDED_METHODS)}."
         )
     return lower.numpy(), np.full(lower.shape, np.inf)
