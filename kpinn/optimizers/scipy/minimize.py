@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-import scipy.optimize
-import scipy.sparse.linalg
+import scipy  # not scipy.optimize, which is slow to load, and loads when it is first named
 
 from kpinn.optimizers.result import ResultCode
 from kpinn.optimizers.scipy.optimizer import (
