@@ -7,7 +7,6 @@ from kpinn.optimizers.least_squares.levenberg_marquardt import (
 from kpinn.optimizers.least_squares.spring import SPRING as SPRING
 from kpinn.optimizers.quasi_newton.methods import BFGS as BFGS
 from kpinn.optimizers.quasi_newton.methods import LBFGS as LBFGS
-from kpinn.optimizers.quasi_newton.methods import SSBFGS as SSBFGS
 from kpinn.optimizers.quasi_newton.methods import SSBroyden as SSBroyden
 from kpinn.optimizers.result import MinimizeResult as MinimizeResult
 from kpinn.optimizers.result import ResultCode as ResultCode
