@@ -373,7 +373,7 @@ class Trainer(keras.Model):
     def _use(self, optimizer):
         """Begins a stage of a `Sequence`."""
         if isinstance(self.optimizer, Sequence):
-            self.optimizer._plain.current = optimizer
+            self.optimizer.enter(optimizer)
 
     def _remember(self, arrays):
         """Keeps the scales of the coordinates and the widths of the arrays."""
