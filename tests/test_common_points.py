@@ -65,7 +65,6 @@ OPTIMIZERS = {
     "cg": (lambda: LevenbergMarquardt("cg", damping=1.0), 1e-5),
     "lbfgs": (lambda: ScipyMinimize("L-BFGS-B"), 1e-9),
     "newton": (lambda: ScipyMinimize("Newton-CG"), 1e-9),
-    "slsqp": (lambda: ScipyMinimize("SLSQP", constraints="walls"), 1e-7),
 }
 
 

@@ -4,11 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.objective.functions_of_theta import gradients_or_zeros, loss_and_terms, lower_bounds
-from kpinn.objective.jacobian import residual_jacobian
 from kpinn.optimizers.flat import assign, epsilon, join, split
-from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Constraints, Evaluations, minimize
+from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
-from kpinn.problem.points import Data, check_known, is_shared, minus_target
 
 KEPT = 50  # evaluations whose losses are remembered until scipy has accepted a point
 
@@ -43,11 +41,8 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
 
 
 def _minimize(pinn, data, record, start, iterations, report):
-    names = _constrained(pinn, data)
-    losses = Losses(pinn, data, names)
-    product = hessian_product(pinn, data, names)
-    constraints = _constraints(pinn, data, names, losses) if names else None
-    evaluate = Evaluations(losses.value_and_gradient, record, product, constraints)
+    losses = Losses(pinn, data)
+    evaluate = Evaluations(losses.value_and_gradient, record, hessian_product(pinn, data))
 
     def accepted(theta):
         report(theta, losses.terms(theta))
@@ -126,46 +121,34 @@ def _bound(pinn, data, key, function):
     return evaluate
 
 
-def _without_targets(residuals, data, names):
-    """A list of the named residuals minus their targets."""
-    return [minus_target(name, residuals[name], data.targets.get(name)) for name in names]
-
-
 class Losses:
-    """The loss, its terms, its gradient and the constrained residuals, by one compiled function.
+    """The loss, its terms and its gradient, by one compiled function.
 
     Args:
         pinn: the `PINN`.
         data: a `Data`.
-        constraints: names of conditions.
     """
 
-    def __init__(self, pinn, data, constraints=()):
+    def __init__(self, pinn, data):
         self.count = 1 + len(pinn.conditions)
-        self.parameters = sum(int(np.prod(v.shape)) for v in pinn.trainable_variables)
         variables, self._recent = list(pinn.trainable_variables), {}
 
         def objective(data):
             with tf.GradientTape() as tape:
-                loss, terms, residuals = loss_and_terms(pinn, data, constraints)
+                loss, terms, _ = loss_and_terms(pinn, data)
             gradients = gradients_or_zeros(tape, loss, variables)
-            constrained = _without_targets(residuals, data, constraints)
-            return join([loss, *terms.values(), *gradients, *constrained], tf.float64)
+            return join([loss, *terms.values(), *gradients], tf.float64)
 
-        self._evaluate = _bound(pinn, data, ("objective", constraints), objective)
+        self._evaluate = _bound(pinn, data, "objective", objective)
 
     def value_and_gradient(self, theta):
         """The loss and its gradient `(p,)`."""
         values = self._values(theta)
-        return values[0], values[self.count : self.count + self.parameters]
+        return values[0], values[self.count :]
 
     def terms(self, theta):
         """The loss, and the loss of each condition."""
         return self._values(theta)[: self.count]
-
-    def residuals(self, theta):
-        """The constrained residuals `(q,)`."""
-        return self._values(theta)[self.count + self.parameters :]
 
     def _values(self, theta):
         key = theta.tobytes()
@@ -176,7 +159,7 @@ class Losses:
         return self._recent[key]
 
 
-def hessian_product(pinn, data, constraints=()):
+def hessian_product(pinn, data):
     """`(theta, vector) -> H v`, the Hessian of the loss times a vector `(p,)`.
 
     It is the gradient of the product of the gradient with the vector. A forward accumulator over
@@ -186,68 +169,20 @@ def hessian_product(pinn, data, constraints=()):
     Args:
         pinn: the `PINN`.
         data: a `Data`.
-        constraints: names of the conditions that are no part of the loss.
     """
 
-    def product(data, vector):
-        return _product(pinn, vector, lambda: loss_and_terms(pinn, data, constraints)[0])
-
-    return _bound(pinn, data, ("hessian", constraints), product)
-
-
-def _product(pinn, vector, function):
-    """The Hessian of a scalar function of the parameters times a vector, a tensor `(p,)`."""
     variables = list(pinn.trainable_variables)
-    with tf.GradientTape() as outer:
-        with tf.GradientTape() as tape:
-            value = function()
-        gradients = gradients_or_zeros(tape, value, variables)
-        parts = zip(gradients, split(vector, variables), strict=True)
-        slope = tf.add_n([tf.reduce_sum(g * v) for g, v in parts])
-    return join(gradients_or_zeros(outer, slope, variables))
 
+    def product(data, vector):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as tape:
+                loss, _, _ = loss_and_terms(pinn, data)
+            gradients = gradients_or_zeros(tape, loss, variables)
+            parts = zip(gradients, split(vector, variables), strict=True)
+            slope = tf.add_n([tf.reduce_sum(g * v) for g, v in parts])
+        return join(gradients_or_zeros(outer, slope, variables))
 
-# Constraints and bounds --------------------------------------------------------------------
-
-
-def _constrained(pinn, data):
-    """Names of the constrained conditions, in the order of the conditions."""
-    wanted, names = pinn._at_work().constraints, list(pinn.conditions)
-    check_known(wanted, names, "constraints names")
-    weighted = [name for name in wanted if name in data.sample_weight]
-    if weighted:
-        raise ValueError(
-            f"sample weights of {weighted[0]!r} have no meaning: its residuals are constraints, "
-            "which are met at every point. Leave out the weights, or the points."
-        )
-    if len(wanted) == len(names):
-        raise ValueError(
-            f"all conditions ({', '.join(names)}) are constraints, so that nothing is left to "
-            "minimise: take at least one from constraints=."
-        )
-    return tuple(name for name in names if name in wanted)
-
-
-def _constraints(pinn, data, names, losses):
-    """`Constraints` of the named conditions."""
-    points = dict.fromkeys(names, data.points) if is_shared(data.points) else data.points
-    data = Data({name: points[name] for name in names}, data.targets, {})
-
-    def matrix(data):
-        return residual_jacobian(pinn, data, weighted=False)[0]
-
-    def product(data, multipliers, vector):
-        def total():
-            residuals = join(_without_targets(pinn(data.points), data, names))
-            return tf.reduce_sum(tf.cast(multipliers, residuals.dtype) * residuals)
-
-        return _product(pinn, vector, total)
-
-    return Constraints(
-        losses.residuals,
-        _bound(pinn, data, ("constraint matrix", names), matrix),
-        _bound(pinn, data, ("constraint hessian", names), product),
-    )
+    return _bound(pinn, data, "hessian", product)
 
 
 def bounds_of(pinn):
