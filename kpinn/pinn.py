@@ -583,7 +583,7 @@ class PINN(keras.Model):
     def _use(self, optimizer):
         """Begins a stage of a `Sequence`."""
         if isinstance(self.optimizer, Sequence):
-            self.optimizer._plain.current = optimizer
+            self.optimizer.enter(optimizer)
 
     # After training -------------------------------------------------------------------------
 

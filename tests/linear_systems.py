@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.damped import factorize
+from kpinn.optimizers.least_squares.dense import dense_model
 
 
 def graded(rows, columns, condition, seed=1):
@@ -26,7 +26,7 @@ def fold(matrix, residuals, chunk, function, result):
 
 
 def folded(matrix, residuals, chunk=None, dtype="float64", by="reflections"):
-    """The `Factor` of a system whose rows come in chunks."""
+    """The `DenseModel` of a system whose rows come in chunks."""
     matrix, residuals = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
     chunk = chunk or len(matrix)
 
@@ -36,7 +36,7 @@ def folded(matrix, residuals, chunk=None, dtype="float64", by="reflections"):
     damping = tf.constant(1.0 if by == "products" else 0.0, dtype)
     theta, scale = tf.zeros((matrix.shape[1],), dtype), tf.ones((), dtype)
     transposed = functools.partial(tf.linalg.matvec, tf.transpose(matrix))
-    factor = factorize(fold_jacobian, transposed, theta, damping, scale)
+    factor = dense_model(fold_jacobian, transposed, theta, damping, scale)
     assert bool(factor.products) == (by == "products")
     return factor
 

@@ -59,27 +59,6 @@ def small_heat(optimizer="adam", jit_compile=False, **compile_arguments):
     return pinn
 
 
-class Poisson(kpinn.PINN):
-    """u_xx = -sin(x) with the values of sin(x), the solution, as targets on the walls."""
-
-    coordinates, fields = "x", "u"
-
-    @kpinn.condition
-    def equation(self, x, u_xx):
-        return u_xx + ops.sin(x)
-
-    @kpinn.condition
-    def walls(self, u):
-        return u
-
-
-def poisson_data(end, count):
-    """Points and targets of `Poisson` on [0, end], with so many points of the equation."""
-    walls = np.array([0.0, end])
-    points = {"equation": {"x": np.linspace(0.0, end, count)}, "walls": {"x": walls}}
-    return points, {"walls": np.sin(walls)}
-
-
 class Down(kpinn.PINN):
     """Pushes a positive unknown below zero, which its bound keeps at 1e-6 times its first value."""
 
@@ -124,15 +103,3 @@ def wave(x):
 @keras.saving.register_keras_serializable(package="tests")
 def inside(t, x):
     return t * (1 - x**2)
-
-
-def stop_at_third():
-    """A callback of a minimizer that stops it in its third iteration."""
-    calls = []
-
-    def callback(theta):
-        calls.append(theta)
-        if len(calls) == 3:
-            raise StopIteration
-
-    return callback

@@ -2,6 +2,8 @@
 
 import ast
 import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -26,7 +28,11 @@ LEVELS = [  # ground floor to top
     {"__main__"},
 ]
 ROOMS = 20  # most entries of the top floor
-SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.keras_private")  # what may touch the private names of a PINN
+SHELL = (
+    "kpinn.pinn",
+    "kpinn.training",
+    "kpinn.keras_private",
+)  # what may touch the private names of a PINN
 PATH = 4_500  # most lines of the modules that one step of Adam runs through
 
 
@@ -102,6 +108,16 @@ def test_only_optional_packages_are_imported_inside_functions():
                     if isinstance(node, ast.Import | ast.ImportFrom):
                         names = [getattr(node, "module", None) or node.names[0].name]
                         assert names[0].split(".")[0] == "matplotlib", f"{name}: {names}"
+
+
+def test_the_import_loads_nothing_that_is_slow_and_rarely_needed():
+    """In a fresh process, in which an import of these fails."""
+    blocked = "'scipy.stats', 'scipy.optimize', 'matplotlib'"
+    code = f"import sys; sys.modules.update(dict.fromkeys([{blocked}])); import kpinn"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("floatx", ["float32", "float64"])

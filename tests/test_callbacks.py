@@ -8,7 +8,6 @@ from problems import BOX, Formula, heat_points, small_heat
 import kpinn
 from kpinn.optimizers import (
     LevenbergMarquardt,
-    ScipyLeastSquares,
     ScipyMinimize,
     Sequence,
     SSBroyden,
@@ -313,7 +312,7 @@ def test_scipy_needs_the_same_points():
 @pytest.mark.parametrize("first", [2, 3])
 def test_fresh_points_for_a_stage_of_scipy(first):
     kpinn.set_float64()
-    stages = [(keras.optimizers.SGD(0.0), 2), (ScipyMinimize(), 2), (ScipyLeastSquares(), 2)]
+    stages = [(keras.optimizers.SGD(0.0), 2), (ScipyMinimize(), 2), (ScipyMinimize("BFGS"), 2)]
     pinn, seen, steps = compiled(Sequence(stages)), Seen("heat"), []
     logs = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: steps.append(epoch))
     callbacks = [Resample(sample, first), seen, logs]

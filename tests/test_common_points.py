@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kpinn
-from kpinn.optimizers import LevenbergMarquardt, ScipyLeastSquares, ScipyMinimize, SSBroyden
+from kpinn.optimizers import LevenbergMarquardt, ScipyMinimize, SSBroyden
 from kpinn.problem.points import Data, as_dataset, sets_of
 from kpinn.problem.problem import Problem
 
@@ -75,8 +75,6 @@ OPTIMIZERS = {
     "cg": (lambda: LevenbergMarquardt("cg", damping=1.0), 1e-5),
     "lbfgs": (lambda: ScipyMinimize("L-BFGS-B"), 1e-9),
     "newton": (lambda: ScipyMinimize("Newton-CG"), 1e-9),
-    "slsqp": (lambda: ScipyMinimize("SLSQP", constraints="walls"), 1e-7),
-    "least_squares": (ScipyLeastSquares, 1e-3),
 }
 
 

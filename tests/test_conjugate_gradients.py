@@ -10,7 +10,7 @@ from problems import heat_points, small_heat
 
 import kpinn
 from kpinn.optimizers import LevenbergMarquardt
-from kpinn.optimizers.least_squares.conjugate_gradients import Products, conjugate_gradients
+from kpinn.optimizers.least_squares.conjugate_gradients import ProductsModel, conjugate_gradients
 
 RNG = np.random.default_rng(0)
 
@@ -54,7 +54,7 @@ def test_the_linear_model(shape):
     times = functools.partial(tf.linalg.matvec, tf.constant(matrix))
     transposed = functools.partial(tf.linalg.matvec, tf.constant(matrix.T))
     gradient = transposed(tf.constant(residuals))
-    model = Products(times, transposed, gradient, 100, 1e-13)
+    model = ProductsModel(times, transposed, gradient, 100, 1e-13)
     step, decrease, solve = model.solve(tf.constant(damping, tf.float64))
     stacked = np.concatenate([matrix, np.sqrt(damping) * np.eye(8)])
     right = np.concatenate([-residuals, np.zeros(8)])

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from linear_systems import folded, graded, in_many_digits, stacked
 
-from kpinn.optimizers.least_squares import damped
+from kpinn.optimizers.least_squares import dense
 
 both_kinds = pytest.mark.parametrize("by", ["products", "reflections"])
 
@@ -207,7 +207,7 @@ def test_within_a_compiled_loop_as_outside(damping):
 
     def solve_twice(damping):
         theta, scale = tf.zeros((6,), tf.float64), tf.ones((), tf.float64)
-        factor = damped.factorize(fold_jacobian, transposed, theta, damping, scale)
+        factor = dense.dense_model(fold_jacobian, transposed, theta, damping, scale)
 
         def body(damping, _):
             _, _, again = factor.solve(damping)
@@ -238,7 +238,7 @@ def test_small_dampings_are_for_reflections(damping, dtype, by):
     matrix, residuals = system(20, 6)
     matrix = tf.constant(matrix, dtype)
     for factor in (1.0, 1e-8, 1e8):
-        found = damped.factorize(
+        found = dense.dense_model(
             lambda theta, function, start: function(start, matrix, tf.constant(residuals, dtype)),
             None,
             tf.zeros((6,), dtype),
@@ -262,7 +262,7 @@ def test_the_smallest_damping_can_be_told_from_zero(by):
 @pytest.mark.parametrize("columns", [1, 399, 400, 835, 1601])  # one block, and up to three levels
 def test_products_by_blocks(columns):
     rows = np.random.default_rng(0).normal(size=(7, columns))
-    found = damped.products_of(tf.constant(rows))
+    found = dense.products_of(tf.constant(rows))
     np.testing.assert_allclose(found, rows.T @ rows, rtol=0, atol=1e-13)
 
 

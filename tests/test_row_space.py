@@ -16,10 +16,12 @@ import kpinn
 from kpinn.optimizers import SPRING, LevenbergMarquardt, Sequence
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.flat_optimizer import FlatObjective
-from kpinn.optimizers.least_squares.conjugate_gradients import Products, conjugate_gradients
+from kpinn.optimizers.least_squares.conjugate_gradients import ProductsModel, conjugate_gradients
+from kpinn.optimizers.least_squares.levenberg_marquardt import SOLVERS
+from kpinn.optimizers.least_squares.linear_model import Start
 from kpinn.optimizers.least_squares.nystrom import nystrom, nystrom_bytes
-from kpinn.optimizers.least_squares.row_space import collect, kernel, kernel_bytes
-from kpinn.optimizers.least_squares.sketch import draw_signs, sketch
+from kpinn.optimizers.least_squares.row_space import collect, row_space_bytes, row_space_model
+from kpinn.optimizers.least_squares.sketch import draw_signs, sketched_model
 
 both_kinds = pytest.mark.parametrize("by", ["products", "reflections"])
 
@@ -57,7 +59,7 @@ def linear(matrix, residuals, chunk=5, dtype="float64"):
 
 def kernel_of(matrix, residuals, by="products", dtype="float64"):
     matrix, residuals = tf.constant(matrix, dtype), tf.constant(residuals, dtype)
-    return kernel(matrix, residuals, tf.constant(by == "products"))
+    return row_space_model(matrix, residuals, tf.constant(by == "products"))
 
 
 def solved(model, damping):
@@ -203,7 +205,7 @@ def sketch_of(matrix, residuals, signs, chunk=5, dtype="float64", by="products")
     objective = linear(matrix, residuals, chunk, dtype)
     theta = tf.zeros((matrix.shape[1],), dtype)
     residuals = objective.residuals(theta)
-    return sketch(objective, theta, residuals, signs, tf.constant(by == "products"))
+    return sketched_model(objective, theta, residuals, signs, tf.constant(by == "products"))
 
 
 def test_sketches_are_right_on_average():
@@ -269,7 +271,7 @@ def products_of(matrix, residuals, rank=0, calls=None, iterations=2000):
     transposed = functools.partial(objective.vector_jacobian, theta)
     inverse = nystrom(objective.fold_jacobian, theta, rank) if rank else None
     right = tf.constant(residuals)
-    return Products(times, transposed, transposed(right), iterations, 1e-10, inverse)
+    return ProductsModel(times, transposed, transposed(right), iterations, 1e-10, inverse)
 
 
 def test_the_preconditioner_saves_most_iterations():
@@ -354,6 +356,29 @@ def damped_state(optimizer, theta, damping):
     """As after a step with a damping, for a Jacobian of scale one."""
     numbers = {"damping": tf.constant(damping, tf.float64), "scale": tf.ones((), tf.float64)}
     return optimizer.initial_state(theta) | numbers
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_makes_a_linear_model(solver):
+    """Of one kind, so that nothing else has to know which one it is."""
+    matrix, residuals = system(9, 12)
+    objective, theta = linear(matrix, residuals), tf.zeros((12,), tf.float64)
+    chosen, before = SOLVERS[solver](), objective.residuals(theta)
+    start = Start(tf.reduce_sum(before**2), tf.constant(False), before, None)
+    damping, zero = tf.constant(0.3, tf.float64), tf.zeros((), tf.float64)
+    state = {"damping": zero, "scale": zero} | chosen.initial_state()
+    model = chosen.model(objective, theta, start, state)
+    largest = np.linalg.norm(matrix, 2) ** 2
+    assert 0.05 * largest < float(model.scale) < largest * (1 + 1e-12)
+    assert 0.0 < float(model.smallest_damping()) < 1e-9 * largest
+    step, decrease, solve = model.solve(damping)
+    after = matrix @ step.numpy() + residuals
+    assert float(decrease) == pytest.approx(residuals @ residuals - after @ after, rel=1e-9)
+    np.testing.assert_allclose(solve(-before), step, rtol=1e-9, atol=1e-12)
+    if solver in ("dense", "kernel"):  # the others solve another system, or end before rounding
+        np.testing.assert_allclose(step, stacked(matrix, residuals, 0.3), rtol=1e-9)
+    following, tries_on = chosen.next_state(state, theta, start, tf.constant(True))
+    assert set(following) == set(chosen.initial_state()) and not tries_on
 
 
 @pytest.mark.parametrize("damping", [1e-3, 1e-13])
@@ -621,19 +646,19 @@ def test_spring_takes_the_learning_rate_of_callbacks():
         (
             LevenbergMarquardt("kernel", memory=1000),
             FEW,
-            f"LevenbergMarquardt needs {kernel_bytes(42, 141)} bytes for 42 residuals and 141 "
+            f"LevenbergMarquardt needs {row_space_bytes(42, 141)} bytes for 42 residuals and 141 "
             "parameters, which is more than memory=1000: pass fewer points or batch_size",
         ),
         (
             LevenbergMarquardt("sketch", memory=1000),
             MANY,
-            f"LevenbergMarquardt needs {kernel_bytes(70, 141)} bytes for 70 sums of residuals and "
-            "141 parameters, which is more than memory=1000: pass a smaller rank",
+            f"LevenbergMarquardt needs {row_space_bytes(70, 141)} bytes for 70 sums of residuals "
+            "and 141 parameters, which is more than memory=1000: pass a smaller rank",
         ),
         (
             SPRING(memory=1000),
             FEW,
-            f"SPRING needs {kernel_bytes(42, 141)} bytes for 42 residuals and 141 parameters, "
+            f"SPRING needs {row_space_bytes(42, 141)} bytes for 42 residuals and 141 parameters, "
             "which is more than memory=1000: pass fewer points or batch_size",
         ),
         (

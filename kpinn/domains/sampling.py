@@ -7,9 +7,7 @@ to add one, assign to the table: `kpinn.domains.sampling.METHODS["halton"] = hal
 import operator
 
 import numpy as np
-from scipy.stats import qmc
-
-MAX_SOBOL_DIMS = qmc.Sobol.MAXDIM
+import scipy  # not scipy.stats, which is slow to load, and loads when it is first named
 
 
 def uniform(n, dims, rng):
@@ -29,9 +27,10 @@ def sobol(n, dims, rng):
     A Sobol sequence is balanced only in blocks of a power of two, so the smallest such block
     that holds `n` points is drawn and cut. `n = 2**m` keeps the full balance.
     """
-    if dims > MAX_SOBOL_DIMS:
+    qmc = scipy.stats.qmc
+    if dims > qmc.Sobol.MAXDIM:
         raise ValueError(
-            f"Sobol sequences are tabulated up to {MAX_SOBOL_DIMS} dimensions, got {dims}. "
+            f"Sobol sequences are tabulated up to {qmc.Sobol.MAXDIM} dimensions, got {dims}. "
             "Use method='latin_hypercube' or method='uniform'."
         )
     block = qmc.Sobol(dims, scramble=True, seed=rng).random_base2((n - 1).bit_length())

@@ -14,7 +14,6 @@ from kpinn.objective.jacobian import (
     curvature_vector,
     matrix_of,
     parts_of,
-    residual_jacobian,
     residual_jvp,
     residual_vector,
     residual_vjp,
@@ -23,7 +22,7 @@ from kpinn.objective.jacobian import (
 from kpinn.objective.losses import Losses
 from kpinn.objective.weighted_residuals import check_squares, check_weights, weighted_residuals
 from kpinn.optimizers.flat import assign, join, split
-from kpinn.problem.points import in_order, is_shared, minus_target
+from kpinn.problem.points import in_order, is_shared
 from kpinn.problem.problem import Problem
 
 CHUNK = 2**26  # most bytes for a chunk of rows: more is no faster
@@ -105,12 +104,11 @@ class Objective:
 
     # At the present parameters, in eager mode or in any graph --------------------------------
 
-    def loss(self, data, without=(), step=0):
+    def loss(self, data, step=0):
         """The loss, and the loss and the residual of each condition.
 
         Args:
             data: a `Data`.
-            without: names of conditions that are not part of the loss.
             step: number of the training step, on which random directions depend.
 
         Returns:
@@ -118,8 +116,7 @@ class Objective:
         """
         residuals = self.problem.residuals(data.points, step)
         terms = self.losses.terms(residuals, data.targets, data.sample_weight)
-        weighted = {name: term for name, term in terms.items() if name not in without}
-        return self.losses.total(weighted, self.regularization()), terms, residuals
+        return self.losses.total(terms, self.regularization()), terms, residuals
 
     def gradient(self, tape, value):
         """A list of gradients; zeros for variables that the value does not depend on."""
@@ -146,59 +143,35 @@ class Objective:
 
         return self.compiled("value", value)(theta, data)
 
-    def value_and_gradient(self, theta, data, without=()):
-        """The same, the gradient `(p,)`, and the residuals of the conditions `without`, `(q,)`."""
+    def value_and_gradient(self, theta, data):
+        """The same, and the gradient `(p,)`."""
 
         def value_and_gradient(theta, data):
             self.assign(theta)
             with tf.GradientTape() as tape:
-                loss, terms, residuals = self.loss(data, without)
-            gradient = join(self.gradient(tape, loss), self.dtype)
-            return self.row(loss, terms), gradient, self._minus_targets(residuals, data, without)
+                loss, terms, _ = self.loss(data)
+            return self.row(loss, terms), join(self.gradient(tape, loss), self.dtype)
 
-        return self.compiled(("gradient", without), value_and_gradient)(theta, data)
+        return self.compiled("gradient", value_and_gradient)(theta, data)
 
-    def _minus_targets(self, residuals, data, names):
-        found = [minus_target(name, residuals[name], data.targets.get(name)) for name in names]
-        return join(found) if found else tf.zeros((0,), self.dtype)
+    def hessian_vector(self, theta, data, vector):
+        """The Hessian of the loss times a vector, `(p,)`.
 
-    def hessian_vector(self, theta, data, vector, without=()):
-        """The Hessian of the loss times a vector, `(p,)`."""
+        It is the gradient of the product of the gradient with the vector. A forward accumulator
+        over a tape would be no faster, takes longer to compile, and XLA would compile it in each
+        step where a condition has one of its own.
+        """
 
         def product(theta, data, vector):
             self.assign(theta)
-            return self._hessian_vector(vector, lambda: self.loss(data, without)[0])
+            with tf.GradientTape() as outer:
+                with tf.GradientTape() as tape:
+                    loss, _, _ = self.loss(data)
+                parts = zip(self.gradient(tape, loss), split(vector, self.variables), strict=True)
+                slope = tf.add_n([tf.reduce_sum(gradient * each) for gradient, each in parts])
+            return join(self.gradient(outer, slope))
 
-        return self.compiled(("hessian", without), product)(theta, data, vector)
-
-    def constrained_hessian_vector(self, theta, data, multipliers, vector):
-        """The Hessian of the sum of multipliers times residuals, times a vector, `(p,)`."""
-
-        def product(theta, data, multipliers, vector):
-            self.assign(theta)
-
-            def total():
-                residuals = self.problem.residuals(data.points)
-                found = self._minus_targets(residuals, data, tuple(residuals))
-                return tf.reduce_sum(tf.cast(multipliers, found.dtype) * found)
-
-            return self._hessian_vector(vector, total)
-
-        key = ("constrained hessian", tuple(data.points))
-        return self.compiled(key, product)(theta, data, multipliers, vector)
-
-    def _hessian_vector(self, vector, function):
-        """The gradient of the product of the gradient with the vector.
-
-        A forward accumulator over a tape would be no faster, takes longer to compile, and XLA would
-        compile it in each step where a condition has one of its own.
-        """
-        with tf.GradientTape() as outer:
-            with tf.GradientTape() as tape:
-                value = function()
-            parts = zip(self.gradient(tape, value), split(vector, self.variables), strict=True)
-            slope = tf.add_n([tf.reduce_sum(gradient * each) for gradient, each in parts])
-        return join(self.gradient(outer, slope))
+        return self.compiled("hessian", product)(theta, data, vector)
 
     # Sums of squares, and the curvature of other losses in their form -------------------------
 
@@ -213,16 +186,6 @@ class Objective:
             return self.row(tf.reduce_sum(vector**2), terms), vector
 
         return self.compiled("residuals", residuals)(theta, data)
-
-    def jacobian(self, theta, data, weighted=True):
-        """The matrix `(m, p)` of the residuals; see `kpinn.objective.jacobian`."""
-
-        def jacobian(theta, data):
-            self.assign(theta)
-            return residual_jacobian(self, data, weighted)[0]
-
-        key = ("jacobian", weighted, tuple(data.points))
-        return self.compiled.graph(key, jacobian, self.compiled.jit)(theta, data)
 
     def fold_jacobian(self, theta, data, function, result):
         """Goes through the Jacobian by chunks of rows; see `FlatObjective`."""

@@ -7,10 +7,8 @@ from kpinn.optimizers.least_squares.levenberg_marquardt import (
 from kpinn.optimizers.least_squares.spring import SPRING as SPRING
 from kpinn.optimizers.quasi_newton.methods import BFGS as BFGS
 from kpinn.optimizers.quasi_newton.methods import LBFGS as LBFGS
-from kpinn.optimizers.quasi_newton.methods import SSBFGS as SSBFGS
 from kpinn.optimizers.quasi_newton.methods import SSBroyden as SSBroyden
 from kpinn.optimizers.result import MinimizeResult as MinimizeResult
 from kpinn.optimizers.result import ResultCode as ResultCode
-from kpinn.optimizers.scipy.least_squares import ScipyLeastSquares as ScipyLeastSquares
 from kpinn.optimizers.scipy.minimize import ScipyMinimize as ScipyMinimize
 from kpinn.optimizers.sequence import Sequence as Sequence

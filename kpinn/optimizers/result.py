@@ -21,9 +21,6 @@ class ResultCode(enum.StrEnum):
     NO_PROGRESS = "no_progress"
     """No step lowers the loss any more, usually for rounding, or scipy gave up: see the message."""
 
-    INFEASIBLE = "infeasible"
-    """It ended without a point that meets the constraints."""
-
     STOPPED = "stopped"
     """A callback stopped it."""
 
@@ -41,13 +38,10 @@ class MinimizeResult:
     Attributes:
         code: a `ResultCode`.
         message: the same in a sentence, with scipy's message.
-        loss: the lowest loss, that of the weights which the model has now. With constraints it is
-            the lowest of the points that meet them, and without such points the loss of the one
-            that violates them least.
+        loss: the lowest loss, that of the weights which the model has now.
         iterations: accepted iterations.
         evaluations: evaluations of the loss.
         theta: the flat parameters with this loss, float64 `(p,)`.
-        violation: the largest absolute value of a constrained residual there.
     """
 
     code: ResultCode
@@ -56,4 +50,3 @@ class MinimizeResult:
     iterations: int
     evaluations: int
     theta: np.ndarray
-    violation: float = 0.0

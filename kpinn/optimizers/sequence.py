@@ -1,7 +1,6 @@
 """Several optimizers one after the other in one `fit`."""
 
 import dataclasses
-import types
 
 import keras
 
@@ -47,22 +46,29 @@ class Sequence(keras.optimizers.Optimizer):
             raise ValueError("an optimizer is given twice: each stage needs one of its own.")
         super().__init__(learning_rate=0.0, name=name)
         self.stages = stages
-        # A plain namespace, because Keras would save the present stage a second time.
-        self._plain = types.SimpleNamespace(current=stages[0].optimizer)
+        self._number = 0  # no optimizer, and `present` no property: Keras would save it twice
+
+    def present(self):
+        """The optimizer of the stage that works now."""
+        return self.stages[self._number].optimizer
+
+    def enter(self, optimizer):
+        """Begins the stage of an optimizer."""
+        self._number = [stage.optimizer is optimizer for stage in self.stages].index(True)
 
     @property
     def learning_rate(self):
         """That of the present stage."""
-        return self._plain.current.learning_rate
+        return self.present().learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        self._plain.current.learning_rate = value
+        self.present().learning_rate = value
 
     @property
     def iterations(self):
         """Those of the present stage."""
-        return self._plain.current.iterations
+        return self.present().iterations
 
     @property
     def result(self):
@@ -126,7 +132,7 @@ def stages(optimizer, epochs):
 
 def current(optimizer):
     """The optimizer that works now: that of the present stage of a `Sequence`."""
-    return optimizer._plain.current if isinstance(optimizer, Sequence) else optimizer
+    return optimizer.present() if isinstance(optimizer, Sequence) else optimizer
 
 
 def _stage(stage):

@@ -35,7 +35,7 @@ class FlatFunctions:
         objective = self.objective
 
         def value_and_gradient(theta):
-            row, gradient, _ = objective.value_and_gradient(theta, data)
+            row, gradient = objective.value_and_gradient(theta, data)
             return self._kept(row)[0], gradient
 
         def residuals(theta):

@@ -4,10 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.optimizers.flat import assign, epsilon
-from kpinn.optimizers.scipy import minimize
-from kpinn.optimizers.scipy.minimize import Constraints, Evaluations
+from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
-from kpinn.problem.points import Data, check_known, is_shared
 
 KEPT = 50  # evaluations whose losses are remembered until scipy has accepted a point
 
@@ -32,18 +30,15 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     start = start if bounds is None else np.clip(start, *bounds)
     record = Record(epsilon(objective.variables[0].dtype), bounds)
     report = Epochs(pinn, data, callbacks, initial_epoch, validate)
-    names = _constrained(optimizer, objective, data)
-    functions = Functions(objective, data, names)
+    functions = Functions(objective, data)
+    evaluate = Evaluations(functions.value_and_gradient, record, functions.hessian_product)
+
+    def accepted(theta):
+        report(theta, functions.losses(theta))
+
     optimizer.result = None
     try:
-        product = functions.hessian_product
-        constraints = functions.constraints() if names else None
-        evaluate = Evaluations(functions.value_and_gradient, record, product, constraints)
-
-        def accepted(theta):
-            report(theta, functions.losses(theta))
-
-        minimize.minimize(evaluate, start, optimizer, epochs - initial_epoch, accepted)
+        minimize(evaluate, start, optimizer, epochs - initial_epoch, accepted)
     finally:  # after Ctrl-C too
         assign(objective.variables, start if record.theta is None else record.theta)
         optimizer.result = record.result
@@ -96,37 +91,29 @@ class Epochs:
 
 
 class Functions:
-    """The loss, its derivatives and the constrained residuals at float64 arrays `(p,)`.
-
-    One evaluation gives loss, gradient and constrained residuals; the last ones are remembered.
+    """The loss and its derivatives at float64 arrays `(p,)`; the last losses are remembered.
 
     Args:
         objective: the `Objective`.
         data: a `Data`.
-        constraints: names of the conditions that are constraints, and no part of the loss.
     """
 
-    def __init__(self, objective, data, constraints=()):
-        self.objective, self.data, self.names = objective, data, constraints
-        self._recent = {}
+    def __init__(self, objective, data):
+        self.objective, self.data, self._recent = objective, data, {}
 
     def value_and_gradient(self, theta):
         """The loss and its gradient `(p,)`."""
-        losses, gradient, _ = self._values(theta)
+        losses, gradient = self._values(theta)
         return losses[0], gradient
 
     def losses(self, theta):
         """The loss, and the loss of each condition."""
         return self._values(theta)[0]
 
-    def residuals(self, theta):
-        """The constrained residuals `(q,)`."""
-        return self._values(theta)[2]
-
     def _values(self, theta):
         key = theta.tobytes()
         if key not in self._recent:
-            values = self.objective.value_and_gradient(_tensor(theta), self.data, self.names)
+            values = self.objective.value_and_gradient(_tensor(theta), self.data)
             self._recent[key] = tuple(map(_array, values))
             while len(self._recent) > KEPT:
                 self._recent.pop(next(iter(self._recent)))
@@ -134,23 +121,7 @@ class Functions:
 
     def hessian_product(self, theta, vector):
         """The Hessian of the loss times a vector, `(p,)`."""
-        given = _tensor(theta), self.data, _tensor(vector)
-        return _array(self.objective.hessian_vector(*given, self.names))
-
-    def constraints(self):
-        """The `Constraints` of scipy."""
-        data, names, objective = self.data, self.names, self.objective
-        points = dict.fromkeys(names, data.points) if is_shared(data.points) else data.points
-        data = Data({name: points[name] for name in names}, data.targets, {})
-
-        def matrix(theta):
-            return _array(objective.jacobian(_tensor(theta), data, weighted=False))
-
-        def product(theta, multipliers, vector):
-            given = map(_tensor, (multipliers, vector))
-            return _array(objective.constrained_hessian_vector(_tensor(theta), data, *given))
-
-        return Constraints(self.residuals, matrix, product)
+        return _array(self.objective.hessian_vector(_tensor(theta), self.data, _tensor(vector)))
 
 
 def _tensor(array):
@@ -161,35 +132,14 @@ def _array(tensor):
     return tensor.numpy().astype(np.float64)
 
 
-# Constraints and bounds --------------------------------------------------------------------
-
-
-def _constrained(optimizer, objective, data):
-    """Names of the constrained conditions, in the order of the conditions."""
-    wanted, names = optimizer.constraints, list(objective.problem.conditions)
-    check_known(wanted, names, "constraints names")
-    weighted = [name for name in wanted if name in data.sample_weight]
-    if weighted:
-        raise ValueError(
-            f"sample weights of {weighted[0]!r} have no meaning: its residuals are constraints, "
-            "which are met at every point. Leave out the weights, or the points."
-        )
-    if len(wanted) == len(names):
-        raise ValueError(
-            f"all conditions ({', '.join(names)}) are constraints, so that nothing is left to "
-            "minimise: take at least one from constraints=."
-        )
-    return tuple(name for name in names if name in wanted)
-
-
 def _bounds(objective, optimizer):
     """Bounds `(lower, upper)` of the flat parameters, or `None` if no unknown is positive."""
     lower = objective.lower(tf.float64)
     if lower is None:
         return None
-    if optimizer.method not in minimize.BOUNDED_METHODS:
+    if optimizer.method not in BOUNDED_METHODS:
         raise ValueError(
             f"a positive unknown needs bounds, which {optimizer.method} does not have: use one of "
-            f"{', '.join(minimize.BOUNDED_METHODS)}."
+            f"{', '.join(BOUNDED_METHODS)}."
         )
     return lower.numpy(), np.full(lower.shape, np.inf)

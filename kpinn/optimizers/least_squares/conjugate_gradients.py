@@ -1,11 +1,50 @@
 """Damped linear least squares by conjugate gradients, from products with the Jacobian alone."""
 
+import functools
 import typing
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.nystrom import Nystrom
+from kpinn.optimizers.least_squares.linear_model import Memory, Solver
+from kpinn.optimizers.least_squares.nystrom import Nystrom, nystrom, nystrom_bytes
+from kpinn.options import positive_whole
+
+RANK = 400  # of the preconditioner
+ITERATIONS = 100
+TOLERANCE = 1e-3
+
+
+class ConjugateGradients(Solver):
+    """Solves without a matrix, by conjugate gradients; less exact.
+
+    Args:
+        rank: number of eigenvalues of `J^T J` in the preconditioner, by default 400, 0 for none.
+    """
+
+    takes_rank, has_triangle = True, False
+
+    def __init__(self, rank=None):
+        super().__init__(rank if rank in (None, 0) else positive_whole("rank", rank))
+
+    def memory(self, parameters, residuals=None):
+        """See `Solver.memory`."""
+        rank = self._eigenvalues(parameters)
+        what = f"a preconditioner of rank {rank} for {parameters} parameters"
+        return Memory(nystrom_bytes(parameters, rank), what, "pass a smaller rank")
+
+    def model(self, objective, theta, start, state):
+        """See `Solver.model`."""
+        times = functools.partial(objective.jacobian_vector, theta)
+        transposed = functools.partial(objective.vector_jacobian, theta)
+        gradient = transposed(start.residuals) if start.gradient is None else start.gradient
+        rank = self._eigenvalues(theta.shape[0])
+        preconditioner = nystrom(objective.fold_jacobian, theta, rank) if rank else None
+        return ProductsModel(times, transposed, gradient, ITERATIONS, TOLERANCE, preconditioner)
+
+    def _eigenvalues(self, parameters):
+        """The rank of the preconditioner."""
+        return min(RANK if self.rank is None else self.rank, parameters)
 
 
 def conjugate_gradients(product, right, iterations, tolerance, inverse=lambda v: v):
@@ -44,8 +83,8 @@ def conjugate_gradients(product, right, iterations, tolerance, inverse=lambda v:
     return tf.while_loop(goes_on, body, start)[1]
 
 
-class Products(typing.NamedTuple):
-    """A linear model of residuals that is known by products with its Jacobian.
+class ProductsModel(typing.NamedTuple):
+    """A `LinearModel` that is known by products with its Jacobian.
 
     Attributes:
         times: `(p,) -> (m,)`, the Jacobian times a vector.
@@ -70,11 +109,11 @@ class Products(typing.NamedTuple):
         return tf.math.divide_no_nan(tf.reduce_sum(self.times(self.gradient) ** 2), square)
 
     def smallest_damping(self):
-        """Below it conjugate gradients would not end."""
+        """See `LinearModel.smallest_damping`; below it conjugate gradients would not end."""
         return self.scale * 1e-12
 
     def solve(self, damping):
-        """See `damped_least_squares.Factor.solve`."""
+        """See `LinearModel.solve`."""
         inverse = self.preconditioner.inverse(damping) if self.preconditioner else lambda v: v
 
         def solved(right):

@@ -1,6 +1,5 @@
 """Gauss-Newton steps with a trust region, for losses that are sums of squares."""
 
-import functools
 import typing
 
 import keras
@@ -16,11 +15,12 @@ from kpinn.optimizers.flat_optimizer import (
     Progress,
     check_memory,
 )
-from kpinn.optimizers.least_squares.conjugate_gradients import Products
-from kpinn.optimizers.least_squares.damped import ROUNDINGS, factorize, needs_triangle
-from kpinn.optimizers.least_squares.nystrom import nystrom, nystrom_bytes
-from kpinn.optimizers.least_squares.row_space import collect, kernel, kernel_bytes
-from kpinn.optimizers.least_squares.sketch import draw_signs, sketch
+from kpinn.optimizers.least_squares.conjugate_gradients import ConjugateGradients
+from kpinn.optimizers.least_squares.dense import Dense
+from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_triangle
+from kpinn.optimizers.least_squares.linear_model import Start
+from kpinn.optimizers.least_squares.row_space import RowSpace
+from kpinn.optimizers.least_squares.sketch import Sketch
 from kpinn.options import positive_whole
 
 FACTOR = 4.0  # from one trial value of the damping to the next
@@ -29,11 +29,7 @@ PART = 0.25  # of a step, over which a second difference is taken
 AGREEMENT = 0.75  # of second differences, above which they are noise
 LARGEST = 0.75  # half the acceleration, in parts of the step
 MEMORY = 2**31  # bytes
-SOLVERS = "dense", "kernel", "sketch", "cg"
-DRAWS = 5  # sketches without progress, after which there is none
-RANK = 400  # of the preconditioner
-ITERATIONS = 100  # of conjugate gradients
-TOLERANCE = 1e-3  # of conjugate gradients
+SOLVERS = {"dense": Dense, "kernel": RowSpace, "sketch": Sketch, "cg": ConjugateGradients}
 
 
 class _Trial(typing.NamedTuple):
@@ -123,12 +119,13 @@ class LevenbergMarquardt(FlatOptimizer):
             raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
         if not damping > 0.0:
             raise ValueError(f"damping is positive, not {damping!r}.")
-        if rank is not None and solver not in ("sketch", "cg"):
-            raise ValueError(f"rank={rank!r} is for the solvers 'sketch' and 'cg', not {solver!r}.")
-        if rank is not None and not (solver == "cg" and rank == 0):
-            rank = positive_whole("rank", rank)
+        if rank is not None and not SOLVERS[solver].takes_rank:
+            takers = " and ".join(repr(name) for name, kind in SOLVERS.items() if kind.takes_rank)
+            raise ValueError(f"rank={rank!r} is for the solvers {takers}, not {solver!r}.")
+        self._solver = SOLVERS[solver](rank)
         self.solver, self.ratio, self.damping = solver, ratio, damping
-        self.trials, self.memory, self.rank = positive_whole("trials", trials), memory, rank
+        self.trials, self.memory = positive_whole("trials", trials), memory
+        self.rank = self._solver.rank
 
     def get_config(self):
         """The arguments."""
@@ -136,37 +133,10 @@ class LevenbergMarquardt(FlatOptimizer):
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     def initial_state(self, theta):
-        """The damping and the scale of the Jacobian; zeros before the first step."""
-        size = theta.shape[0]
-        if self.solver == "dense":
-            needed = 6 * 8 * (size + 1) ** 2  # the factor, and what LAPACK copies
-            advice = "pass solver='cg', which has no matrix"
-            check_memory(self, needed, f"{size} parameters", advice)
-        if self.solver == "sketch":
-            rows = self._sums(size)
-            what = f"{rows} sums of residuals and {size} parameters"
-            check_memory(self, kernel_bytes(rows, size), what, "pass a smaller rank")
-        if self.solver == "cg":
-            rank = self._eigenvalues(size)
-            what = f"a preconditioner of rank {rank} for {size} parameters"
-            check_memory(self, nystrom_bytes(size, rank), what, "pass a smaller rank")
+        """The damping and the scale of the Jacobian, zeros before the first step; see `Solver`."""
+        check_memory(self, *self._solver.memory(theta.shape[0]))
         state = dict.fromkeys(("damping", "scale"), tf.zeros((), theta.dtype))
-        draws = dict.fromkeys(("draws", "failures"), tf.constant(0))
-        return state | draws if self.solver == "sketch" else state
-
-    def _sums(self, parameters):
-        """The number of rows of a sketch."""
-        rows = max(1, parameters // 2) if self.rank is None else self.rank
-        if rows > parameters:
-            raise ValueError(
-                f"rank={rows} is more than the {parameters} parameters, for which "
-                "solver='dense' needs no sketch."
-            )
-        return rows
-
-    def _eigenvalues(self, parameters):
-        """The rank of a preconditioner."""
-        return min(RANK if self.rank is None else self.rank, parameters)
+        return state | self._solver.initial_state()
 
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
@@ -185,90 +155,42 @@ class LevenbergMarquardt(FlatOptimizer):
         limits = model.smallest_damping(), scale * 1e8
         trial, evaluations = _search(attempt, damping, limits, self.trials)
         again = ~trial.accepted & self._may_see_more(start, damping, state["scale"])
-        drawn, other = self._next_draw(state, trial.accepted, self._is_sketch(start, theta))
+        following, another = self._solver.next_state(state, theta, start, trial.accepted)
         low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
         damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
-        status = tf.where(trial.accepted | again | other, RUNNING, NO_PROGRESS)
+        status = tf.where(trial.accepted | again | another, RUNNING, NO_PROGRESS)
         status = tf.where(start.is_stationary, CONVERGED, status)
         status = tf.where(tf.math.is_finite(loss), status, NONFINITE)
         theta = tf.where(trial.accepted, trial.theta, theta)
         evaluations = 1 + (1 if residuals is None else 4) * evaluations
         progress = Progress(tf.where(trial.accepted, trial.loss, loss), evaluations, status)
-        return theta, {"damping": damping, "scale": scale} | drawn, progress
+        return theta, {"damping": damping, "scale": scale} | following, progress
 
     def _model(self, objective, theta, start, state):
-        """The residuals, linear in the parameters."""
-        times = functools.partial(objective.jacobian_vector, theta)
-        transposed = functools.partial(objective.vector_jacobian, theta)
-        residuals, size = start.residuals, theta.shape[0]
-        if self.solver == "cg":
-            gradient = transposed(residuals) if start.gradient is None else start.gradient
-            rank = self._eigenvalues(size)
-            inverse = nystrom(objective.fold_jacobian, theta, rank) if rank else None
-            options = ITERATIONS, TOLERANCE, inverse
-            return Products(times, transposed, gradient, *options)
-        damping, scale = state["damping"], state["scale"]
-        if self.solver == "dense":
-            fold = objective.fold_jacobian
-            return factorize(fold, transposed, theta, damping, scale, start.gradient)
-        if residuals is None:
+        """The `LinearModel` of the residuals."""
+        residuals = start.residuals
+        if residuals is None and self._solver.needs_residuals:
             raise ValueError(
                 f"solver {self.solver!r} needs losses that are mean squares (the default loss, "
                 "'mse'): use solver='dense' or solver='cg'."
             )
-        count = residuals.shape[0]
-        products = ~needs_triangle(damping, scale, theta.dtype)
-        if self._is_sketch(start, theta):
-            signs = draw_signs(count, self._sums(size), state["draws"], theta.dtype)
-            return sketch(objective, theta, residuals, signs, products)
-        what = f"{count} residuals and {size} parameters"
-        advice = "pass fewer points or batch_size to fit, or solver='cg', which has no matrix"
-        check_memory(self, kernel_bytes(count, size), what, advice)
-        return kernel(*collect(objective.fold_jacobian, theta), products)
+        count = None if residuals is None else residuals.shape[0]
+        check_memory(self, *self._solver.memory(theta.shape[0], count))
+        return self._solver.model(objective, theta, start, state)
 
     def _may_see_more(self, start, damping, scale):
         """Whether the products of the Jacobian failed, where its triangular factor may not."""
-        has_triangle = self.solver != "cg" and start.residuals is not None
+        has_triangle = self._solver.has_triangle and start.residuals is not None
         return tf.constant(has_triangle) & ~needs_triangle(damping, scale, damping.dtype)
-
-    def _is_sketch(self, start, theta):
-        """Whether there are more residuals than sums; shapes alone say it."""
-        if self.solver != "sketch" or start.residuals is None:
-            return False
-        return start.residuals.shape[0] > self._sums(theta.shape[0])
-
-    def _next_draw(self, state, accepted, is_sketch):
-        """The state of a sketch after a step, and whether another one may make progress."""
-        if self.solver != "sketch":
-            return {}, False
-        failures = tf.where(accepted, 0, (state["failures"] + 1) % DRAWS)
-        other = ~accepted & (failures > 0) & is_sketch
-        return {"draws": state["draws"] + 1, "failures": failures}, other
-
-
-class _Start(typing.NamedTuple):
-    """Where a step begins.
-
-    Attributes:
-        loss: scalar.
-        is_stationary: scalar bool, whether there is no way down.
-        residuals: `(m,)`; `None` where the loss is no sum of squares.
-        gradient: half the gradient `(p,)` of such a loss, else `None`.
-    """
-
-    loss: tf.Tensor
-    is_stationary: tf.Tensor
-    residuals: tf.Tensor | None
-    gradient: tf.Tensor | None
 
 
 def _begin(objective, theta):
     if objective.residuals is None:
         loss, gradient = objective.value_and_gradient(theta)
-        return _Start(loss, tf.reduce_all(gradient == 0.0), None, 0.5 * gradient)
+        return Start(loss, tf.reduce_all(gradient == 0.0), None, 0.5 * gradient)
     residuals = objective.residuals(theta)
     loss = tf.reduce_sum(residuals**2)
-    return _Start(loss, loss == 0.0, residuals, None)
+    return Start(loss, loss == 0.0, residuals, None)
 
 
 def _end(objective, theta, step, residuals, solve):

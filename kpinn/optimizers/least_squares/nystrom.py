@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.damped import one_thread
+from kpinn.optimizers.least_squares.factorizations import one_thread
 
 SEED = 0, 0  # the vectors are the same in all steps, where the Jacobian is another
 

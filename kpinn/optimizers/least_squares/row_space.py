@@ -2,10 +2,9 @@
 
 The step that minimises `|J s + r|^2 + damping |s|^2` is a combination of the rows of `J`:
 `s = -J^T (J J^T + damping)^-1 r`. So it takes a factorisation of the size of the residuals, not of
-the parameters. The products `J J^T` lose what is below their rounding, as in
-`damped_least_squares`; for small dampings there is `J = R Q` instead, where `R` is a triangle and
-the rows of `Q` are orthonormal: `s = Q^T y` for the `y` that minimises
-`|R y + r|^2 + damping |y|^2`.
+the parameters. The products `J J^T` lose what is below their rounding (see `factorizations`); for
+small dampings there is `J = R Q` instead, where `R` is a triangle and the rows of `Q` are
+orthonormal: `s = Q^T y` for the `y` that minimises `|R y + r|^2 + damping |y|^2`.
 """
 
 import typing
@@ -14,17 +13,38 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.damped import (
+from kpinn.optimizers.least_squares.factorizations import (
     cholesky,
+    needs_triangle,
     one_thread,
     smallest_damping,
     solve_triangle,
     solve_twice,
 )
+from kpinn.optimizers.least_squares.linear_model import Memory, Solver
 
 
-class Kernel(typing.NamedTuple):
-    """The Jacobian `J = small basis`, or, by products, `J = basis` and `J J^T = small`.
+class RowSpace(Solver):
+    """Solves with a matrix of the size of the residuals: the neural tangent kernel."""
+
+    needs_residuals = True
+
+    def memory(self, parameters, residuals=None):
+        """See `Solver.memory`."""
+        return Memory(
+            row_space_bytes(residuals or 0, parameters),
+            f"{residuals} residuals and {parameters} parameters",
+            "pass fewer points or batch_size to fit, or solver='cg', which has no matrix",
+        )
+
+    def model(self, objective, theta, start, state):
+        """See `Solver.model`."""
+        products = ~needs_triangle(state["damping"], state["scale"], theta.dtype)
+        return row_space_model(*collect(objective.fold_jacobian, theta), products)
+
+
+class RowSpaceModel(typing.NamedTuple):
+    """A `LinearModel`: `J = small basis`, or, by products, `J = basis` and `J J^T = small`.
 
     Attributes:
         basis: `(m, p)`, in its rows the directions of which steps are made.
@@ -41,11 +61,11 @@ class Kernel(typing.NamedTuple):
     products: tf.Tensor
 
     def smallest_damping(self):
-        """The smallest damping that the kernel can tell from zero."""
+        """See `LinearModel.smallest_damping`."""
         return smallest_damping(self.scale, self.products)
 
     def solve(self, damping):
-        """See `damped_least_squares.Factor.solve`."""
+        """See `LinearModel.solve`."""
         weights, decrease, upper = tf.numpy_function(
             _solve,
             [self.small, self.residuals, self.products, damping],
@@ -69,8 +89,8 @@ class Kernel(typing.NamedTuple):
         return tf.linalg.matvec(self.basis, weights, transpose_a=True)
 
 
-def kernel(matrix, residuals, products):
-    """The `Kernel` of a Jacobian.
+def row_space_model(matrix, residuals, products):
+    """The `RowSpaceModel` of a Jacobian.
 
     Args:
         matrix: `(m, p)`.
@@ -83,7 +103,7 @@ def kernel(matrix, residuals, products):
         lambda: _factors(matrix),
     )
     scale = tf.reduce_max(tf.reduce_sum(matrix**2, axis=0))
-    return Kernel(basis, small, residuals, scale, products)
+    return RowSpaceModel(basis, small, residuals, scale, products)
 
 
 def collect(fold_jacobian, theta):
@@ -93,8 +113,8 @@ def collect(fold_jacobian, theta):
     return tf.concat(matrices, axis=0), tf.concat(residuals, axis=0)
 
 
-def kernel_bytes(rows, columns):
-    """The bytes of a `Kernel` and of what it is made of: LAPACK computes in float64, on copies."""
+def row_space_bytes(rows, columns):
+    """The bytes of a `RowSpaceModel` and of what it is made of: LAPACK has copies in float64."""
     return 8 * rows * (4 * columns + 6 * rows)
 
 

@@ -10,7 +10,69 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.row_space import Kernel, kernel
+from kpinn.optimizers.least_squares.factorizations import needs_triangle
+from kpinn.optimizers.least_squares.linear_model import Memory, Solver
+from kpinn.optimizers.least_squares.row_space import (
+    RowSpaceModel,
+    collect,
+    row_space_bytes,
+    row_space_model,
+)
+from kpinn.options import positive_whole
+
+DRAWS = 5  # sketches without progress, after which there is none
+
+
+class Sketch(Solver):
+    """Solves for random sums of the residuals, others in each step, where there are fewer of them.
+
+    Args:
+        rank: number of sums, by default half the number of parameters.
+    """
+
+    takes_rank, needs_residuals = True, True
+
+    def __init__(self, rank=None):
+        super().__init__(None if rank is None else positive_whole("rank", rank))
+
+    def memory(self, parameters, residuals=None):
+        """See `Solver.memory`."""
+        rows = self._sums(parameters)
+        what = f"{rows} sums of residuals and {parameters} parameters"
+        return Memory(row_space_bytes(rows, parameters), what, "pass a smaller rank")
+
+    def initial_state(self):
+        """How many sketches there were, and how many of the last ones without progress."""
+        return {"draws": tf.constant(0), "failures": tf.constant(0)}
+
+    def model(self, objective, theta, start, state):
+        """See `Solver.model`."""
+        products = ~needs_triangle(state["damping"], state["scale"], theta.dtype)
+        if not self._has_more(start, theta):
+            return row_space_model(*collect(objective.fold_jacobian, theta), products)
+        count, rows = start.residuals.shape[0], self._sums(theta.shape[0])
+        signs = draw_signs(count, rows, state["draws"], theta.dtype)
+        return sketched_model(objective, theta, start.residuals, signs, products)
+
+    def next_state(self, state, theta, start, accepted):
+        """See `Solver.next_state`; another sketch may make progress where one did not."""
+        failures = tf.where(accepted, 0, (state["failures"] + 1) % DRAWS)
+        another = ~accepted & (failures > 0) & self._has_more(start, theta)
+        return {"draws": state["draws"] + 1, "failures": failures}, another
+
+    def _sums(self, parameters):
+        """The number of rows of a sketch."""
+        rows = max(1, parameters // 2) if self.rank is None else self.rank
+        if rows > parameters:
+            raise ValueError(
+                f"rank={rows} is more than the {parameters} parameters, for which "
+                "solver='dense' needs no sketch."
+            )
+        return rows
+
+    def _has_more(self, start, theta):
+        """Whether there are more residuals than sums; shapes alone say it."""
+        return start.residuals.shape[0] > self._sums(theta.shape[0])
 
 
 class Signs(typing.NamedTuple):
@@ -45,17 +107,17 @@ def draw_signs(count, rows, number, dtype):
     return Signs(tf.argsort(keys, stable=True) % rows, tf.cast(2 * halves - 1, dtype), rows)
 
 
-class Sketch(typing.NamedTuple):
-    """A linear model whose steps are those of a sketch of it.
+class SketchedModel(typing.NamedTuple):
+    """A `LinearModel` whose steps are those of a sketch of it.
 
     Attributes:
-        sums: the `Kernel` of the sketch.
+        sums: the `RowSpaceModel` of the sketch.
         signs: the `Signs`.
         times: `(p,) -> (m,)`, the Jacobian times a vector.
         residuals: `(m,)`, all of them.
     """
 
-    sums: Kernel
+    sums: RowSpaceModel
     signs: Signs
     times: Callable
     residuals: tf.Tensor
@@ -66,26 +128,26 @@ class Sketch(typing.NamedTuple):
         return self.sums.scale
 
     def smallest_damping(self):
-        """The smallest damping that the sketch can tell from zero."""
+        """See `LinearModel.smallest_damping`."""
         return self.sums.smallest_damping()
 
     def solve(self, damping):
-        """See `damped_least_squares.Factor.solve`; the decrease is that of all residuals."""
+        """See `LinearModel.solve`; the decrease is that of all residuals."""
         step, _, again = self.sums.solve(damping)
         change = self.times(step)
         decrease = -tf.reduce_sum(change * (change + 2.0 * self.residuals))
         return step, decrease, lambda vector: again(self.signs.times(vector))
 
 
-def sketch(objective, theta, residuals, signs, products):
-    """The `Sketch` of the residuals of an objective.
+def sketched_model(objective, theta, residuals, signs, products):
+    """The `SketchedModel` of the residuals of an objective.
 
     Args:
         objective: a `FlatObjective`.
         theta: tensor `(p,)`.
         residuals: `(m,)`, those at `theta`.
         signs: the `Signs` for `m` rows.
-        products: scalar bool, as for `kernel`.
+        products: scalar bool, as for `row_space_model`.
     """
 
     def add(found, matrix, _):
@@ -94,8 +156,8 @@ def sketch(objective, theta, residuals, signs, products):
 
     start = tf.zeros((signs.rows, theta.shape[0]), theta.dtype), tf.constant(0)
     total, _ = objective.fold_jacobian(theta, add, start)
-    return Sketch(
-        kernel(total, signs.times(residuals), products),
+    return SketchedModel(
+        row_space_model(total, signs.times(residuals), products),
         signs,
         lambda vector: objective.jacobian_vector(theta, vector),
         residuals,

@@ -13,8 +13,8 @@ from kpinn.optimizers.flat_optimizer import (
     Progress,
     check_memory,
 )
-from kpinn.optimizers.least_squares.damped import needs_triangle
-from kpinn.optimizers.least_squares.row_space import collect, kernel, kernel_bytes
+from kpinn.optimizers.least_squares.factorizations import needs_triangle
+from kpinn.optimizers.least_squares.row_space import collect, row_space_bytes, row_space_model
 
 MEMORY = 2**31  # bytes
 
@@ -102,7 +102,7 @@ class SPRING(FlatOptimizer):
         count, size = before.shape[0], theta.shape[0]
         what = f"{count} residuals and {size} parameters"
         advice = "pass fewer points or batch_size to fit"
-        check_memory(self, kernel_bytes(count, size), what, advice)
+        check_memory(self, row_space_bytes(count, size), what, advice)
         direction = self._direction(objective, theta, state["direction"])
         moved = theta - self._length(direction) * direction
         if objective.lower is not None:
@@ -123,7 +123,7 @@ class SPRING(FlatOptimizer):
         last = tf.cast(self.momentum, theta.dtype) * last
         missing = residuals - tf.linalg.matvec(matrix, last)
         part, one = tf.constant(self.damping, theta.dtype), tf.ones((), theta.dtype)
-        model = kernel(matrix, missing, ~needs_triangle(part, one, theta.dtype))
+        model = row_space_model(matrix, missing, ~needs_triangle(part, one, theta.dtype))
         damping = tf.where(model.scale > 0.0, part * model.scale, one)
         step, _, _ = model.solve(damping)
         return last - step

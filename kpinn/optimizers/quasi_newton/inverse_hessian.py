@@ -69,15 +69,6 @@ def bfgs(h, b, size):
     return tf.zeros_like(h), tf.ones_like(h)
 
 
-def ssbfgs(h, b, size):
-    """`theta` and `tau` of self-scaled BFGS, which enlarges `H` where it is too small.
-
-    References:
-        Urban, Stefanou & Pons (2025), formula 11.
-    """
-    return tf.zeros_like(h), tf.minimum(tf.ones_like(b), 1 / b)
-
-
 def ssbroyden(h, b, size):
     """`theta` and `tau` of the self-scaled Broyden family.
 
@@ -123,7 +114,7 @@ def update_dense(family):
     It reads the matrix twice and writes it once. There is none where `y s` is not positive enough.
 
     Args:
-        family: `bfgs`, `ssbfgs`, `ssbroyden` or another function like these.
+        family: `bfgs`, `ssbroyden` or another function like these.
 
     Returns:
         A compiled function from a symmetric matrix `(p, p)`, a `Move`, `count` and `scale` to an

@@ -1,8 +1,8 @@
-"""Line searches: how far to go along a direction.
+"""The line search: how far to go along a direction.
 
-Each search is a loop that evaluates one trial step per turn and hands its value and slope to a
-pure function, which says what to try next. The loop is a `tf.while_loop`, so that a search runs
-eagerly, inside `tf.function` and on an accelerator alike.
+It is a loop that evaluates one trial step per turn and hands its value and slope to a pure
+function, which says what to try next. The loop is a `tf.while_loop`, so that a search runs eagerly,
+inside `tf.function` and on an accelerator alike.
 """
 
 import typing
@@ -16,7 +16,7 @@ MOST_EVALUATIONS = 40
 # One launch for what would be a hundred operations on single numbers.
 _compiled = tf.function(jit_compile=True, autograph=False)
 
-# Stages of the search of Hager & Zhang; the names are those of the loop's next trial.
+# Stages of the search, named by the next trial of the loop.
 EXPANDING, HALVING, FIRST_SECANT, SECOND_SECANT, MIDPOINT = range(5)
 
 
@@ -75,34 +75,6 @@ class _Bracket(typing.NamedTuple):
     done: tf.Tensor
 
 
-def strong_wolfe(along, start, first_step, largest_step=float("inf"), decrease=1e-4, curvature=0.9):
-    """A step that meets the strong Wolfe conditions.
-
-    The loss has to fall by at least `decrease` times the step times the slope at the start, and
-    the slope has to shrink to `curvature` times that at the start, in absolute value. Trials come
-    from cubic interpolation, kept away from the ends of the bracket. A trial that is not finite
-    counts as too long.
-
-    Args:
-        along: `step -> Trial`.
-        start: the `Trial` of step zero, with a negative slope.
-        first_step: the first trial.
-        largest_step: no trial is longer. A step of this length is accepted if the loss falls
-            enough and goes on falling beyond it.
-        decrease: `c_1` in the literature.
-        curvature: `c_2` in the literature, above `decrease` and below one.
-
-    Returns:
-        A `LineSearchResult`.
-
-    References:
-        J. Nocedal and S. J. Wright, Numerical Optimization, 2nd edition (2006), algorithms 3.5
-        and 3.6, formula 3.59.
-    """
-    goal = _goal(start, largest_step, decrease, curvature)
-    return _search(along, start, goal, first_step, _after_strong_wolfe_trial)
-
-
 def hager_zhang(along, start, first_step, largest_step=float("inf"), decrease=0.1, curvature=0.9):
     """A step that meets the Wolfe conditions or, near a minimum, the approximate ones.
 
@@ -130,10 +102,7 @@ def hager_zhang(along, start, first_step, largest_step=float("inf"), decrease=0.
         Software 32 (2006), 113-137.
     """
     goal = _goal(start, largest_step, decrease, curvature)
-    return _search(along, start, goal, first_step, _after_hager_zhang_trial)
-
-
-LINE_SEARCHES = {"strong_wolfe": strong_wolfe, "hager_zhang": hager_zhang}
+    return _search(along, start, goal, first_step)
 
 
 def step_to_bounds(theta, direction, lower, fraction=0.995):
@@ -177,7 +146,7 @@ def _number(value, dtype):
     return tf.cast(value, dtype) if tf.is_tensor(value) else tf.constant(value, dtype)
 
 
-def _search(along, start, goal, first_step, after_trial):
+def _search(along, start, goal, first_step):
     """Evaluates trials until one is accepted or there is nothing left to try."""
     dtype = start.value.dtype
     zero = tf.zeros((), dtype)
@@ -195,7 +164,7 @@ def _search(along, start, goal, first_step, after_trial):
 
     def evaluate(bracket, best):
         trial = along(bracket.trial)
-        after = after_trial(goal, bracket, trial.value, trial.slope)
+        after = _after_trial(goal, bracket, trial.value, trial.slope)
         finite = tf.math.is_finite(trial.value) & tf.math.is_finite(trial.slope)
         better = after.accepted | (finite & (trial.value < best.value))
         best = LineSearchResult(
@@ -219,94 +188,15 @@ def _point(step, value, slope):
     """`(step, value, slope)`, which is as high as can be if it is not finite."""
     finite = tf.math.is_finite(value) & tf.math.is_finite(slope)
     value = tf.where(finite, value, tf.constant(float("inf"), value.dtype))
-    # Falling, so that Hager & Zhang's rules take it for a point beyond a hill.
+    # Falling, so that the rules take it for a point beyond a hill.
     return tf.stack([step, value, tf.where(finite, slope, -tf.ones_like(slope))])
 
 
-# Strong Wolfe ------------------------------------------------------------------------------
+# The rules ---------------------------------------------------------------------------------
 
 
 @_compiled
-def _after_strong_wolfe_trial(goal, bracket, value, slope):
-    """Algorithms 3.5 and 3.6 in one: until there is a bracket, its high end lies ahead."""
-    point = _point(bracket.trial, value, slope)
-    step, value, slope = tf.unstack(point)
-    low, high = bracket.low, bracket.high
-    bracketed = bracket.stage != EXPANDING
-    ahead = tf.where(bracketed, tf.sign(high[0] - low[0]), tf.ones_like(step))
-    enough = goal.value + goal.decrease * step * goal.slope
-    too_long = (value > enough) | (value >= low[1])
-    turned = ~too_long & (slope * ahead >= 0)
-    flat = tf.abs(slope) <= -goal.curvature * goal.slope
-    at_bound = ~(bracketed | turned) & (step >= goal.largest_step)
-    accepted = ~too_long & (flat | at_bound)
-    new_low = tf.where(too_long, low, point)
-    new_high = tf.where(too_long, point, tf.where(turned, low, high))
-    bracketed = bracketed | too_long | turned
-    width = tf.abs(new_high[0] - new_low[0])
-    trial = tf.where(
-        bracketed,
-        _inside(new_low, new_high, width < 0.66 * bracket.width),
-        tf.minimum(_beyond(low, point), goal.largest_step),
-    )
-    return _Bracket(
-        trial=trial,
-        low=new_low,
-        high=new_high,
-        width=tf.where(bracketed, width, bracket.width),
-        stage=tf.where(bracketed, FIRST_SECANT, EXPANDING),
-        accepted=accepted,
-        done=accepted | (bracketed & _is_invisible(new_low, width)),
-    )
-
-
-def _inside(low, high, shrinks):
-    """A trial between the ends: the minimum of the cubic, or the middle."""
-    span = high[0] - low[0]
-    share = (_cubic_minimum(low, high) - low[0]) / span
-    usable = shrinks & tf.math.is_finite(share)
-    cubic = low[0] + tf.clip_by_value(share, 0.1, 0.9) * span
-    return tf.where(usable, cubic, _middle(low, high))
-
-
-def _middle(low, high):
-    """Half way between the ends, or nearer to the low one if the loss at the other is infinite."""
-    half, near = tf.constant(0.5, low.dtype), tf.constant(0.2, low.dtype)
-    return low[0] + tf.where(tf.math.is_finite(high[1]), half, near) * (high[0] - low[0])
-
-
-def _beyond(before, point):
-    """A trial ahead of `point`: the cubic's minimum, between 2 and 10 times as far."""
-    span = point[0] - before[0]
-    share = (_cubic_minimum(before, point) - before[0]) / span
-    share = tf.where(share > 1, tf.clip_by_value(share, 2.0, 10.0), 10.0 * tf.ones_like(share))
-    return before[0] + share * span
-
-
-def _cubic_minimum(a, b):
-    """Minimum of the cubic with the values and slopes of `a` and `b`; NaN if it has none.
-
-    Nocedal & Wright, formula 3.59, divided by the largest slope: squares of small slopes would
-    underflow in float32.
-    """
-    middle = a[2] + b[2] - 3 * (a[1] - b[1]) / (a[0] - b[0])
-    largest = tf.maximum(tf.abs(middle), tf.maximum(tf.abs(a[2]), tf.abs(b[2])))
-    middle, slope_a, slope_b = middle / largest, a[2] / largest, b[2] / largest
-    root = tf.sign(b[0] - a[0]) * tf.sqrt(middle**2 - slope_a * slope_b)
-    return b[0] - (b[0] - a[0]) * (slope_b + root - middle) / (slope_b - slope_a + 2 * root)
-
-
-def _is_invisible(low, width):
-    """Whether rounding would hide any fall of the loss within the bracket."""
-    fall = tf.abs(low[2]) * width
-    return (fall <= epsilon(low.dtype) * tf.abs(low[1])) | (width <= epsilon(low.dtype) * low[0])
-
-
-# Hager & Zhang -----------------------------------------------------------------------------
-
-
-@_compiled
-def _after_hager_zhang_trial(goal, bracket, value, slope):
+def _after_trial(goal, bracket, value, slope):
     """What follows a trial in the loop of section 4; rules B1-B3, U1-U3, S1-S4, L1-L3."""
     point = _point(bracket.trial, value, slope)
     step, value, slope = tf.unstack(point)
@@ -369,6 +259,12 @@ def _next_interpolation(bracket, point, low, high):
     next_stage = tf.where(bisect | ~usable, MIDPOINT, FIRST_SECANT)
     next_stage = tf.where(again, SECOND_SECANT, next_stage)
     return trial, next_stage, tf.where(again | bisect, bracket.width, width)
+
+
+def _middle(low, high):
+    """Half way between the ends, or nearer to the low one if the loss at the other is infinite."""
+    half, near = tf.constant(0.5, low.dtype), tf.constant(0.2, low.dtype)
+    return low[0] + tf.where(tf.math.is_finite(high[1]), half, near) * (high[0] - low[0])
 
 
 def _secant(a, b):

@@ -22,15 +22,14 @@ from kpinn.optimizers.quasi_newton.inverse_hessian import (
     bfgs,
     dense_direction,
     limited_direction,
-    ssbfgs,
     ssbroyden,
     update_dense,
     update_limited,
 )
 from kpinn.optimizers.quasi_newton.line_search import (
-    LINE_SEARCHES,
     LineSearchResult,
     Trial,
+    hager_zhang,
     step_to_bounds,
 )
 from kpinn.options import positive_whole
@@ -44,23 +43,17 @@ class QuasiNewton(FlatOptimizer):
     A subclass has the inverse Hessian: `_initial`, `_direction` and `_update`.
     """
 
-    def __init__(self, line_search, first_step, tolerance, name):
+    def __init__(self, first_step, tolerance, name):
         super().__init__(name=name)
-        if line_search not in LINE_SEARCHES:
-            raise ValueError(
-                f"line_search {line_search!r} is not one of {', '.join(LINE_SEARCHES)}."
-            )
         if not first_step > 0:
             raise ValueError(f"first_step is a positive length, not {first_step!r}.")
         if not tolerance >= 0:
             raise ValueError(f"tolerance is zero or a positive gradient norm, not {tolerance!r}.")
-        self.line_search, self.first_step = line_search, float(first_step)
-        self.tolerance = float(tolerance)
+        self.first_step, self.tolerance = float(first_step), float(tolerance)
 
     def get_config(self):
         """The arguments."""
         return {
-            "line_search": self.line_search,
             "first_step": self.first_step,
             "tolerance": self.tolerance,
             "name": self.name,
@@ -183,7 +176,7 @@ class QuasiNewton(FlatOptimizer):
         largest = float("inf")
         if objective.lower is not None:
             largest = step_to_bounds(theta, along, objective.lower)
-        return LINE_SEARCHES[self.line_search](trial, start, first_step, largest)
+        return hager_zhang(trial, start, first_step, largest)
 
     def _first_trial(self, slope, fall, along, count):
         """The step after which the loss would fall as in the last step, between 0.1 and 1.
@@ -225,14 +218,13 @@ class LBFGS(QuasiNewton):
 
     Args:
         memory: number of pairs; each takes room for two copies of the parameters.
-        line_search: `"hager_zhang"` or `"strong_wolfe"`.
         first_step: longest first trial, as a length in the space of the parameters, while there
             is no curvature yet.
         tolerance: it has converged where the norm of the gradient is at most this.
         name: name of the optimizer.
 
     Raises:
-        ValueError: for another line search, and for numbers out of range.
+        ValueError: for numbers out of range.
 
     Example:
 
@@ -243,15 +235,8 @@ class LBFGS(QuasiNewton):
         Nocedal & Wright, algorithms 7.4 and 7.5.
     """
 
-    def __init__(
-        self,
-        memory=50,
-        line_search="hager_zhang",
-        first_step=1.0,
-        tolerance=0.0,
-        name="lbfgs",
-    ):
-        super().__init__(line_search, first_step, tolerance, name)
+    def __init__(self, memory=50, first_step=1.0, tolerance=0.0, name="lbfgs"):
+        super().__init__(first_step, tolerance, name)
         self.memory = positive_whole("memory", memory)
 
     def get_config(self):
@@ -277,15 +262,8 @@ def _history(state):
 class DenseQuasiNewton(QuasiNewton):
     """Base class of methods that keep the whole inverse Hessian."""
 
-    def __init__(
-        self,
-        line_search="hager_zhang",
-        first_step=1.0,
-        tolerance=0.0,
-        memory=2**31,
-        name=None,
-    ):
-        super().__init__(line_search, first_step, tolerance, name or type(self).__name__.lower())
+    def __init__(self, first_step=1.0, tolerance=0.0, memory=2**31, name=None):
+        super().__init__(first_step, tolerance, name or type(self).__name__.lower())
         if not memory > 0:
             raise ValueError(f"memory is a positive number of bytes, not {memory!r}.")
         self.memory = int(memory)
@@ -319,7 +297,6 @@ class BFGS(DenseQuasiNewton):
     """The method of Broyden, Fletcher, Goldfarb and Shanno, with the whole inverse Hessian.
 
     Args:
-        line_search: `"hager_zhang"` or `"strong_wolfe"`.
         first_step: longest first trial, as a length in the space of the parameters, while there
             is no curvature yet.
         tolerance: it has converged where the norm of the gradient is at most this.
@@ -328,8 +305,8 @@ class BFGS(DenseQuasiNewton):
         name: name of the optimizer.
 
     Raises:
-        ValueError: for another line search, and for numbers out of range; in `fit`, for more
-            parameters than the memory allows.
+        ValueError: for numbers out of range; in `fit`, for more parameters than the memory
+            allows.
 
     Example:
 
@@ -341,27 +318,6 @@ class BFGS(DenseQuasiNewton):
     """
 
     _update_matrix = staticmethod(update_dense(bfgs))
-
-
-@keras.saving.register_keras_serializable(package="kpinn")
-class SSBFGS(DenseQuasiNewton):
-    """Self-scaled BFGS: the inverse Hessian grows at once where it is too small.
-
-    Args: those of `BFGS`.
-
-    Raises: as `BFGS`.
-
-    Example:
-
-        pinn.compile(kpinn.optimizers.SSBFGS())
-        pinn.fit(points, epochs=1000)
-
-    References:
-        J. F. Urban, P. Stefanou and J. A. Pons, Unveiling the optimization process of physics
-        informed neural networks, Journal of Computational Physics 523 (2025), 113656.
-    """
-
-    _update_matrix = staticmethod(update_dense(ssbfgs))
 
 
 @keras.saving.register_keras_serializable(package="kpinn")

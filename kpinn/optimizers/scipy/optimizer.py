@@ -1,7 +1,5 @@
 """What the optimizers that hand the loop over to scipy have in common."""
 
-import contextlib
-
 import keras
 import numpy as np
 import threadpoolctl
@@ -59,51 +57,26 @@ class StopError(Exception):
 class Record:
     """Counts evaluations and iterations, and keeps the best point and how the run ended.
 
-    A point that meets the constraints is better than one that does not; of two that do, the one
-    with the lower loss is better; of two that do not, the one that violates them less.
-
     Args:
         epsilon: rounding error of the dtype that the loss is computed in.
         bounds: `None` or a pair of arrays `(p,)`. Points beyond them are never the best.
 
     Attributes:
         evaluations, iterations: numbers of evaluations and of accepted iterations.
-        loss, violation, theta: of the best point; `theta` is `None` before the first.
-        last: the point of the last iteration, `None` before the first.
-        tolerance: the largest violation with which a point meets the constraints.
+        loss, theta: of the best point; `theta` is `None` before the first.
         result: how the run ended, `None` before.
     """
 
     def __init__(self, epsilon=EPSILON, bounds=None):
         self.epsilon, self.bounds = epsilon, bounds
         self.evaluations = self.iterations = 0
-        self.loss = self.violation = np.inf
-        self.theta = self.last = self.tolerance = self.result = None
+        self.loss = np.inf
+        self.theta = self.result = None
 
-    def add(self, theta, loss, violation=0.0):
+    def add(self, theta, loss):
         """Keeps a point if it is the best so far."""
-        if self.tolerance is None:
-            self.tolerance = self.epsilon**0.5 * max(1.0, violation)
-        if self._inside(theta) and self._key(loss, violation) < self._key(
-            self.loss, self.violation
-        ):
-            self._keep(theta, loss, violation)
-
-    def replace(self, theta, loss, violation):
-        """Replaces the best point by a better one nearby, though its loss may be higher."""
-        if self._inside(theta):
-            self._keep(theta, loss, violation)
-
-    def _keep(self, theta, loss, violation):
-        self.loss, self.violation, self.theta = loss, violation, np.array(theta)
-
-    @property
-    def meets_constraints(self):
-        """Whether the best point does."""
-        return self.theta is not None and self.violation <= self.tolerance
-
-    def _key(self, loss, violation):
-        return (violation if violation > self.tolerance else 0.0, loss)
+        if self._inside(theta) and loss < self.loss:
+            self.loss, self.theta = loss, np.array(theta)
 
     def _inside(self, theta):
         if self.bounds is None:
@@ -113,9 +86,8 @@ class Record:
 
     def end(self, code, message):
         """Sets the result, and returns it."""
-        loss, theta, violation = self.loss, self.theta, self.violation
         counts = self.iterations, self.evaluations
-        self.result = MinimizeResult(code, message, loss, *counts, theta, violation)
+        self.result = MinimizeResult(code, message, self.loss, *counts, self.theta)
         return self.result
 
 
@@ -146,9 +118,9 @@ def counted(record, iterations, callback):
     """
 
     def accepted(theta, *_):
-        record.iterations, record.last = record.iterations + 1, np.array(theta)
+        record.iterations += 1
         try:
-            callback(record.last)  # a copy: older versions of scipy write into theta
+            callback(np.array(theta))  # a copy: older versions of scipy write into theta
         except StopIteration:
             raise StopError(ResultCode.STOPPED, "a callback stopped it") from None
         if record.iterations >= iterations:
@@ -158,7 +130,7 @@ def counted(record, iterations, callback):
     return accepted
 
 
-def run(solve, record, method, iterations, finish=lambda: None):
+def run(solve, record, method, iterations):
     """Runs scipy, whatever way it ends.
 
     Args:
@@ -166,7 +138,6 @@ def run(solve, record, method, iterations, finish=lambda: None):
         record: a `Record`, which has the best point and the result even if an exception ends it.
         method: name of the method, for the message.
         iterations: the most iterations.
-        finish: called when scipy is done, or an exception has ended it.
 
     Returns:
         A `MinimizeResult`.
@@ -181,19 +152,9 @@ def run(solve, record, method, iterations, finish=lambda: None):
         # iteration many times slower.
         with threadpoolctl.threadpool_limits(1, "blas"):
             code, message = _unless_stopped(solve)
-            finish()
     except BaseException as error:
-        with contextlib.suppress(Exception):
-            finish()
         end(ResultCode.INTERRUPTED, f"{type(error).__name__} ended it")
         raise
-    if record.theta is not None and not record.meets_constraints:
-        if code in (ResultCode.CONVERGED, ResultCode.NO_PROGRESS):
-            code = ResultCode.INFEASIBLE
-        message += (
-            f"; the constraints are not met, the largest constrained residual is "
-            f"{record.violation:.3g}"
-        )
     return end(code, message)
 
 

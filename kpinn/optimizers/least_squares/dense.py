@@ -1,36 +1,50 @@
-"""Damped linear least squares: `min |J s + r|^2 + damping |s|^2` for several values of the damping.
+"""Damped linear least squares for more residuals than parameters.
 
-A linear model of the residuals has a `scale`, a `smallest_damping()` and `solve(damping)`. `Factor`
-is the one for more residuals than parameters, and says what these are; others are in `kernel`,
-`sketch` and `conjugate_gradients`.
-
-The rows of `[J r]` are folded into a square factor of `p + 1` columns, in one of two ways. Their
-products, `[J r]^T [J r]`, are a matrix product and a Cholesky factorisation, but square the
-condition number: below a damping of about the rounding of the largest squared singular value they
-know nothing. The triangular factor of Householder reflections takes longer and loses nothing; the
-directions that only it sees are those that take an error from 1e-8 to 1e-14.
+The rows of `[J r]` are folded into a square matrix of `p + 1` columns, their products or their
+triangular factor; see `factorizations`.
 """
 
 import concurrent.futures
 import functools
-import math
 import typing
 from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
 import tensorflow as tf
-import threadpoolctl
 
-from kpinn.optimizers.flat import epsilon
+from kpinn.optimizers.least_squares.factorizations import (
+    BLOCK,
+    cholesky,
+    needs_triangle,
+    one_thread,
+    smallest_damping,
+    solve_triangle,
+    solve_twice,
+)
+from kpinn.optimizers.least_squares.linear_model import Memory, Solver
 
-BLOCK = 32  # columns of a block of reflections
 SMALL = 400  # columns, below which blocks do not pay
-ROUNDINGS = 1e5  # of the largest squared column norm: a smaller damping is not for products
 
 
-class Factor(typing.NamedTuple):
-    """What is left of the rows.
+class Dense(Solver):
+    """Solves with a matrix of the size of the parameters; any loss whose curvature is known."""
+
+    def memory(self, parameters, residuals=None):
+        """See `Solver.memory`."""
+        needed = 6 * 8 * (parameters + 1) ** 2  # the matrix, and what LAPACK copies
+        return Memory(needed, f"{parameters} parameters", "pass solver='cg', which has no matrix")
+
+    def model(self, objective, theta, start, state):
+        """See `Solver.model`."""
+        transposed = functools.partial(objective.vector_jacobian, theta)
+        damping, scale = state["damping"], state["scale"]
+        fold = objective.fold_jacobian
+        return dense_model(fold, transposed, theta, damping, scale, start.gradient)
+
+
+class DenseModel(typing.NamedTuple):
+    """A `LinearModel`: what is left of the rows.
 
     Attributes:
         matrix: `(p + 1, p + 1)`, products or an upper triangle.
@@ -53,20 +67,11 @@ class Factor(typing.NamedTuple):
         return tf.reduce_max(squares[:-1])
 
     def smallest_damping(self):
-        """The smallest damping that the factor can tell from zero."""
+        """See `LinearModel.smallest_damping`."""
         return smallest_damping(self.scale, self.products)
 
     def solve(self, damping):
-        """The minimum of `|J s + r|^2 + damping |s|^2`.
-
-        Args:
-            damping: a positive scalar.
-
-        Returns:
-            `s` `(p,)`; what `|J s + r|^2` is less than `|r|^2`; and a function from `(m,)` to the
-            solution `(p,)` of `(J^T J + damping) s = J^T vector`. All are NaN where the damping is
-            too small for the factor.
-        """
+        """See `LinearModel.solve`."""
         step, decrease, upper = tf.numpy_function(
             _solve, [self.matrix, self.products, damping], [self.matrix.dtype] * 3, stateful=False
         )
@@ -79,25 +84,8 @@ class Factor(typing.NamedTuple):
         return tf.ensure_shape(step, (size,)), tf.ensure_shape(decrease, ()), again
 
 
-def needs_triangle(damping, scale, dtype):
-    """Whether a damping is too small beside the scale of the Jacobian for products."""
-    return damping < ROUNDINGS * epsilon(dtype) * scale
-
-
-def smallest_damping(scale, products):
-    """The smallest damping that products, or a triangle, can tell from zero."""
-    rounding = tf.constant(100 * epsilon(scale.dtype), scale.dtype)
-    return scale * tf.where(products, rounding, 1e-30)
-
-
-def solve_twice(upper, right):
-    """The solution of `upper^T upper x = right` for a vector."""
-    half = tf.linalg.triangular_solve(upper, right[:, None], lower=False, adjoint=True)
-    return tf.linalg.triangular_solve(upper, half, lower=False)[:, 0]
-
-
-def factorize(fold_jacobian, transposed, theta, damping, scale, gradient=None):
-    """The `Factor` of a Jacobian, of the kind that a damping needs.
+def dense_model(fold_jacobian, transposed, theta, damping, scale, gradient=None):
+    """The `DenseModel` of a Jacobian, of the kind that a damping needs.
 
     Args:
         fold_jacobian: of a `FlatObjective`.
@@ -111,7 +99,7 @@ def factorize(fold_jacobian, transposed, theta, damping, scale, gradient=None):
         start = tf.zeros((theta.shape[0],) * 2, theta.dtype)
         matrix = fold_jacobian(theta, lambda total, rows, _: total + products_of(rows), start)
         matrix = tf.pad(tf.concat([matrix, gradient[:, None]], axis=1), [[0, 1], [0, 0]])
-        return Factor(matrix, tf.constant(True), transposed)
+        return DenseModel(matrix, tf.constant(True), transposed)
     products = ~needs_triangle(damping, scale, theta.dtype)
     start = tf.zeros((theta.shape[0] + 1,) * 2, theta.dtype)
     matrix = tf.cond(
@@ -119,7 +107,7 @@ def factorize(fold_jacobian, transposed, theta, damping, scale, gradient=None):
         lambda: fold_jacobian(theta, _add_products, start),
         lambda: fold_jacobian(theta, _reflect, start),
     )
-    return Factor(matrix, products, transposed)
+    return DenseModel(matrix, products, transposed)
 
 
 def _add_products(products, matrix, residuals):
@@ -185,45 +173,3 @@ def _solve_products(products, gradient, damping):
     upper = cholesky(products, damping)
     step = -scipy.linalg.cho_solve((upper, False), gradient, check_finite=False)
     return step, -step @ (2.0 * gradient + products @ step), upper
-
-
-def cholesky(products, damping):
-    """The upper factor of an array of products with a damping; NaN where it has none."""
-    damped = np.array(products, order="F")
-    damped.flat[:: len(damped) + 1] += damping
-    upper, failed = scipy.linalg.lapack.dpotrf(damped, overwrite_a=1)
-    if failed:
-        upper.fill(np.nan)
-    return upper
-
-
-def solve_triangle(triangle, right, damping):
-    """The minimum `x` of `|triangle x + right|^2 + damping |x|^2`, for arrays.
-
-    Returns:
-        `x`; what `|triangle x + right|^2` is less than `|right|^2`; and the upper triangle whose
-        products are those of `triangle`, with the damping.
-    """
-    size = len(triangle)
-    below = np.zeros((size, size), order="F")
-    np.fill_diagonal(below, math.sqrt(damping))
-    upper, reflectors, blocks, _ = scipy.linalg.lapack.dtpqrt(
-        size, min(BLOCK, size), np.array(triangle, order="F"), below, overwrite_a=1, overwrite_b=1
-    )
-    column = np.array(right[:, None], order="F")
-    rotated, _, _ = scipy.linalg.lapack.dtpmqrt(
-        size, reflectors, blocks, column, np.zeros_like(column), trans="T"
-    )
-    step = -scipy.linalg.solve_triangular(upper, rotated[:, 0], check_finite=False)
-    change = triangle @ step
-    return step, -change @ (change + 2.0 * right), np.triu(upper)
-
-
-@functools.cache
-def _libraries():
-    return threadpoolctl.ThreadpoolController()
-
-
-def one_thread():
-    """BLAS on one thread: several would wait for each other where TensorFlow's threads run."""
-    return _libraries().limit(limits=1, user_api="blas")
