@@ -19,10 +19,10 @@ LEVELS = [  # ground floor to top
     {"domains", "layers", "networks", "optimizers"},
     {"problem"},
     {"objective"},
-    {"losses", "serving"},
+    {"checking", "losses", "serving"},
     {"training"},
     {"pinn"},
-    {"callbacks", "checking", "plotting"},
+    {"callbacks", "plotting"},
     {"__main__"},
 ]
 

@@ -52,6 +52,12 @@ class Report:
     errors: dict
     title: str = ""
 
+    @classmethod
+    def of(cls, findings, errors, title):
+        """A report with findings in the order of their severity, each once."""
+        found = sorted(dict.fromkeys(findings), key=lambda each: SEVERITIES.index(each.severity))
+        return cls(tuple(found), errors, title)
+
     @property
     def ok(self):
         """Whether there is no error; warnings and notes may remain."""
@@ -61,11 +67,6 @@ class Report:
         parts = [_wrapped(self.title), _table(self.errors)]
         parts += [_wrapped(str(finding)) for finding in _together(self.findings)]
         return "\n".join([*filter(None, parts), _verdict(self)])
-
-
-def merged(findings):
-    """Findings in the order of their severity, each once."""
-    return tuple(sorted(dict.fromkeys(findings), key=lambda f: SEVERITIES.index(f.severity)))
 
 
 def _together(findings):

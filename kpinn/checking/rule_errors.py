@@ -1,0 +1,103 @@
+"""One operation by itself: are the derivatives that its rule returned those of its values?
+
+The inputs of an operation along a curve through each point are known from the propagation. The
+operation is evaluated along that curve, and its outputs are differenced.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from kpinn.checking.choices import choice
+from kpinn.checking.differences import difference_in_time
+from kpinn.derivatives.algebra import derivative
+from kpinn.derivatives.emission import emit
+from kpinn.derivatives.jets import Jet, dense, value_of
+from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Step:
+    """One operation of a propagation.
+
+    Attributes:
+        operation: the `tf.Operation`.
+        inputs: what it got, jets and tensors.
+        outputs: what it returned.
+    """
+
+    operation: tf.Operation
+    inputs: list
+    outputs: list
+
+    @property
+    def moves(self):
+        """Whether it depends on the coordinates."""
+        return any(isinstance(value, Jet) for value in self.inputs)
+
+
+def channels_of(value):
+    """The channels of a jet or tensor as arrays."""
+    return [np.asarray(c) for c in (dense(value).channels if isinstance(value, Jet) else [value])]
+
+
+def is_wrong(step, order):
+    """Whether differences contradict what a rule returned.
+
+    Args:
+        step: a `Step` of jets along one curve.
+        order: the highest order of their derivatives.
+    """
+    jets = [value for value in step.inputs if isinstance(value, Jet)]
+    floating = all(value.dtype.is_floating for value in jets)
+    if not jets or not floating or step.operation.type in CONTROL_FLOW:
+        return False
+
+    @functools.cache
+    def outputs(time):
+        return emit(step.operation, _inputs(step, time))
+
+    epsilon = max(np.finfo(value.dtype.as_numpy_dtype).eps for value in jets)
+    for position, output in enumerate(step.outputs):
+        for k in range(1, order + 1) if value_of(output).dtype.is_floating else ():
+            # one output at a time, each with its own bounds
+            found = difference_in_time(lambda t, i=position: outputs(t)[i], k, 1.0, epsilon)
+            if _contradicts(_along_curve(output, order)[k], *found, step):
+                return True
+    return False
+
+
+def _contradicts(found, limit, error, width, step):
+    size = np.max(np.abs(limit[np.isfinite(limit)]), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        wrong = np.abs(found - limit) > 10.0 * error + 1e-9 * size
+    reach = 2.0 * np.max(width, initial=0.0)
+    before, after = (choice(step.operation, _inputs(step, t)) for t in (-reach, reach))
+    if before is not None and before.shape == wrong.shape:
+        wrong &= before == after  # the differences do not go across a kink
+    return wrong.any()
+
+
+def _along_curve(value, order):
+    """Values and derivatives along the curve, arrays by order; zeros for a tensor."""
+    channels = channels_of(value)
+    if not isinstance(value, Jet):
+        return channels + [np.zeros_like(channels[0])] * order
+    reads = [value.algebra.read(derivative([0] * k)) for k in range(order + 1)]
+    return [sum(float(factor) * channels[k] for k, factor in read.items()) for read in reads]
+
+
+def _inputs(step, time):
+    """The inputs of an operation at another place of their curve."""
+    return [_moved(value, time) for value in step.inputs]
+
+
+def _moved(value, time):
+    if not isinstance(value, Jet):
+        return value.handle if isinstance(value, tf.Variable) else value
+    order = value.algebra.order
+    factors = np.cumprod([1.0, *(time / k for k in range(1, order + 1))])
+    parts = zip(_along_curve(value, order), factors, strict=True)
+    return tf.constant(sum(part * factor for part, factor in parts), value.dtype)
