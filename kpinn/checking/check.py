@@ -1,9 +1,9 @@
 """`kpinn.check_derivatives`: the derivatives of a model of yours, checked by several methods."""
 
-import dataclasses
 import itertools
 import warnings
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,12 +17,19 @@ from kpinn.checking.cross_check import CrossCheck
 from kpinn.checking.kinks import look_at_kinks
 from kpinn.checking.of_pinn import is_pinn, of_pinn
 from kpinn.checking.parameter_gradients import compare_gradients
-from kpinn.checking.report import Report
-from kpinn.checking.subject import Points, in_float64, of_function, scales_of
-from kpinn.derivatives.api import input_dtype, resolve, space_of, split_points
-from kpinn.derivatives.context import EPSILON
+from kpinn.checking.preconditions import has_derivatives
+from kpinn.checking.report import SEVERITIES, Report
+from kpinn.checking.subject import Points, in_float64, subject
+from kpinn.derivatives.api import (
+    epsilon,
+    inference,
+    input_dtype,
+    resolve,
+    space_of,
+    split_points,
+)
+from kpinn.derivatives.context import Context, half_range
 from kpinn.derivatives.errors import DerivativeFallbackWarning
-from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, PrecisionWarning
 from kpinn.derivatives.requests import parse_all
 
@@ -73,22 +80,22 @@ def check_derivatives(
             f"{model!r} cannot be called: expected a kpinn.PINN, a Keras model or a function "
             "from (n, d) to (n, m)."
         )
-    sets = [dataclasses.replace(where, requests=_with_numbers(where.requests)) for where in sets]
     sets = [where.chosen(count) for where in sets]
     best = in_float64(own, sets[0].columns)
     checks = [CrossCheck(best, own, where) for where in sets]
     for check in checks:
         _run(check)
-    findings = [finding for check in checks for finding in check.findings]
+    found = dict.fromkeys(finding for check in checks for finding in check.findings)
+    found = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
     errors, number = _largest(checks), sum(len(where.columns) for where in sets)
-    return Report.of(findings, errors, _title(errors, number, best, own))
+    return Report(tuple(found), errors, _title(errors, number, best, own))
 
 
 def _run(check):
     """Makes all comparisons; warnings of the engine become findings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        if check.begin():
+        if has_derivatives(check):
             compare_with_differences(check)
             compare_with_tapes(check)
             look_at_kinks(check)
@@ -110,8 +117,11 @@ def _of_function(function, points, space, requests, method, seed):
     asked = parse_all(_all_of(space) if requests is None else requests, space, directions)
     arrays = columns.numpy().astype(np.float64)
     vectors = {name: part.numpy().astype(np.float64) for name, part in directions.items()}
-    scales = scales_of(arrays)
-    own = of_function(function, space, columns, scales)
+    scales = np.array([float(half_range(tf.constant(column))) for column in arrays.T])
+    by_name = {name: float(np.max(scales[part])) for name, part in space.coordinates.items()}
+    context = Context(space, epsilon(function, columns.dtype), by_name)
+    layer = function if isinstance(function, keras.layers.Layer) else None
+    own = subject(inference(function, space), columns, context, layer)
     outputs = own.traced.outputs[0] if own.traced else own.function(columns)
     space.check_output(tf.convert_to_tensor(outputs).shape, columns.shape)
     named = {request.name: request for request in asked}
@@ -134,28 +144,6 @@ def _all_of(space):
     return names
 
 
-def _with_numbers(requests):
-    """Requests by name with numbers for factors of one value."""
-    return {
-        name: dataclasses.replace(
-            request, terms=tuple((_number(name, factor), term) for factor, term in request.terms)
-        )
-        for name, request in requests.items()
-    }
-
-
-def _number(name, factor):
-    if not isinstance(factor, Factor):
-        return factor
-    value = np.asarray(tf.convert_to_tensor(factor.value))
-    if value.size != 1:
-        raise ValueError(
-            f"{name!r} has a factor of shape {value.shape}: check_derivatives looks at some of the "
-            "points, and takes factors with one value. Ask for the terms by themselves."
-        )
-    return factor.number * float(value.reshape(()))
-
-
 def _largest(checks):
     """The errors of all sets: by name, the largest one of each kind."""
     errors = {}
@@ -173,6 +161,4 @@ def _title(errors, count, best, own):
         return f"{where}, because no copy of the model in float64 could be made."
     if best.dtype != own.dtype:
         where += f" on a copy of the model, which computes in {own.dtype.name}"
-    if best.epsilon > EPSILON[best.dtype]:
-        where += ", parts of which compute in a shorter dtype still"
     return f"{where}."

@@ -11,28 +11,20 @@ def choice(operation, inputs):
     return make and make(*(np.asarray(value_of(value)) for value in inputs))
 
 
-def _sign(x, *_):
-    return np.sign(x)
-
-
 def _larger(a, b):
     return np.sign(np.subtract(a, b))
 
 
-def _largest(x, axes, *_):
-    return np.argmax(x, int(np.ravel(axes)[-1]))
-
-
-def _smallest(x, axes, *_):
-    return np.argmin(x, int(np.ravel(axes)[-1]))
+def _place_of(extremum):
+    return lambda x, axes, *_: extremum(x, int(np.ravel(axes)[-1]))
 
 
 _COMPARISONS = ("Greater", "GreaterEqual", "Less", "LessEqual")
 CHOICES = {
-    **dict.fromkeys(("Relu", "LeakyRelu", "Abs", "Sign"), _sign),
+    **dict.fromkeys(("Relu", "LeakyRelu", "Abs", "Sign"), np.sign),
     **dict.fromkeys(("Maximum", "Minimum", *_COMPARISONS), _larger),
-    **dict.fromkeys(("Max", "ArgMax"), _largest),
-    **dict.fromkeys(("Min", "ArgMin"), _smallest),
+    **dict.fromkeys(("Max", "ArgMax"), _place_of(np.argmax)),
+    **dict.fromkeys(("Min", "ArgMin"), _place_of(np.argmin)),
     **dict.fromkeys(("Round", "Rint"), np.round),
     "Floor": np.floor,
     "Ceil": np.ceil,

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from kpinn.checking.cross_check import rows_of
 from kpinn.checking.diagnosis import Tracer
-from kpinn.checking.differences import difference
 from kpinn.checking.kinks import near_kinks
 from kpinn.checking.subject import REFUSALS
 from kpinn.derivatives.methods.stochastic import Stochastic
@@ -19,101 +18,86 @@ from kpinn.derivatives.methods.taylor import Taylor
 from kpinn.derivatives.readout import read_out
 from kpinn.derivatives.requests import SUMS, partials
 
-EXACT = Taylor | Stochastic  # methods that go by Taylor coefficients
 MOST_PARTIALS = 200  # of which differences are taken
 
 # Differences -------------------------------------------------------------------------------
 
 
 def compare_with_differences(check):
-    """Compares with extrapolated differences.
-
-    Args:
-        check: the `CrossCheck`, whose exact values are known.
-    """
-    known = _differences(check)
+    """Compares with extrapolated differences."""
     for name in check.requests:
-        if len(check.partials(name)) > MOST_PARTIALS:
-            message = f"no differences of its {len(check.partials(name))} partial derivatives."
-            check.add("note", name, message)
+        if (count := len(check.partials(name))) > MOST_PARTIALS:
+            check.add("note", name, f"no differences of its {count} partial derivatives.")
         elif check.order(name):
-            _judge_differences(check, name, known)
+            _judge_differences(check, name)
 
 
 def take_differences(check):
     """Takes differences for exact, for a function that has no derivatives in TensorFlow."""
-    known = _differences(check)
     for name in check.requests:
-        found, error = _read(check, name, known)
+        found, error = _by_differences(check, name)
         check.take(name, found, np.ones(len(error), bool))
         check.finite[name] = rows_of(error < 0.01 * check.sizes[name], all)
 
 
-def _differences(check):
-    """By axes what `difference` finds, for all requests with few of them."""
-    known = {(): (check.fields, np.zeros_like(check.fields), np.zeros_like(check.fields))}
-    for name in check.requests:
-        every = check.partials(name)
-        for axes in every if len(every) <= MOST_PARTIALS else ():
-            if axes not in known:
-                scales = {axis: check.where.scale(axis) for axis in axes}
-                how = axes, check.directions, scales, check.best.epsilon
-                known[axes] = difference(check.best.function, check.points, *how)
-    return known
-
-
-def _read(check, name, known):
+def _by_differences(check, name):
     """The values of a request by differences, and bounds for their errors."""
     request, space = check.requests[name], check.best.context.space
-    keys = partials(request, space)
-    values, errors = (
-        {key: tf.constant(known[key[1]][i][:, key[0], None]) for key in keys} for i in (0, 1)
-    )
+    values, errors = {}, []
+    for column, axes in partials(request, space):
+        value, error, _ = check.difference(axes)
+        values[column, axes] = tf.constant(value[:, column, None])
+        errors.append(error[:, column, None])
     found = np.asarray(read_out(request, space, values))
     largest = max([1.0, *(abs(factor) for factor, _ in request.terms)])
-    error = 2.0 * largest * np.asarray(sum(errors.values()))
+    error = 2.0 * largest * sum(errors)
     return found, np.broadcast_to(error.reshape(-1, *[1] * (found.ndim - 1)), found.shape)
 
 
-def _judge_differences(check, name, known):
-    """One derivative against the differences that its parts have."""
-    found, error = _read(check, name, known)
-    size, exact = check.sizes[name], check.exact[name]
-    near = near_kinks(check, name, {axes: known[axes][2] for axes in check.partials(name)})
+def _judge_differences(check, name):
+    found, error = _by_differences(check, name)
+    size, candidates = check.sizes[name], check.finite[name] & ~near_kinks(check, name)
     with np.errstate(invalid="ignore"):
-        apart = np.abs(exact - found)
-        candidates = check.finite[name] & ~near
         judged = candidates & rows_of(error < 0.01 * size, all)
-        rounding = 1e5 * check.best.epsilon * size
-        wrong = judged & rows_of(apart > 10.0 * error + rounding, any)
+        allowed = 10.0 * error + 1e5 * check.best.epsilon * size
+        wrong = judged & rows_of(np.abs(found - check.exact[name]) > allowed, any)
     if (unsure := int((candidates & ~judged).sum())) > 0:
         message = f"at {unsure} of {len(judged)} points the error of differences exceeds 1 %."
         check.add("note", name, message)
     if not judged.any():
         return
-    check.errors[name]["taylor, differences"] = float(np.max(apart[judged]) / size)
+    check.errors[name]["taylor, differences"] = check.error(name, found, judged)
     check.errors[name]["differences"] = float(np.max(error[judged]) / size)
     if not wrong.any():
         check.confirmed.add(name)
         return
-    causes = check.diagnose(Tracer.wrong_rules, check.curve(name), check.order(name))
+    causes = check.diagnose(Tracer.wrong_rules, check.curve(name), check.order(name)) or ""
     message = (
         f"'taylor' is not what differences of the values are, at {wrong.sum()} of {judged.sum()} "
-        f"points. {causes or ''}"
+        f"points. {causes}"
     )
-    severity = "error" if isinstance(check.where.method, EXACT) else "warning"
-    check.add(severity, name, message.strip())
+    is_exact = isinstance(check.where.method, Taylor | Stochastic)
+    check.add("error" if is_exact else "warning", name, message.strip())
 
 
 # Tapes -------------------------------------------------------------------------------------
 
 
 def compare_with_tapes(check):
-    """Compares with nested tapes, and with a forward accumulator if the model uses one."""
-    for method in ("reverse", "forward") if check.where.method == "forward" else ("reverse",):
-        for subject in on_tapes(check):
-            for name, found in _by_tapes(check, subject, method).items():
-                _compare_with_tapes(check, name, found, subject, method)
+    """Compares with nested tapes, or a forward accumulator if the model uses one."""
+    method = check.tapes
+    for subject in on_tapes(check):
+        for name, found in _by_tapes(check, subject).items():
+            finite = check.finite[name]
+            known = finite & rows_of(np.isfinite(found), all)
+            if (lost := int((finite & ~known).sum())) > 0:
+                message = (
+                    f"{method!r} gives NaN or infinity at {lost} points where 'taylor' does not."
+                )
+                check.add(_severity_of_tapes(check, name), name, message)
+            if known.any():
+                error = check.error(name, found, known)
+                judge_tapes(check, name, f"taylor, {method}", error, subject)
 
 
 def on_tapes(check):
@@ -122,9 +106,9 @@ def on_tapes(check):
     return [check.own, check.best] if is_custom else [check.best]
 
 
-def _by_tapes(check, subject, method):
+def _by_tapes(check, subject):
     """What tapes give, without the orders at which they are refused."""
-    names = [name for name in check.requests if check.order(name)]
+    method, names = check.tapes, [name for name in check.requests if check.order(name)]
     try:
         return check.values(subject, method, names) if names else {}
     except REFUSALS as error:
@@ -140,17 +124,7 @@ def _by_tapes(check, subject, method):
         return {}
 
 
-def _compare_with_tapes(check, name, found, subject, method):
-    known = check.finite[name] & rows_of(np.isfinite(found), all)
-    if (lost := int((check.finite[name] & ~known).sum())) > 0:
-        message = f"{method!r} gives NaN or infinity at {lost} points where 'taylor' does not."
-        check.add(_severity_of_tapes(check, name, method), name, message)
-    if known.any():
-        error = check.error(name, found, known)
-        judge_tapes(check, name, f"taylor, {method}", error, subject, method)
-
-
-def judge_tapes(check, name, key, error, subject, method):
+def judge_tapes(check, name, key, error, subject):
     """Keeps the relative error of tapes in one subject, and says so if it is too large.
 
     The model itself, tried for its custom gradients, counts where these are others than those of
@@ -166,19 +140,19 @@ def judge_tapes(check, name, key, error, subject, method):
     if differs:
         where = "in the gradient of its mean square, " if key.startswith("gradient") else ""
         right = ", and differences agree with 'taylor'" if name in check.confirmed else ""
-        message = f"{where}{method!r} and 'taylor' differ{right}."
+        message = f"{where}{check.tapes!r} and 'taylor' differ{right}."
         if subject is check.own and check.custom_gradients:
             message += (
                 f" {', '.join(check.custom_gradients[:3])} ends a tf.custom_gradient: 'taylor' "
                 "differentiates the function itself, tapes use the custom rule, which is another "
                 "one or cannot be differentiated again."
             )
-        check.add(_severity_of_tapes(check, name, method), name, message)
+        check.add(_severity_of_tapes(check, name), name, message)
 
 
-def _severity_of_tapes(check, name, method):
+def _severity_of_tapes(check, name):
     """A warning where something else confirms `"taylor"`, and the model does not use tapes."""
-    fine = name in check.confirmed and check.where.method != method
+    fine = name in check.confirmed and check.where.method != check.tapes
     return "warning" if fine else "error"
 
 
@@ -196,7 +170,8 @@ def compare_as_used(check):
         method = Taylor()
     if own is check.best and isinstance(method, Taylor):
         return
-    how = f"{repr('taylor' if isinstance(method, Taylor) else method)} in {own.dtype.name}"
+    name = "'taylor'" if isinstance(method, Taylor) else repr(method)
+    how = f"{name} in {own.dtype.name}"
     try:
         found = check.values(own, method)
     except REFUSALS as error:
@@ -205,16 +180,15 @@ def compare_as_used(check):
     for name, value in found.items():
         error = check.errors[name]["as used"] = check.error(name, value)
         if not error < 1e-3:
-            check.add("warning" if error < 0.5 else "error", name, _lost(how, own, error))
+            digits = max(0.0, -math.log10(error)) if np.isfinite(error) else 0.0
+            message = f"{how} keeps {digits:.1f} digits of it: {_advice(own.dtype)}"
+            check.add("warning" if error < 0.5 else "error", name, message)
 
 
-def _lost(how, own, error):
-    digits = max(0.0, -math.log10(error)) if np.isfinite(error) else 0.0
-    if own.dtype == tf.float64:
-        advice = "use an exact method, or another step or accuracy."
-    else:
-        advice = (
-            "use float64 (kpinn.set_float64), or scale the coordinates and the model so that less "
-            "cancels."
-        )
-    return f"{how} keeps {digits:.1f} digits of it: {advice}"
+def _advice(dtype):
+    if dtype == tf.float64:
+        return "use an exact method, or another step or accuracy."
+    return (
+        "use float64 (kpinn.set_float64), or scale the coordinates and the model so that less "
+        "cancels."
+    )

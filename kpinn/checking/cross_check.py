@@ -6,11 +6,10 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from kpinn.checking.diagnosis import Tracer, differs
-from kpinn.checking.differences import moved
+from kpinn.checking.diagnosis import Tracer
+from kpinn.checking.differences import difference, moved
 from kpinn.checking.report import Finding
 from kpinn.checking.subject import REFUSALS
-from kpinn.derivatives.methods.finite_difference import FiniteDifference
 from kpinn.derivatives.methods.taylor import Taylor
 from kpinn.derivatives.requests import partials
 
@@ -26,10 +25,11 @@ class CrossCheck:
     Attributes:
         findings: list of `Finding`.
         errors: dict from name to a dict of relative errors, see `Report`.
-        exact: dict from name to the values by `"taylor"`, arrays `(n, ...)`.
-        sizes: dict from name to what its errors are relative to.
+        exact: dict from name to the values that count as exact, arrays `(n, ...)`.
+        sizes: dict from name to what errors are relative to.
         finite: dict from name to the points where it is finite, boolean arrays `(n,)`.
         confirmed: names of derivatives that differences agree with.
+        tapes: the method by tapes that is compared with, the model's own if it has one.
         tracer: the `Tracer` of `best`; `None` for what is differentiated by tapes as a whole.
     """
 
@@ -39,24 +39,13 @@ class CrossCheck:
         self.findings, self.errors = [], {name: {} for name in where.requests}
         self.exact, self.sizes, self.finite, self.confirmed = {}, {}, {}, set()
         self.tracer = Tracer(best, self.points) if best.traced else None
+        self.tapes = "forward" if where.method == "forward" else "reverse"
+        self._differences = {}
 
     def add(self, severity, name, message):
-        """Adds a finding; where a message of the engine names operations, with their layers."""
+        """Adds a finding; layers are added to a message of the engine, which names operations."""
         message = self.tracer.with_layers(message) if self.tracer else message
         self.findings.append(Finding(severity, name, message))
-
-    def values(self, subject, method, names=None):
-        """Values by a method as float64 arrays."""
-        points, directions = self.where.tensors(subject.dtype)
-        requests = [self.requests[name] for name in names or self.requests]
-        found = subject.values(points, requests, directions, method)
-        return {name: np.asarray(value, np.float64) for name, value in found.items()}
-
-    def error(self, name, found, rows=None):
-        """The largest relative error of an array `(n, ...)`, where the exact values are finite."""
-        rows = self.finite[name] if rows is None else rows
-        apart = np.abs(found - self.exact[name])[rows]
-        return float(np.max(apart, initial=0.0) / self.sizes[name])
 
     def diagnose(self, look, *arguments):
         """What a method of `Tracer` finds; `None` where it cannot propagate."""
@@ -65,7 +54,29 @@ class CrossCheck:
         except REFUSALS:
             return None
 
-    # What is known of the model and the requests ---------------------------------------------
+    # Values --------------------------------------------------------------------------------
+
+    def values(self, subject, method, names=None):
+        """Values by a method as float64 arrays."""
+        points, directions = self.where.tensors(subject.dtype)
+        requests = [self.requests[name] for name in names or self.requests]
+        found = subject.values(points, requests, directions, method)
+        return {name: np.asarray(value, np.float64) for name, value in found.items()}
+
+    def take(self, name, value, finite):
+        """Takes an array `(n, ...)` for exact at the points `finite`."""
+        self.exact[name], self.finite[name] = value, finite
+        size = np.max(np.abs(value[finite]), initial=0.0)
+        largest = np.max(np.abs(self.fields[np.isfinite(self.fields)]), initial=0.0) or 1.0
+        lengths = [math.prod(map(self.where.scale, axes)) for axes in self.partials(name)]
+        natural = largest / min(lengths)  # for a derivative that is zero
+        self.sizes[name] = size if size > 1e-10 * natural else natural
+
+    def error(self, name, found, rows=None):
+        """The largest relative error of an array `(n, ...)`, by default at the finite points."""
+        rows = self.finite[name] if rows is None else rows
+        apart = np.abs(found - self.exact[name])[rows]
+        return float(np.max(apart, initial=0.0) / self.sizes[name])
 
     @functools.cached_property
     def fields(self):
@@ -77,15 +88,17 @@ class CrossCheck:
         """The values by `"taylor"` of the model as it is, which show what its dtype loses."""
         return self.values(self.own, Taylor())
 
-    @functools.cached_property
-    def steps(self):
-        """The operations, see `Step`; empty where they cannot be propagated through."""
-        return self.diagnose(Tracer.along, tf.ones_like(self.points), 1) or []
+    def difference(self, axes):
+        """A partial derivative of all fields by `difference`."""
+        if not axes:
+            return self.fields, np.zeros_like(self.fields), np.zeros_like(self.fields)
+        if axes not in self._differences:
+            scales = {axis: self.where.scale(axis) for axis in axes}
+            how = self.points, axes, self.directions, scales, self.best.epsilon
+            self._differences[axes] = difference(self.best.function, *how)
+        return self._differences[axes]
 
-    @functools.cached_property
-    def custom_gradients(self):
-        """Where a `tf.custom_gradient` of the model ends."""
-        return Tracer(self.own, self.points).custom_gradients() if self.own.traced else []
+    # Requests and operations ---------------------------------------------------------------
 
     def partials(self, name):
         """The axes of the partial derivatives that a request is made of."""
@@ -105,68 +118,15 @@ class CrossCheck:
             total = moved(total, axis, distance, self.directions)
         return total
 
-    # What has to be known before anything is compared ----------------------------------------
+    @functools.cached_property
+    def steps(self):
+        """The operations, see `Step`; empty where they cannot be propagated through."""
+        return self.diagnose(Tracer.along, tf.ones_like(self.points), 1) or []
 
-    def begin(self):
-        """Computes the exact derivatives; whether there is something to compare with."""
-        try:
-            exact = self.values(self.best, Taylor())
-        except REFUSALS as error:
-            severity = "note" if isinstance(self.where.method, FiniteDifference) else "error"
-            self.add(severity, "", f"there are no derivatives by 'taylor': {error}")
-            return False
-        if self._points_mix():
-            return False
-        for name, value in exact.items():
-            finite = rows_of(np.isfinite(value), all)
-            self.take(name, value, finite)
-            if not finite.all():
-                self.add("error", name, self._not_finite(name, ~finite))
-        return any(finite.any() for finite in self.finite.values())
-
-    def take(self, name, value, finite):
-        """Takes an array `(n, ...)` for exact at the points `finite`."""
-        self.exact[name], self.finite[name] = value, finite
-        size = np.max(np.abs(value[finite]), initial=0.0)
-        largest = np.max(np.abs(self.fields[np.isfinite(self.fields)]), initial=0.0) or 1.0
-        lengths = [math.prod(map(self.where.scale, axes)) for axes in self.partials(name)]
-        natural = largest / min(lengths)  # for a derivative that is zero
-        self.sizes[name] = size if size > 1e-10 * natural else natural
-
-    def _not_finite(self, name, rows):
-        message = f"it is NaN or infinite at {rows.sum()} of {len(rows)} points."
-        how = self.curve(name), self.order(name), rows
-        first = self.diagnose(Tracer.first_not_finite, *how)
-        return message + (f" The first operation to give such a number: {first}." if first else "")
-
-    def _points_mix(self):
-        """Whether the values at one point depend on the others."""
-        count = self.points.shape[0]
-        rows = np.random.default_rng(self.where.seed).permutation(count)[: (count + 1) // 2]
-        whole = self.best.function(self.points)
-        for what, part in self._others_changed(rows):
-            if differs(whole, part, rows, count):
-                message = (
-                    f"the values at a point change when other points are {what}, or from call to "
-                    "call, so that there is no derivative at a point."
-                )
-                first = self.diagnose(Tracer.first_mixing, rows)
-                if first:
-                    message += f" The first operation that does this: {first}."
-                self.add("error", "", message)
-                return True
-        return False
-
-    def _others_changed(self, rows):
-        """What is done to all other points, and then the values at the points `rows`."""
-        others = np.ones((self.points.shape[0], 1))
-        others[rows] = 0.0
-        elsewhere = self.points + tf.constant(0.1 * others * self.where.scales, self.best.dtype)
-        yield "moved", tf.gather(self.best.function(elsewhere), rows)
-        try:
-            yield "left out", self.best.function(tf.gather(self.points, rows))
-        except REFUSALS:  # a function for a fixed number of points
-            return
+    @functools.cached_property
+    def custom_gradients(self):
+        """Where a `tf.custom_gradient` of the model ends."""
+        return Tracer(self.own, self.points).custom_gradients() if self.own.traced else []
 
 
 def rows_of(condition, every):

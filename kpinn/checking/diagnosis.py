@@ -102,12 +102,7 @@ class Tracer:
     # Causes --------------------------------------------------------------------------------
 
     def along(self, vectors, order):
-        """The `Step`s of a propagation along a curve through each point.
-
-        Args:
-            vectors: tensor `(n, d)`.
-            order: highest order of the derivatives along the curve.
-        """
+        """The `Step`s of a propagation to an order, from each point along vectors `(n, d)`."""
         carried = algebra(frozenset({frozenset(derivative([0] * order).items())}))
         run = _Propagation(carried)
         seeds = Plan(carried, ("s",), {}).seeds(self.points, {"s": vectors})
@@ -156,11 +151,7 @@ class Tracer:
         return None
 
     def crossed(self, low, high):
-        """Where the choices of operations change between two sets of places `(n, d)`.
-
-        Returns:
-            A dict from the operation, as in `where`, to a boolean array `(n,)` with some `True`.
-        """
+        """By operation, as in `where`, the points `(n,)` at which it chooses otherwise."""
         found, count = {}, low.shape[0]
         for one, two in zip(self._values(low), self._values(high), strict=False):
             before, after = (choice(step.operation, step.inputs) for step in (one, two))

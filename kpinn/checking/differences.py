@@ -24,10 +24,10 @@ FIRST = 0.25
 
 
 def difference(function, points, axes, directions, scales, epsilon):
-    """A partial derivative of all outputs of a function.
+    """A partial derivative of all outputs of a function `(n, d) -> (n, m)`.
 
     Args:
-        function: `(n, d) -> (n, m)`.
+        function: the function.
         points: tensor `(n, d)`.
         axes: the axes of the derivative, columns or names of directions; not empty.
         directions: dict from name to tensor `(n, d)`.
@@ -50,31 +50,31 @@ def difference(function, points, axes, directions, scales, epsilon):
         shifted.append(place)
     values = np.asarray(function(tf.concat(shifted, axis=0)), np.float64)
     values = values.reshape(LEVELS, len(table), *points.shape[:1], -1)
-    weights = np.array([float(math.prod(w for _, w in node)) for node in table])[:, None, None]
-    powers = math.prod(widths[axis] ** order for axis, order in counts.items())[:, None, None]
+    weights = [math.prod(weight for _, weight in node) for node in table]
+    powers = math.prod(widths[axis] ** order for axis, order in counts.items())
+    return _limit(values, weights, powers, epsilon)
+
+
+def difference_in_time(function, order, scale, epsilon):
+    """The same at time zero for a function of one number, whose values are arrays."""
+    offsets, weights = zip(*stencil(order, 2, "central"), strict=True)
+    widths = _steps(scale)
+    values = np.array([[function(offset * width) for offset in offsets] for width in widths])
+    return _limit(values.astype(np.float64), weights, widths**order, epsilon)
+
+
+def _limit(values, weights, powers, epsilon):
+    """What `difference` returns, from values `(levels, nodes, ...)` and powers of the steps."""
+    shape = values.shape[2:]
+    values, powers = values.reshape(*values.shape[:2], -1), powers[:, None]
+    weights = np.array(weights, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        differences = (weights * values).sum(axis=1) / powers
+        differences = (weights[:, None] * values).sum(axis=1) / powers
         rounding = np.abs(weights).sum() / powers
         noise = 8.0 * epsilon * np.abs(values).max(axis=1) + _stairs(values)
         noise += _noise_in(differences, rounding)
         limit, error, level = _extrapolated(differences, noise * rounding)
-    return limit, error, FIRST / 2.0**level
-
-
-def difference_in_time(function, order, scale, epsilon):
-    """A derivative at time zero of a function of one number, whose values are arrays.
-
-    Returns:
-        As `difference`, three arrays of the shape of the values.
-    """
-    shape = np.shape(function(0.0))
-
-    def rows(times):
-        return np.stack([np.ravel(function(time)) for time in np.ravel(times)])
-
-    start = tf.zeros((1, 1), tf.float64)
-    found = difference(rows, start, (0,) * order, {}, {0: scale}, epsilon)
-    return [part.reshape(shape) for part in found]
+    return [part.reshape(shape) for part in (limit, error, FIRST / 2.0**level)]
 
 
 def moved(points, axis, distance, directions):
@@ -91,15 +91,11 @@ def _steps(scale):
 
 
 def _extrapolated(differences, rounding):
-    """The limit of differences for the step zero.
+    """The limit for the step zero, a bound for its error, the level of the smallest step in it.
 
     Args:
         differences: array `(levels, ...)`, for one step after the other, each half of the last.
         rounding: what rounding alone may do to them, an array of that shape.
-
-    Returns:
-        Three arrays of the shape `(...)`: the limit, a bound for its error (infinite where no
-        entry of the table is a number), and the level of the smallest step that it is made of.
     """
     shape = differences.shape[1:]
     best, error = np.full(shape, np.nan), np.full(shape, np.inf)

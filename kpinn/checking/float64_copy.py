@@ -31,42 +31,32 @@ class Values(Run):
 
 
 class Float64Copy(Values):
-    """A function `(n, d) -> (n, m)` in float64.
+    """A function `(n, d) -> (n, m)` in float64, from its `ConcreteFunction` in another dtype.
 
-    Args:
-        traced: its `ConcreteFunction` in another dtype.
+    It cannot be called if the function writes variables.
 
     Attributes:
         copies: dict from the identity of a variable to its copy in float64.
-
-    It cannot be called if the function writes variables.
     """
 
     def __init__(self, traced):
         super().__init__()
         self.traced = traced  # keeps the graph alive
-        variables = {id(variable.handle): variable for variable in traced.graph.variables}
-        self.copies = {
-            id(v): tf.Variable(_raised(v), trainable=v.trainable, name=v.name.split(":")[0])
-            for v in variables.values()
-            if v.dtype.is_floating
-        }
-        self.captured = {
-            inner.name: variables[id(outer)] if id(outer) in variables else _raised(outer)
-            for outer, inner in traced.graph.captures
-        }
+        floating = [variable for variable in traced.graph.variables if variable.dtype.is_floating]
+        self.copies = {id(v): tf.Variable(_raised(v), trainable=v.trainable) for v in floating}
 
     def __call__(self, points):
-        graph = self.traced.graph
-        copies = {id(v): self.copies.get(id(v), v) for v in graph.variables}
-        self.read = {key: tf.convert_to_tensor(variable) for key, variable in copies.items()}
-        return self.walk(graph, self.captured | {graph.inputs[0].name: points})[0]
+        graph, values = self.traced.graph, {self.traced.graph.inputs[0].name: points}
+        variables = {id(variable.handle): variable for variable in graph.variables}
+        for variable in graph.variables:
+            self.read[id(variable)] = _raised(self.copies.get(id(variable), variable))
+        for outer, inner in graph.captures:
+            values[inner.name] = variables.get(id(outer), _raised(outer))
+        return self.walk(graph, values)[0]
 
     def issued(self, operation, inputs):
         if operation.type.startswith(WRITES):
             raise UnsupportedError(f"{describe(operation)} changes a variable")
-        if operation.type == "Const":
-            return [tf.constant(_as_float64(tf.make_ndarray(operation.get_attr("value"))))]
         scope = operation.name.rpartition("/")[0]
         with tf.name_scope(f"{scope}/" if scope else ""):  # the names of the layers are kept
             if operation.type == "SquaredDifference":  # whose stops in tf.nn.moments a run passes
@@ -93,7 +83,3 @@ class _Raised:
 def _raised(tensor):
     tensor = tf.convert_to_tensor(tensor)
     return tf.cast(tensor, tf.float64) if tensor.dtype in SHORTER else tensor
-
-
-def _as_float64(array):
-    return array.astype("float64") if tf.as_dtype(array.dtype) in SHORTER else array

@@ -10,23 +10,13 @@ from kpinn.derivatives.methods.finite_difference import FiniteDifference, relati
 SMOOTH = "use a smooth activation, such as tanh, silu, gelu or softplus."
 
 
-def near_kinks(check, name, widths):
-    """Points at which the differences of a derivative go across a kink.
-
-    Args:
-        check: the `CrossCheck`.
-        name: name of the derivative.
-        widths: dict from the axes of a partial derivative to the steps of its differences relative
-            to the scales, arrays `(n, m)`.
-
-    Returns:
-        A boolean array `(n,)`.
-    """
+def near_kinks(check, name):
+    """Points `(n,)` at which the differences of a derivative go across a kink."""
     reach = {}
-    for axes, width in widths.items():
+    for axes in check.partials(name):
+        widths = 2.0 * check.difference(axes)[2].max(axis=1)
         for axis in axes:
-            distance = 2.0 * width.max(axis=1) * check.where.scale(axis)
-            reach[axis] = np.maximum(reach.get(axis, 0.0), distance)
+            reach[axis] = np.maximum(reach.get(axis, 0.0), widths * check.where.scale(axis))
     rows, places = _crossed(check, reach)
     if rows.any():
         message = (
@@ -38,12 +28,7 @@ def near_kinks(check, name, widths):
 
 
 def _crossed(check, reach):
-    """Points at which an operation chooses otherwise within a distance, and the operations.
-
-    Args:
-        check: the `CrossCheck`.
-        reach: dict from axis to a distance, a number or an array `(n,)`.
-    """
+    """Points at which operations choose otherwise within a distance by axis; the operations."""
     rows, found = np.zeros(len(check.points), bool), {}
     if any(step.moves and step.operation.type in CHOICES for step in check.steps):
         for axis, distance in reach.items():
@@ -56,12 +41,8 @@ def _crossed(check, reach):
 
 
 def look_at_kinks(check):
-    """Finds what kinks hide from derivatives of the second order and above, and from differences.
-
-    Args:
-        check: the `CrossCheck`.
-    """
-    kinks = [check.tracer.where(s.operation) for s in check.steps if _has_kinks(s)]
+    """Finds what kinks hide from derivatives of order two and above, and from differences."""
+    kinks = [check.tracer.where(step.operation) for step in check.steps if _has_kinks(step)]
     high = [name for name in check.requests if check.order(name) > 1]
     zero = [name for name in high if not np.nan_to_num(check.exact[name]).any()]
     for name in zero:
@@ -94,8 +75,7 @@ def _look_at_steps(check):
     """Points at which the finite differences that the model uses go across a kink."""
     method, context, orders = check.where.method, check.own.context, {}
     for axes in [axes for name in check.requests for axes in check.partials(name)]:
-        for axis in axes:
-            orders[axis] = max(orders.get(axis, 0), len(axes))
+        orders |= {axis: max(orders.get(axis, 0), len(axes)) for axis in axes}
     reach = {}
     for axis, order in orders.items():
         step = method.step_for(context.name(axis))

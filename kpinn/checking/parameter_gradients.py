@@ -1,13 +1,14 @@
 """Gradients of mean squares of derivatives with respect to the parameters, against two witnesses.
 
-One is nested tapes, the other the change of the loss when the parameters move along a direction.
+One is the change of the loss when the parameters move along a direction, the other nested tapes.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from kpinn.checking.comparisons import judge_tapes, on_tapes
-from kpinn.checking.differences import LEVELS, difference_in_time
+from kpinn.checking.diagnosis import Tracer
+from kpinn.checking.differences import difference_in_time
 from kpinn.checking.subject import REFUSALS
 from kpinn.derivatives.methods.taylor import Taylor
 
@@ -15,18 +16,14 @@ DIRECTIONS = 2
 
 
 def compare_gradients(check):
-    """Gradients by `"taylor"` against differences of the loss, and against tapes.
-
-    Args:
-        check: the `CrossCheck`, whose exact values are known.
-    """
+    """Gradients by `"taylor"` against differences of the loss, and against tapes."""
     names = [name for name, finite in check.finite.items() if finite.all()]
     if not names or not check.best.variables:
         return
     gradients = {}
     try:
         gradients |= _gradients(check, check.best, names, Taylor())
-        _compare_with_differences(check, names, gradients)
+        _compare_with_differences(check, gradients)
     except REFUSALS as error:
         last = " ".join(str(error).split("\n")[-2:])  # above it TensorFlow lists calls
         check.add("error", "", f"the gradients, or their tf.function, fail: {last}")
@@ -42,91 +39,82 @@ def _losses(check, subject, names, method):
 
 
 def _gradients(check, subject, names, method):
-    """Dict from name to the gradient of the mean square: dict from variable to array."""
+    """Dict from name to the gradient of the mean square, an array for each variable."""
     with tf.GradientTape(persistent=True) as tape:
         losses = _losses(check, subject, names, method)
+    variables = [variable for _, variable in subject.variables]
     found, zero = {}, tf.UnconnectedGradients.ZERO
     for name, loss in zip(names, losses, strict=True):
-        parts = tape.gradient(loss, subject.variables, unconnected_gradients=zero)
-        parts = {key: tf.convert_to_tensor(part) for key, part in parts.items()}
-        found[name] = {key: np.asarray(part, np.float64) for key, part in parts.items()}
+        parts = tape.gradient(loss, variables, unconnected_gradients=zero)
+        found[name] = [np.asarray(tf.convert_to_tensor(part), np.float64) for part in parts]
     return found
 
 
 def _flat(parts):
-    return np.concatenate([np.ravel(part) for part in parts.values()])
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 # Differences -------------------------------------------------------------------------------
 
 
-def _compare_with_differences(check, names, gradients):
+def _compare_with_differences(check, gradients):
     @tf.function(autograph=False)
     def losses():
-        return tf.stack(_losses(check, check.best, names, Taylor()))
+        return tf.stack(_losses(check, check.best, list(gradients), Taylor()))
 
     generator, failed = np.random.default_rng(check.where.seed), {}
-    starts = {name: variable.numpy() for name, variable in check.best.variables.items()}
+    starts = [variable.numpy() for _, variable in check.best.variables]
+    sizes = [np.sqrt(np.mean(np.square(start))) or 0.1 for start in starts]
     for _ in range(DIRECTIONS):
-        sizes = {name: np.sqrt(np.mean(np.square(a))) or 0.1 for name, a in starts.items()}
-        vector = {n: sizes[n] * generator.normal(size=a.shape) for n, a in starts.items()}
-        errors = _errors(check, losses, gradients, vector)
-        for name, (error, is_wrong) in errors.items():
-            key = "gradient: taylor, differences"
-            check.errors[name][key] = max(check.errors[name].get(key, 0.0), error)
+        vector = [
+            s * generator.normal(size=np.shape(a)) for s, a in zip(sizes, starts, strict=True)
+        ]
+        for name, (error, is_wrong) in _errors(check, losses, gradients, vector).items():
+            row, key = check.errors[name], "gradient: taylor, differences"
+            row[key] = max(row.get(key, 0.0), error)
             if is_wrong:
                 failed[name] = vector
     for name, vector in failed.items():
-        parts = {key: {key: part} for key, part in vector.items()}
-        wrong = [k for k, p in parts.items() if _errors(check, losses, gradients, p)[name][1]]
+        wrong = []
+        for i, (variable, _) in enumerate(check.best.variables):
+            alone = [part if j == i else np.zeros_like(part) for j, part in enumerate(vector)]
+            if _errors(check, losses, gradients, alone)[name][1]:
+                wrong.append(variable)
         check.add("error", name, _message(check, wrong))
 
 
 def _errors(check, losses, gradients, vector):
-    """By name the relative error, and whether the differences contradict the gradient."""
+    """By name the relative error along a direction, and whether it is too large."""
     slopes, bounds = _slopes(losses, check.best, vector)
-    found = {}
+    vector, found = _flat(vector), {}
     for (name, parts), slope, bound in zip(gradients.items(), slopes, bounds, strict=True):
-        exact = sum(np.sum(parts[key] * value) for key, value in vector.items())
-        norms = np.linalg.norm(_flat(parts)) * np.linalg.norm(_flat(vector))
+        gradient = _flat(parts)
+        exact, norms = gradient @ vector, np.linalg.norm(gradient) * np.linalg.norm(vector)
         size = max(abs(slope), abs(exact), 1e-3 * norms) or 1.0
         apart = abs(exact - slope)
-        found[name] = float(apart / size), apart > 10.0 * bound + 1e5 * check.best.epsilon * size
+        found[name] = (
+            float(apart / size),
+            apart > 10.0 * bound + 1e5 * check.best.epsilon * size,
+        )
     return found
 
 
 def _slopes(losses, subject, vector):
-    """Slopes of the losses along a direction of the parameters, and bounds for their errors.
-
-    Args:
-        losses: function without arguments that returns a tensor `(k,)`.
-        subject: its `Subject`, whose variables are moved, and put back.
-        vector: dict from the name of a variable to an array of its shape; others stay.
-
-    Returns:
-        Two arrays `(k,)`.
-    """
-    starts = {name: subject.variables[name].numpy() for name in vector}
-
-    def move(time):
-        for name, start in starts.items():
-            subject.variables[name].assign(start + time * vector[name])
+    """Slopes `(k,)` of losses along a direction of the parameters, and bounds for their errors."""
+    pairs = zip(subject.variables, vector, strict=True)
+    moving = [(variable, variable.numpy(), part) for (_, variable), part in pairs if np.any(part)]
 
     def at(time):
-        move(time)
+        for variable, start, part in moving:
+            variable.assign(start + time * part)
         return np.asarray(losses(), np.float64)
 
     try:
-        scale, middle = 1.0, at(0.0)
-        for _ in range(LEVELS):  # until no loss changes by much: far points make losses steep
-            changes = np.abs([at(time) - middle for time in (-0.25 * scale, 0.25 * scale)])
-            if np.all(changes < 0.3 * np.abs(middle) + 1e-300):
-                break
-            scale /= 2.0
-        slopes, bounds, _ = difference_in_time(at, 1, scale, subject.epsilon)
-        return slopes, bounds
+        slopes, bounds, _ = difference_in_time(at, 1, 1.0, subject.epsilon)
     finally:
-        move(0.0)
+        for variable, start, _ in moving:
+            variable.assign(start)
+    return slopes, bounds
 
 
 def _message(check, wrong):
@@ -134,12 +122,9 @@ def _message(check, wrong):
         "the gradient of its mean square with respect to the parameters is not what differences "
         f"of that loss are{', for ' if wrong else ''}{', '.join(wrong[:4])}."
     )
-    places = dict.fromkeys(check.tracer.stopped_variables() if check.tracer else [])
-    if places:
-        return (
-            f"{message} {', '.join(places)} holds back the gradient: leave it out, unless it is "
-            "meant."
-        )
+    if places := check.diagnose(Tracer.stopped_variables):
+        held = "holds back the gradient: leave it out, unless it is meant."
+        return f"{message} {', '.join(places)} {held}"
     return message
 
 
@@ -147,17 +132,17 @@ def _message(check, wrong):
 
 
 def _compare_with_tapes(check, gradients):
-    method = check.where.method if check.where.method == "forward" else "reverse"
+    method = check.tapes
     names = [name for name in gradients if f"taylor, {method}" in check.errors[name]]
-    for subject in on_tapes(check) if names else ():
+    for subject in on_tapes(check):
         for name in names:
             try:
-                found = _gradients(check, subject, [name], method)[name]
+                found = _flat(_gradients(check, subject, [name], method)[name])
             except LookupError as error:
                 if check.where.method == method:
                     check.add("error", name, f"there is no gradient by {method!r}: {error}")
                 break
-            exact, found = _flat(gradients[name]), _flat(found)
+            exact = _flat(gradients[name])
             size = max(np.linalg.norm(exact), np.linalg.norm(found)) or 1.0
             error = float(np.linalg.norm(exact - found) / size)
-            judge_tapes(check, name, "gradient: taylor, reverse", error, subject, method)
+            judge_tapes(check, name, f"gradient: taylor, {method}", error, subject)

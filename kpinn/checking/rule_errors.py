@@ -6,6 +6,7 @@ operation is evaluated along that curve, and its outputs are differenced.
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -44,7 +45,7 @@ def channels_of(value):
 
 
 def is_wrong(step, order):
-    """Whether differences contradict what a rule returned.
+    """Whether differences contradict a rule.
 
     Args:
         step: a `Step` of jets along one curve.
@@ -60,28 +61,28 @@ def is_wrong(step, order):
         return emit(step.operation, _inputs(step, time))
 
     epsilon = max(np.finfo(value.dtype.as_numpy_dtype).eps for value in jets)
-    for position, output in enumerate(step.outputs):
-        for k in range(1, order + 1) if value_of(output).dtype.is_floating else ():
-            # one output at a time, each with its own bounds
-            found = difference_in_time(lambda t, i=position: outputs(t)[i], k, 1.0, epsilon)
-            if _contradicts(_along_curve(output, order)[k], *found, step):
-                return True
+    for i, output in enumerate(step.outputs):
+        if value_of(output).dtype.is_floating:
+            for k, found in enumerate(_along_curve(output, order)[1:], 1):
+                known = difference_in_time(lambda time, i=i: outputs(time)[i], k, 1.0, epsilon)
+                if _contradicts(step, found, *known):
+                    return True
     return False
 
 
-def _contradicts(found, limit, error, width, step):
+def _contradicts(step, found, limit, error, width):
     size = np.max(np.abs(limit[np.isfinite(limit)]), initial=0.0)
     with np.errstate(invalid="ignore"):
         wrong = np.abs(found - limit) > 10.0 * error + 1e-9 * size
     reach = 2.0 * np.max(width, initial=0.0)
-    before, after = (choice(step.operation, _inputs(step, t)) for t in (-reach, reach))
+    before, after = (choice(step.operation, _inputs(step, time)) for time in (-reach, reach))
     if before is not None and before.shape == wrong.shape:
         wrong &= before == after  # the differences do not go across a kink
     return wrong.any()
 
 
 def _along_curve(value, order):
-    """Values and derivatives along the curve, arrays by order; zeros for a tensor."""
+    """A value and its derivatives along the curve, arrays by order; zeros for a tensor."""
     channels = channels_of(value)
     if not isinstance(value, Jet):
         return channels + [np.zeros_like(channels[0])] * order
@@ -91,13 +92,11 @@ def _along_curve(value, order):
 
 def _inputs(step, time):
     """The inputs of an operation at another place of their curve."""
-    return [_moved(value, time) for value in step.inputs]
-
-
-def _moved(value, time):
-    if not isinstance(value, Jet):
-        return value.handle if isinstance(value, tf.Variable) else value
-    order = value.algebra.order
-    factors = np.cumprod([1.0, *(time / k for k in range(1, order + 1))])
-    parts = zip(_along_curve(value, order), factors, strict=True)
-    return tf.constant(sum(part * factor for part, factor in parts), value.dtype)
+    found = []
+    for value in step.inputs:
+        if isinstance(value, Jet):
+            parts = _along_curve(value, value.algebra.order)
+            total = sum(part * time**k / math.factorial(k) for k, part in enumerate(parts))
+            value = tf.constant(total, value.dtype)
+        found.append(value.handle if isinstance(value, tf.Variable) else value)
+    return found

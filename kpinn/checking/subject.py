@@ -1,4 +1,4 @@
-"""What `kpinn.check_derivatives` compares: a model in one dtype, and where."""
+"""What is compared: a model as it is, or in float64, and the points."""
 
 import dataclasses
 import functools
@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.checking.float64_copy import Float64Copy
-from kpinn.derivatives.api import epsilon, evaluate, inference
-from kpinn.derivatives.context import EPSILON, Context, half_range
+from kpinn.derivatives.api import evaluate
+from kpinn.derivatives.context import EPSILON, Context
 from kpinn.derivatives.errors import UnsupportedError
+from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.tracing import TraceError, trace
 
 # What the derivatives of a subject may raise.
@@ -26,25 +27,22 @@ class Subject:
     Attributes:
         function: `(n, d) -> (n, m)`, the fields.
         dtype: dtype of the points.
-        context: its `Context`, with machine epsilon of the least precise dtype in it.
+        context: the `Context` in which its derivatives are computed.
+        epsilon: machine epsilon of the least precise dtype that is found in it.
         values: `(points, requests, directions, method)` to a dict of tensors by name.
-        traced: the `ConcreteFunction` of the function, `None` where it cannot be traced.
-        variables: dict from name to the `tf.Variable`s that are trained.
         layer: the Keras layer whose parts are to be named, or `None`.
+        traced: the `ConcreteFunction` of the function, `None` where it cannot be traced.
+        variables: pairs of a name and a `tf.Variable` that is trained.
     """
 
     function: Callable
     dtype: tf.DType
     context: Context
+    epsilon: float
     values: Callable
+    layer: keras.layers.Layer | None
     traced: object
-    variables: dict
-    layer: object = None
-
-    @property
-    def epsilon(self):
-        """Machine epsilon of the least precise dtype that it computes in."""
-        return self.context.epsilon
+    variables: list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +66,17 @@ class Points:
     seed: int
 
     def chosen(self, count):
-        """At most `count` of the points."""
+        """At most `count` of the points, and factors of requests as numbers.
+
+        Raises:
+            ValueError: for a factor with a value for each point.
+        """
         rows = np.random.default_rng(self.seed).permutation(len(self.columns))[:count]
         rows.sort()
         directions = {name: vectors[rows] for name, vectors in self.directions.items()}
-        return dataclasses.replace(self, columns=self.columns[rows], directions=directions)
+        requests = {name: _with_numbers(request) for name, request in self.requests.items()}
+        columns = self.columns[rows]
+        return dataclasses.replace(self, requests=requests, columns=columns, directions=directions)
 
     def tensors(self, dtype):
         """Points and directions as tensors."""
@@ -87,89 +91,57 @@ class Points:
         return 1.0 / reach if reach > 0 else 1.0
 
 
-def scales_of(columns):
-    """Half the range of each column of points."""
-    return np.array([float(half_range(tf.constant(column))) for column in columns.T])
-
-
-def by_coordinate(space, scales):
-    """Scales of columns as a dict from coordinate to its largest one."""
-    return {name: float(np.max(scales[part])) for name, part in space.coordinates.items()}
-
-
-def of_function(function, space, points, scales):
-    """The `Subject` of a Keras layer or another function.
-
-    Args:
-        function: `(n, d) -> (n, m)`.
-        space: its `Space`.
-        points: tensor `(n, d)` in the dtype of the function.
-        scales: array `(d,)`, the scales of the columns.
-    """
-    layer = function if isinstance(function, keras.layers.Layer) else None
-    context = Context(space, epsilon(function, points.dtype), by_coordinate(space, scales))
-    return subject(inference(function, space), points, context, layer)
+def _with_numbers(request):
+    terms = []
+    for factor, term in request.terms:
+        if isinstance(factor, Factor):
+            value = np.asarray(tf.convert_to_tensor(factor.value))
+            if value.size != 1:
+                raise ValueError(
+                    f"{request.name!r} has a factor of shape {value.shape}: check_derivatives "
+                    "looks at some of the points, and takes factors with one value. Ask for the "
+                    "terms by themselves."
+                )
+            factor = factor.number * float(value.reshape(()))
+        terms.append((factor, term))
+    return dataclasses.replace(request, terms=tuple(terms))
 
 
 def subject(function, points, context, layer=None, values=None):
-    """A `Subject`.
-
-    Args:
-        function: `(n, d) -> (n, m)`.
-        points: tensor `(n, d)`.
-        context: a `Context` with machine epsilon of the dtypes that are known of.
-        layer: the Keras layer whose parts are to be named, or `None`.
-        values: how derivatives are computed, by default as `evaluate` does.
-    """
+    """The `Subject` of a function of points `(n, d)`, whose values are by default `evaluate`'s."""
+    values = values or functools.partial(evaluate, function, context=context)
     try:
         traced = trace(function, points.shape[1], points.dtype, points.shape[0])
     except TraceError:
-        traced, variables = None, {}
-    else:
-        variables = _variables(traced.graph, layer)
-        tensors = [t for o in traced.graph.get_operations() for t in o.outputs]
-        found = [EPSILON[tensor.dtype] for tensor in tensors if tensor.dtype in EPSILON]
-        context = dataclasses.replace(context, epsilon=max(context.epsilon, *found))
-    values = values or functools.partial(evaluate, function, context=context)
-    return Subject(function, points.dtype, context, values, traced, variables, layer)
+        return Subject(function, points.dtype, context, context.epsilon, values, layer, None, [])
+    tensors = [tensor for o in traced.graph.get_operations() for tensor in o.outputs]
+    found = [EPSILON[tensor.dtype] for tensor in tensors if tensor.dtype in EPSILON]
+    least = max(context.epsilon, *found)
+    of_layer = {id(v.value): v for v in (layer.variables if layer is not None else [])}
+    variables = []
+    for variable in traced.graph.variables:
+        known = of_layer.get(id(variable), variable)
+        if known.trainable:
+            variables.append((getattr(known, "path", known.name.split(":")[0]), variable))
+    variables.sort(key=lambda pair: pair[0])
+    return Subject(function, points.dtype, context, least, values, layer, traced, variables)
 
 
-def _variables(graph, layer):
-    """The trained variables of a graph in the order of their names, each of which is used once."""
-    known = layer.variables if layer is not None else []
-    paths = {id(v.value): v.path for v in known}
-    trained = {id(v.value) for v in known if v.trainable}
-    trained |= {id(v) for v in graph.variables if v.trainable and id(v) not in paths}
-    pairs = [(paths.get(id(v), v.name.split(":")[0]), v) for v in graph.variables]
-    found = {}
-    for name, variable in sorted(pairs, key=lambda pair: pair[0]):
-        if id(variable) in trained:
-            same = sum(known.partition(" ")[0] == name for known in found)
-            found[f"{name} ({same + 1})" if same else name] = variable
-    return found
-
-
-def in_float64(own, points):
-    """The same in float64, on copies of its variables; `own` itself where that fails.
-
-    Args:
-        own: a `Subject`.
-        points: array `(n, d)`, at which the copy must give the values of `own`.
-    """
+def in_float64(own, columns):
+    """The same in float64, on copies of its variables; `own` where that fails at the points."""
     if own.traced is None:
         return own
     try:
         copy = Float64Copy(own.traced)
-        expected = np.asarray(own.function(tf.constant(points, own.dtype)), np.float64)
-        found = copy(tf.constant(points, tf.float64))
-        # It is the same function; far other values are what the shorter dtype makes of it.
-        atol = 0.5 * np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
-        fits = found.dtype == tf.float64 and found.shape == expected.shape
-        if not fits or not np.allclose(found, expected, rtol=0.0, atol=atol, equal_nan=True):
-            return own
+        expected = np.asarray(own.function(tf.constant(columns, own.dtype)), np.float64)
+        found = copy(tf.constant(columns, tf.float64))
     except Exception:  # operations that exist in one dtype only, and what they raise
         return own
-    context = dataclasses.replace(own.context, epsilon=EPSILON[tf.float64])
-    best = subject(copy, tf.constant(points, tf.float64), context, own.layer)
-    variables = {name: copy.copies[id(v)] for name, v in own.variables.items()}
-    return dataclasses.replace(best, variables=variables)
+    # It is the same function; far other values are what the shorter dtype makes of it.
+    atol = 0.5 * np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
+    fits = found.dtype == tf.float64 and found.shape == expected.shape
+    if not fits or not np.allclose(found, expected, rtol=0.0, atol=atol, equal_nan=True):
+        return own
+    best = subject(copy, tf.constant(columns, tf.float64), own.context, own.layer)
+    variables = [(name, copy.copies[id(variable)]) for name, variable in own.variables]
+    return dataclasses.replace(best, epsilon=EPSILON[tf.float64], variables=variables)
