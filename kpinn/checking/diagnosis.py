@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from kpinn.checking.choices import choice
 from kpinn.checking.float64_copy import WRITES, Values
-from kpinn.checking.rule_errors import Step, channels_of, is_wrong
+from kpinn.checking.rule_errors import Step, channels_of, is_wrong, same_jets
 from kpinn.derivatives.algebra import algebra, derivative
-from kpinn.derivatives.interpreter import Run, needed_operations
+from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.jets import value_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.methods.taylor import Plan
@@ -24,12 +24,13 @@ from kpinn.derivatives.tracing import bodies_of
 class _Propagation(Run):
     """A propagation of jets that keeps what each operation got and returned."""
 
-    def __init__(self, carried):
+    def __init__(self, carried, passed):
         super().__init__(carried, report=lambda description: None)
-        self.steps = []
+        self.steps, self.passed = [], passed
 
     def outputs(self, operation, inputs, *rest):
-        outputs = super().outputs(operation, inputs, *rest)
+        is_passed = operation.name == self.passed
+        outputs = list(inputs) if is_passed else super().outputs(operation, inputs, *rest)
         self.steps.append(Step(operation, inputs, outputs))
         return outputs
 
@@ -85,26 +86,25 @@ class Tracer:
 
     def custom_gradients(self):
         """Where a `tf.custom_gradient` ends, texts as those of `where`."""
-        nodes = [node for body in bodies_of(self.graph) for node in body]
-        marks = [(node, node.attr["_gradient_op_type"].s) for node in nodes]
+        marks = [(node, node.attr["_gradient_op_type"].s) for node in self._nodes()]
         return [self._at(n.op, n.name) for n, mark in marks if mark.startswith(b"CustomGradient")]
 
-    def stopped_variables(self):
-        """Where a gradient is stopped into which variables flow, texts as those of `where`."""
-        found = []
-        for operation in self.graph.get_operations():
-            if operation.type == "StopGradient":
-                before = needed_operations(self.graph, list(operation.inputs))
-                if any(each.type == "ReadVariableOp" for each in before):
-                    found.append(self.where(operation))
-        return found
+    def stops(self):
+        """Where a gradient is stopped, texts as those of `where`."""
+        return [self._at(node.op, node.name) for node in self._nodes() if node.op == "StopGradient"]
+
+    def _nodes(self):
+        return [node for body in bodies_of(self.graph) for node in body]
 
     # Causes --------------------------------------------------------------------------------
 
-    def along(self, vectors, order):
-        """The `Step`s of a propagation to an order, from each point along vectors `(n, d)`."""
+    def along(self, vectors, order, passed=""):
+        """The `Step`s of a propagation to an order, from each point along vectors `(n, d)`.
+
+        The operation of the name `passed` is left out, as if it were an identity.
+        """
         carried = algebra(frozenset({frozenset(derivative([0] * order).items())}))
-        run = _Propagation(carried)
+        run = _Propagation(carried, passed)
         seeds = Plan(carried, ("s",), {}).seeds(self.points, {"s": vectors})
         run.start(self.graph, [seeds])
         return run.steps
@@ -117,10 +117,13 @@ class Tracer:
 
     def wrong_rules(self, vectors, order):
         """Sentences on operations whose derivatives along a curve are not those of their values."""
-        wrong = [step.operation for step in self.along(vectors, order) if is_wrong(step, order)]
-        rules = [operation for operation in wrong if operation.type != "StopGradient"]
-        # That in `x - stop_gradient(max(x))` may be harmless: a wrong rule comes first.
-        reasons = dict.fromkeys(map(self._reason, rules or wrong))
+        steps = self.along(vectors, order)
+        wrong = [step.operation for step in steps if is_wrong(step, order)]
+        stops = [operation for operation in wrong if operation.type == "StopGradient"]
+        for stop in stops:  # that in `x - stop_gradient(max(x))` changes nothing
+            if same_jets(self.along(vectors, order, stop.name)[-1], steps[-1]):
+                wrong.remove(stop)
+        reasons = dict.fromkeys(map(self._reason, wrong))
         return " ".join(list(reasons)[:3]) or "No single operation was found to be the cause."
 
     def _reason(self, operation):

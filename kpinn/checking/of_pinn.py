@@ -1,8 +1,10 @@
 """What `kpinn.check_derivatives` takes from a PINN: all that it knows of one is in this module.
 
 Of the PINN it reads `network`, `conditions` (by name, with their `arguments`), `unknowns`,
-`coordinates` and `fields`, and the methods by condition; of its `Problem` `space`, `network`,
-`derived` (by name, with their `arguments`), `unknowns`, `dtype`, `epsilon` and `values`.
+`coordinates`, `fields`, `_plain.problem` and `_plain.methods` (by condition). Of the `Problem` it
+reads `space`, `derived` (by name, with their `arguments`) and `unknowns`, and gives it to
+`points.prepare`. It makes another one with scales of the points that are checked, and of that it
+uses `dtype`, `epsilon`, `network` and `values`.
 """
 
 import numpy as np

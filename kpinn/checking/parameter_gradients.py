@@ -122,9 +122,9 @@ def _message(check, wrong):
         "the gradient of its mean square with respect to the parameters is not what differences "
         f"of that loss are{', for ' if wrong else ''}{', '.join(wrong[:4])}."
     )
-    if places := check.diagnose(Tracer.stopped_variables):
+    if places := check.diagnose(Tracer.stops):
         held = "holds back the gradient: leave it out, unless it is meant."
-        return f"{message} {', '.join(places)} {held}"
+        return f"{message} {', '.join(places[:3])} {held}"
     return message
 
 

@@ -44,6 +44,15 @@ def channels_of(value):
     return [np.asarray(c) for c in (dense(value).channels if isinstance(value, Jet) else [value])]
 
 
+def same_jets(one, other):
+    """Whether two `Step`s of the same operation returned the same."""
+    for pair in zip(one.outputs, other.outputs, strict=True):
+        for a, b in zip(*map(channels_of, pair), strict=True):
+            if not np.allclose(a, b, rtol=0.0, atol=1e-9 * np.max(np.abs(b), initial=0.0)):
+                return False
+    return True
+
+
 def is_wrong(step, order):
     """Whether differences contradict a rule.
 

@@ -116,7 +116,7 @@ def subject(function, points, context, layer=None, values=None):
         return Subject(function, points.dtype, context, context.epsilon, values, layer, None, [])
     tensors = [tensor for o in traced.graph.get_operations() for tensor in o.outputs]
     found = [EPSILON[tensor.dtype] for tensor in tensors if tensor.dtype in EPSILON]
-    least = max(context.epsilon, *found)
+    least = max([context.epsilon, *found])
     of_layer = {id(v.value): v for v in (layer.variables if layer is not None else [])}
     variables = []
     for variable in traced.graph.variables:
