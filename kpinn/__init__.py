@@ -2,7 +2,7 @@
 
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
 from kpinn import callbacks, domains, layers, losses, networks, optimizers, plotting
-from kpinn.checking.api import check_derivatives
+from kpinn.checking import check_derivatives
 from kpinn.problem.conditions import condition, field
 from kpinn.derivatives import (
     DerivativeFallbackWarning,

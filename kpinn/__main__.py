@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 
-from kpinn.checking.api import check_derivatives
+from kpinn.checking import check_derivatives
 from kpinn.derivatives.requests import Space
 from kpinn.pinn import PINN
 

@@ -28,11 +28,7 @@ LEVELS = [  # ground floor to top
     {"__main__"},
 ]
 ROOMS = 20  # most entries of the top floor
-SHELL = (
-    "kpinn.pinn",
-    "kpinn.training",
-    "kpinn.keras_private",
-)  # what may touch the private names of a PINN
+SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.keras_private")  # may touch private names
 PATH = 4_500  # most lines of the modules that one step of Adam runs through
 
 

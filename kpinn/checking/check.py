@@ -1,363 +1,164 @@
-"""Cross-checks of the derivatives of one function at one set of points.
+"""`kpinn.check_derivatives`: the derivatives of a model of yours, checked by several methods."""
 
-What `"taylor"` gives is compared with nested tapes, where those are right, and with differences
-that know their own error (`witness.py`); what disagrees is traced to an operation (`diagnosis.py`).
-"""
-
-import math
+import itertools
 import warnings
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.checking.as_used import compare_as_used
-from kpinn.checking.diagnosis import Tracer, differs
-from kpinn.checking.gradient_check import (
-    compare_gradients,
-    compare_gradients_with_tapes,
+from kpinn.checking.comparisons import (
+    compare_as_used,
+    compare_with_differences,
+    compare_with_tapes,
+    take_differences,
 )
-from kpinn.checking.kinks import look_at_kinks, near_kinks
-from kpinn.checking.report import Finding
-from kpinn.checking.subject import REFUSALS
-from kpinn.checking.witness import moved, witness
+from kpinn.checking.cross_check import CrossCheck
+from kpinn.checking.kinks import look_at_kinks
+from kpinn.checking.of_pinn import is_pinn, of_pinn
+from kpinn.checking.parameter_gradients import compare_gradients
+from kpinn.checking.preconditions import has_derivatives
+from kpinn.checking.report import SEVERITIES, Report
+from kpinn.checking.subject import Points, in_float64, subject
+from kpinn.derivatives.api import (
+    epsilon,
+    inference,
+    input_dtype,
+    resolve,
+    space_of,
+    split_points,
+)
+from kpinn.derivatives.context import Context, half_range
 from kpinn.derivatives.errors import DerivativeFallbackWarning
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, PrecisionWarning
-from kpinn.derivatives.methods.stochastic import Stochastic
-from kpinn.derivatives.methods.taylor import Taylor
-from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import partials
-from kpinn.derivatives.tracing import TraceError
-
-EXACT = Taylor | Stochastic  # methods that go by Taylor coefficients
-MOST_PARTIALS = 200  # of which differences are taken
+from kpinn.derivatives.requests import parse_all
 
 
-def check(best, tapes, own, where):
-    """Checks all derivatives at one set of points.
+def check_derivatives(
+    model, points, requests=None, coordinates=None, fields="u", method="auto", count=32, seed=0
+):
+    """Checks the derivatives of a model by methods that share nothing.
+
+    Each derivative by `"taylor"` is compared with nested gradient tapes, where these are right, and
+    with extrapolated differences of the model's values, which know their own error. So are the
+    gradients of its mean square with respect to the parameters. It is done in float64 on a copy of
+    the model; what the model's own dtype and method lose is measured. What disagrees is traced to
+    an operation and its layer.
 
     Args:
-        best: the `Subject` in the most precise dtype there is.
-        tapes: the one that nested tapes are tried on.
-        own: the model as it is.
-        where: the `Points`.
+        model: a `kpinn.PINN`, a Keras model or any function `(n, d) -> (n, m)`.
+        points: dict of arrays or one array `(n, d)`, as for `kpinn.derivatives`; for a PINN as for
+            `fit`.
+        requests: names, or a dict, as for `kpinn.derivatives`; by default all that the conditions
+            of a PINN ask for, all first and second derivatives of another model.
+        coordinates: names of the columns of the input; a PINN has its own.
+        fields: names of the columns of the output; a PINN has its own.
+        method: the method that the model is used with; a PINN has its own, by condition.
+        count: most points that are used of each set.
+        seed: seed of the choice of points.
 
     Returns:
-        A list of `Finding` and a dict from name to relative errors, see `Report`.
+        A `Report`: `print` shows it; `ok` is false if something is wrong; `findings` says what,
+        `errors` are the numbers.
+
+    Raises:
+        ValueError: for names without meaning, or points of a wrong shape, as `kpinn.derivatives`.
+
+    Example:
+
+        report = kpinn.check_derivatives(pinn, {"t": t, "x": x})
+        print(report)
+        assert report.ok
     """
-    run = Check(best, own, where)
+    if is_pinn(model):
+        own, sets = of_pinn(model, points, requests, seed)
+    elif callable(model):
+        space = space_of(points, coordinates, fields)
+        own, sets = _of_function(model, points, space, requests, resolve(method), seed)
+    else:
+        raise ValueError(
+            f"{model!r} cannot be called: expected a kpinn.PINN, a Keras model or a function "
+            "from (n, d) to (n, m)."
+        )
+    sets = [where.chosen(count) for where in sets]
+    best = in_float64(own, sets[0].columns)
+    checks = [CrossCheck(best, own, where) for where in sets]
+    for check in checks:
+        _run(check)
+    found = dict.fromkeys(finding for check in checks for finding in check.findings)
+    found = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+    errors, number = _largest(checks), sum(len(where.columns) for where in sets)
+    return Report(tuple(found), errors, _title(errors, number, best, own))
+
+
+def _run(check):
+    """Makes all comparisons; warnings of the engine become findings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        _compare(run, tapes)
+        if has_derivatives(check):
+            compare_with_differences(check)
+            compare_with_tapes(check)
+            look_at_kinks(check)
+            compare_gradients(check)
+            compare_as_used(check)
+        elif not check.exact and isinstance(check.where.method, FiniteDifference):
+            take_differences(check)
+            compare_as_used(check)
     for warning in caught:
         if issubclass(warning.category, DerivativeFallbackWarning | PrecisionWarning):
-            run.add("warning", "", run.with_layers(str(warning.message)))
+            check.add("warning", "", str(warning.message))
         else:
-            warnings.warn(warning.message, warning.category, stacklevel=2)
-    return run.findings, run.errors
+            warnings.warn(warning.message, warning.category, stacklevel=3)
 
 
-def _compare(run, tapes):
-    if run.begin():
-        run.compare_with_differences()
-        run.compare_with_tapes(tapes)
-        look_at_kinks(run)
-        try:
-            compare_gradients(run)
-        except REFUSALS as error:
-            last = " ".join(str(error).split("\n")[-2:])  # above it TensorFlow lists calls
-            run.add("error", "", f"the gradients, or their tf.function, fail: {last}")
-        compare_gradients_with_tapes(run, tapes)
-        compare_as_used(run)
-    elif run.by_differences:
-        compare_as_used(run)
+def _of_function(function, points, space, requests, method, seed):
+    """What to check, and where, as `of_pinn`."""
+    columns, directions = split_points(points, space, input_dtype(function, points))
+    asked = parse_all(_all_of(space) if requests is None else requests, space, directions)
+    arrays = columns.numpy().astype(np.float64)
+    vectors = {name: part.numpy().astype(np.float64) for name, part in directions.items()}
+    scales = np.array([float(half_range(tf.constant(column))) for column in arrays.T])
+    by_name = {name: float(np.max(scales[part])) for name, part in space.coordinates.items()}
+    context = Context(space, epsilon(function, columns.dtype), by_name)
+    layer = function if isinstance(function, keras.layers.Layer) else None
+    own = subject(inference(function, space), columns, context, layer)
+    outputs = own.traced.outputs[0] if own.traced else own.function(columns)
+    space.check_output(tf.convert_to_tensor(outputs).shape, columns.shape)
+    named = {request.name: request for request in asked}
+    return own, [Points(named, arrays, vectors, scales, method, seed)]
 
 
-class Check:
-    """One check.
-
-    Attributes:
-        findings: list of `Finding`.
-        errors: dict from name to a dict of relative errors.
-        exact: dict from name to the values by `"taylor"`, arrays `(n, ...)`.
-        sizes: dict from name to what its errors are relative to.
-        finite: dict from name to the points where it is finite, boolean arrays `(n,)`.
-        confirmed: names of derivatives that differences agree with.
-        steps: the operations, see `Step`, empty where they are not known.
-        gradients: dict from name to the gradient of its mean square by `"taylor"`.
-        by_differences: whether `exact` is by differences, for lack of anything better.
-    """
-
-    def __init__(self, best, own, where):
-        self.best, self.own, self.where = best, own, where
-        self.points, self.directions = where.tensors(best.dtype)
-        self.requests = where.requests
-        self.findings, self.errors = [], {name: {} for name in where.requests}
-        self.exact, self.sizes, self.finite, self.confirmed = {}, {}, {}, set()
-        self.steps, self.gradients, self.by_differences = [], {}, False
-        try:
-            self.tracer = Tracer(best.function, self.points, best.layer)
-        except TraceError:  # differentiated by tapes as a whole
-            self.tracer = None
-
-    def add(self, severity, name, message):
-        """Adds a finding."""
-        self.findings.append(Finding(severity, name, message))
-
-    def with_layers(self, message):
-        """A message of the engine, which names operations, with the layers of these."""
-        return self.tracer.with_layers(message) if self.tracer else message
-
-    def values(self, subject, method, names=None):
-        """Values by a method as float64 arrays."""
-        points, directions = self.where.tensors(subject.dtype)
-        requests = [self.requests[name] for name in names or self.requests]
-        found = subject.values(requests, points, directions, method)
-        return {name: np.asarray(value, np.float64) for name, value in found.items()}
-
-    # Whether there is something to compare ---------------------------------------------------
-
-    def begin(self):
-        """Computes the exact derivatives; whether a comparison makes sense."""
-        try:
-            self.exact = self.values(self.best, Taylor())
-        except REFUSALS as error:
-            other = isinstance(self.where.method, FiniteDifference)
-            message = self.with_layers(f"there are no derivatives by 'taylor': {error}")
-            self.add("note" if other else "error", "", message)
-            if other:
-                self._take_differences()
-            return False
-        return not self._points_mix() and self._has_numbers()
-
-    def _has_numbers(self):
-        """Finds numbers that are not finite; whether all are at some points."""
-        for name, value in self.exact.items():
-            self.finite[name] = rows = rows_of(np.isfinite(value), all)
-            self.sizes[name] = self._size(name, rows)
-            if not rows.all():
-                self.add("error", name, self._not_finite(name, ~rows))
-        ones = tf.ones_like(self.points)
-        self.steps = self.diagnose(lambda: self.tracer.along(ones, 1)[0]) or []
-        return any(rows.any() for rows in self.finite.values())
-
-    def diagnose(self, look):
-        """What a look at the operations finds; `None` where they cannot be propagated through."""
-        try:
-            return look() if self.tracer else None
-        except REFUSALS:
-            return None
-
-    def _points_mix(self):
-        """Whether the values at one point depend on the others."""
-        count = self.points.shape[0]
-        rows = np.random.default_rng(self.where.seed).permutation(count)[: (count + 1) // 2]
-        changed = next((what for what, found in self._others_changed(rows) if found), None)
-        if changed is None:
-            return False
-        message = (
-            f"the values at a point change when other points are {changed}, or from call to call, "
-            "so that there is no derivative at a point."
-        )
-        operation = self.diagnose(lambda: self.tracer.mixing(rows))
-        if operation is not None:
-            message += f" The first operation that does this: {self.tracer.where(operation)}."
-        self.add("error", "", message)
-        return True
-
-    def _others_changed(self, rows):
-        """Whether the values at the points `rows` change with the others, by what is done."""
-        count, function = self.points.shape[0], self.best.function
-        whole = function(self.points)
-        others = np.ones((count, 1))
-        others[rows] = 0.0
-        elsewhere = self.points + tf.constant(0.1 * others * self.where.scales, self.best.dtype)
-        yield "moved", differs(whole, tf.gather(function(elsewhere), rows), rows, count)
-        try:
-            part = function(tf.gather(self.points, rows))
-        except REFUSALS:  # a function for a fixed number of points
-            return
-        yield "left out", differs(whole, part, rows, count)
-
-    def _size(self, name, rows):
-        """What errors of a derivative are relative to: its largest value, if that is not zero."""
-        size = np.max(np.abs(self.exact[name][rows]), initial=0.0)
-        values = np.asarray(self.best.function(self.points))
-        largest = np.max(np.abs(values[np.isfinite(values)]), initial=0.0) or 1.0
-        lengths = [math.prod(map(self.where.scale, axes)) for axes in self.partials(name)]
-        natural = largest / min(lengths)
-        return size if size > 1e-10 * natural else natural
-
-    def partials(self, name):
-        """The axes of the partial derivatives that a request is made of."""
-        keys = partials(self.requests[name], self.best.space)
-        return list(dict.fromkeys(axes for _, axes in keys))
-
-    def order(self, name):
-        return max(map(len, self.partials(name)))
-
-    def curve(self, name):
-        """Vectors `(n, d)` that have a part along every axis of a request."""
-        used = dict.fromkeys(axis for axes in self.partials(name) for axis in axes)
-        generator, total = np.random.default_rng(self.where.seed), tf.zeros_like(self.points)
-        for axis in used:
-            distance = self.where.scale(axis) * generator.uniform(0.5, 1.5)
-            total = moved(total, axis, distance, self.directions)
-        return total
-
-    def _not_finite(self, name, rows):
-        message = f"it is NaN or infinite at {rows.sum()} of {len(rows)} points."
-        order, curve = self.order(name), self.curve(name)
-        first = self.diagnose(lambda: self.tracer.first_not_finite(curve, order, rows))
-        if first is not None:
-            message += f" The first operation to give such a number: {self.tracer.where(first)}."
-        return message
-
-    def _take_differences(self):
-        """Takes differences for exact, for a function that has no derivatives in TensorFlow."""
-        self.by_differences = True
-        known = self._differences()
-        for name in self.requests:
-            self.exact[name], error = self._read(name, known)
-            self.finite[name] = np.ones(len(error), bool)
-            self.sizes[name] = self._size(name, self.finite[name])
-            self.finite[name] = rows_of(error < 0.01 * self.sizes[name], all)
-
-    # Values ----------------------------------------------------------------------------------
-
-    def compare_with_differences(self):
-        """Compares with extrapolated differences."""
-        known = self._differences()
-        for name in self.requests:
-            if len(self.partials(name)) > MOST_PARTIALS:
-                message = f"no differences of its {len(self.partials(name))} partial derivatives."
-                self.add("note", name, message)
-            elif self.order(name):
-                self._judge(name, known)
-
-    def _differences(self):
-        """By axes what `witness` finds, for all requests with few of them."""
-        values = np.asarray(self.best.function(self.points), np.float64)
-        known = {(): (values, np.zeros_like(values), np.zeros_like(values))}
-        for name in self.requests:
-            axes = self.partials(name)
-            if len(axes) <= MOST_PARTIALS:
-                known |= {each: self._witness(each) for each in axes if each not in known}
-        return known
-
-    def _witness(self, axes):
-        scales = {axis: self.where.scale(axis) for axis in axes}
-        how = (self.directions, scales, self.best.epsilon)
-        return witness(self.best.function, self.points, axes, *how)
-
-    def _judge(self, name, known):
-        """One derivative against the differences that its parts have."""
-        found, error = self._read(name, known)
-        size, exact = self.sizes[name], self.exact[name]
-        near = near_kinks(self, name, {axes: known[axes][2] for axes in self.partials(name)})
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(exact - found)
-            candidates = self.finite[name] & ~near
-            judged = candidates & rows_of(error < 0.01 * size, all)
-            rounding = 1e5 * self.best.epsilon * size
-            wrong = judged & rows_of(apart > 10.0 * error + rounding, any)
-        if (unsure := int((candidates & ~judged).sum())) > 0:
-            message = f"at {unsure} of {len(judged)} points the error of differences exceeds 1 %."
-            self.add("note", name, message)
-        if not judged.any():
-            return
-        self.errors[name]["taylor, differences"] = float(np.max(apart[judged]) / size)
-        self.errors[name]["differences"] = float(np.max(error[judged]) / size)
-        if wrong.any():
-            severity = "error" if isinstance(self.where.method, EXACT) else "warning"
-            self.add(severity, name, self._contradicted(name, wrong, judged))
-        else:
-            self.confirmed.add(name)
-
-    def _read(self, name, known):
-        """The values of a request by differences, and bounds for their errors."""
-        keys, space = partials(self.requests[name], self.best.space), self.best.space
-        values, errors = (
-            {key: tf.constant(known[key[1]][i][:, key[0], None]) for key in keys} for i in (0, 1)
-        )
-        found = np.asarray(read_out(self.requests[name], space, values))
-        largest = max([1.0, *(abs(factor) for factor, _ in self.requests[name].terms)])
-        error = 2.0 * largest * np.asarray(sum(errors.values()))
-        return found, np.broadcast_to(error.reshape(-1, *[1] * (found.ndim - 1)), found.shape)
-
-    def _contradicted(self, name, wrong, judged):
-        message = (
-            f"'taylor' is not what differences of the values are, at {wrong.sum()} of "
-            f"{judged.sum()} points."
-        )
-        if self.tracer is None:
-            return message
-        curve, order = self.curve(name), self.order(name)
-        causes = self.diagnose(lambda: self.tracer.wrong_rules(curve, order)) or []
-        return f"{message} {self.tracer.explain([step.operation for step in causes])}"
-
-    def compare_with_tapes(self, tapes):
-        """Compares with nested tapes, and with a forward accumulator if the model uses one."""
-        methods = ("reverse", "forward") if self.where.method == "forward" else ("reverse",)
-        for method in methods:
-            found = self._by_tapes(tapes, method)
-            for name in found:
-                self._compare_tapes(name, found[name], tapes, method)
-
-    def _by_tapes(self, tapes, method):
-        """What tapes give, without the orders at which they are refused."""
-        names = [name for name in self.requests if self.order(name)]
-        try:
-            return self.values(tapes, method, names) if names else {}
-        except REFUSALS as error:
-            first = [name for name in names if self.order(name) < 2]
-            self._refused(method, error)
-        try:
-            return self.values(tapes, method, first) if first else {}
-        except REFUSALS:
-            return {}
-
-    def _refused(self, method, error):
-        if self.where.method == method:
-            self.add("error", "", self.with_layers(f"method={method!r} is refused: {error}"))
-        else:
-            reason = str(error).partition(". ")[0]
-            self.add("note", "", f"tapes are not compared from order 2 on: {reason}.")
-
-    def _compare_tapes(self, name, found, tapes, method):
-        exact, size = self.exact[name], self.sizes[name]
-        known = self.finite[name] & rows_of(np.isfinite(found), all)
-        if (lost := int((self.finite[name] & ~known).sum())) > 0:
-            message = f"{method!r} gives NaN or infinity at {lost} points where 'taylor' does not."
-            self.add(self.severity_of_tapes(method, name), name, message)
-        if known.any():
-            error = float(np.max(np.abs(exact - found)[known]) / size)
-            self.errors[name][f"taylor, {method}"] = error
-            if error > tapes.epsilon**0.5:
-                message = self.tapes_differ(name, tapes, method)
-                self.add(self.severity_of_tapes(method, name), name, message)
-
-    def severity_of_tapes(self, method, name):
-        """A warning where something else confirms `"taylor"`, and the model does not use tapes."""
-        fine = name in self.confirmed and self.where.method != method
-        return "warning" if fine else "error"
-
-    def tapes_differ(self, name, tapes, method):
-        right = ", and differences agree with 'taylor'" if name in self.confirmed else ""
-        message = f"{method!r} and 'taylor' differ{right}."
-        custom = []
-        if self.tracer:
-            points, _ = self.where.tensors(tapes.dtype)
-            custom = Tracer(tapes.function, points, tapes.layer).custom_gradients()
-        if not custom:
-            return message
-        return (
-            f"{message} {', '.join(custom[:3])} ends a tf.custom_gradient: 'taylor' differentiates "
-            "the function itself, tapes use the custom rule, which is another one or cannot be "
-            "differentiated again."
-        )
+def _all_of(space):
+    """Names of all fields and all their first and second derivatives."""
+    names = []
+    scalar = [name for name, part in space.coordinates.items() if part.stop - part.start == 1]
+    joint = "" if all(len(name) == 1 for name in scalar) else "_"
+    for field in space.fields:
+        names.append(field)
+        for order in (1, 2):
+            for axes in itertools.combinations_with_replacement(scalar, order):
+                names.append(f"{field}_{joint.join(axes)}")
+        if len(scalar) < len(space.coordinates):  # operators see the components of the others
+            names += [f"{'grad' if space.size(field) == 1 else 'jac'}_{field}"]
+            names += [f"laplacian_{field}"]
+    return names
 
 
-def rows_of(condition, every):
-    """Points at which a condition `(n, ...)` holds for `all` or `any` of the components."""
-    reduce = np.all if every is all else np.any
-    return reduce(condition.reshape(len(condition), -1), axis=1)
+def _largest(checks):
+    """The errors of all sets: by name, the largest one of each kind."""
+    errors = {}
+    for check in checks:
+        for name, row in check.errors.items():
+            known = errors.setdefault(name, {})
+            known |= {key: max(value, known.get(key, 0.0)) for key, value in row.items()}
+    return errors
+
+
+def _title(errors, count, best, own):
+    number = "1 derivative" if len(errors) == 1 else f"{len(errors)} derivatives"
+    where = f"{number} at {count} points, in {best.dtype.name}"
+    if best is own and own.dtype != tf.float64:
+        return f"{where}, because no copy of the model in float64 could be made."
+    if best.dtype != own.dtype:
+        where += f" on a copy of the model, which computes in {own.dtype.name}"
+    return f"{where}."

@@ -1,7 +1,7 @@
 """Which operation, of which layer, is the cause of a wrong derivative.
 
 A traced function is propagated along one curve through each point, or evaluated, and what each
-operation got and returned is kept and judged (`judgement.py`).
+operation got and returned is kept and judged.
 """
 
 import re
@@ -9,70 +9,52 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from kpinn.checking.judgement import Step, along_curve, choice, finite_at, rule_error
+from kpinn.checking.choices import choice
+from kpinn.checking.float64_copy import WRITES, Values
+from kpinn.checking.rule_errors import Step, channels_of, is_wrong, same_jets
 from kpinn.derivatives.algebra import algebra, derivative
-from kpinn.derivatives.emission import emit
 from kpinn.derivatives.interpreter import Run
+from kpinn.derivatives.jets import value_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.methods.taylor import Plan
-from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import RULES
-from kpinn.derivatives.tracing import trace
-
-WRITES = ("Assign", "ResourceApply", "ResourceScatter")
+from kpinn.derivatives.tracing import bodies_of
 
 
-class _Recorded(Run):
-    """A propagation that keeps what each operation got and returned."""
+class _Propagation(Run):
+    """A propagation of jets that keeps what each operation got and returned."""
 
-    def __init__(self, carried, passed=()):
+    def __init__(self, carried, passed):
         super().__init__(carried, report=lambda description: None)
         self.steps, self.passed = [], passed
 
     def outputs(self, operation, inputs, *rest):
-        if operation.name in self.passed:
-            outputs = list(inputs)
-        else:
-            outputs = super().outputs(operation, inputs, *rest)
+        is_passed = operation.name == self.passed
+        outputs = list(inputs) if is_passed else super().outputs(operation, inputs, *rest)
         self.steps.append(Step(operation, inputs, outputs))
         return outputs
 
 
-class _Values(Run):
-    """The values alone: nothing is refused, and no variable is written."""
+class _Evaluation(Values):
+    """The same for the values alone; no variable is written."""
 
     def __init__(self):
-        super().__init__(None, report=lambda description: None)
+        super().__init__()
         self.steps = []
 
-    def outputs(self, operation, inputs, *rest):
-        if operation.type.startswith(WRITES):
-            return []
-        if operation.type == "ReadVariableOp" or operation.type in CONTROL_FLOW:
-            return super().outputs(operation, inputs, *rest)
-        inputs = [value.handle if isinstance(value, tf.Variable) else value for value in inputs]
-        outputs = emit(operation, inputs)
+    def issued(self, operation, inputs):
+        outputs = [] if operation.type.startswith(WRITES) else super().issued(operation, inputs)
         self.steps.append(Step(operation, inputs, outputs))
         return outputs
 
 
 class Tracer:
-    """A traced function, and what its operations do.
+    """The operations of a `Subject` that is traced, and what they do at points `(n, d)`."""
 
-    Args:
-        function: `(n, d) -> (n, m)`.
-        points: tensor `(n, d)`.
-        layer: the Keras layer whose parts are to be named, or `None`.
-
-    Raises:
-        TraceError: for a function that cannot be traced.
-    """
-
-    def __init__(self, function, points, layer=None):
-        self.points = points
-        self.traced = trace(function, points.shape[1], points.dtype, points.shape[0])
-        parts = all_layers(layer) if layer is not None else []
-        self.layers = {part.name for part in parts if part is not layer}
+    def __init__(self, subject, points):
+        self.graph, self.points = subject.traced.graph, points
+        parts = all_layers(subject.layer) if subject.layer is not None else []
+        self.layers = {part.name for part in parts if part is not subject.layer}
 
     # Names ---------------------------------------------------------------------------------
 
@@ -81,10 +63,10 @@ class Tracer:
         return self._at(operation.type, operation.name)
 
     def _at(self, kind, path):
-        layer = self.layer_of(path)
+        layer = self._layer_of(path)
         return kind + (f" in layer {layer!r}" if layer else "") + f" ({path})"
 
-    def layer_of(self, path):
+    def _layer_of(self, path):
         """The layers in the name of an operation, `"encoder/dense"`; empty if there are none."""
         found = []
         for part in path.split("/")[:-1]:
@@ -94,15 +76,54 @@ class Tracer:
         return "/".join(found)
 
     def with_layers(self, message):
-        """A message of the engine, which names operations, with the layers of these."""
+        """A message of the engine, which names operations only, with the layers of these."""
+        if " in layer " in message:
+            return message
         paths = re.findall(r"\(([\w./-]+/[\w./-]+)\)", message)
-        layers = dict.fromkeys(self.layer_of(path) for path in paths)
+        layers = dict.fromkeys(self._layer_of(path) for path in paths)
         layers = [repr(layer) for layer in layers if layer]
         return f"{message} (In layer {', '.join(layers)}.)" if layers else message
 
-    def explain(self, operations):
-        """Sentences on operations that are the cause of a wrong derivative."""
-        reasons = dict.fromkeys(map(self._reason, operations))
+    def custom_gradients(self):
+        """Where a `tf.custom_gradient` ends, texts as those of `where`."""
+        marks = [(node, node.attr["_gradient_op_type"].s) for node in self._nodes()]
+        return [self._at(n.op, n.name) for n, mark in marks if mark.startswith(b"CustomGradient")]
+
+    def stops(self):
+        """Where a gradient is stopped, texts as those of `where`."""
+        return [self._at(node.op, node.name) for node in self._nodes() if node.op == "StopGradient"]
+
+    def _nodes(self):
+        return [node for body in bodies_of(self.graph) for node in body]
+
+    # Causes --------------------------------------------------------------------------------
+
+    def along(self, vectors, order, passed=""):
+        """The `Step`s of a propagation to an order, from each point along vectors `(n, d)`.
+
+        The operation of the name `passed` is left out, as if it were an identity.
+        """
+        carried = algebra(frozenset({frozenset(derivative([0] * order).items())}))
+        run = _Propagation(carried, passed)
+        seeds = Plan(carried, ("s",), {}).seeds(self.points, {"s": vectors})
+        run.start(self.graph, [seeds])
+        return run.steps
+
+    def _values(self, points):
+        """The `Step`s of the values at points."""
+        run = _Evaluation()
+        run.start(self.graph, [points])
+        return run.steps
+
+    def wrong_rules(self, vectors, order):
+        """Sentences on operations whose derivatives along a curve are not those of their values."""
+        steps = self.along(vectors, order)
+        wrong = [step.operation for step in steps if is_wrong(step, order)]
+        stops = [operation for operation in wrong if operation.type == "StopGradient"]
+        for stop in stops:  # that in `x - stop_gradient(max(x))` changes nothing
+            if same_jets(self.along(vectors, order, stop.name)[-1], steps[-1]):
+                wrong.remove(stop)
+        reasons = dict.fromkeys(map(self._reason, wrong))
         return " ".join(list(reasons)[:3]) or "No single operation was found to be the cause."
 
     def _reason(self, operation):
@@ -116,114 +137,44 @@ class Tracer:
             return f"The rule of {where} does not belong to the values of the operation."
         return f"TensorFlow's gradient of {where} does not belong to its values: register a rule."
 
-    # Propagations --------------------------------------------------------------------------
-
-    def along(self, vectors, order, passed=()):
-        """What happens along a curve through each point: the `Step`s, and the outputs at the end.
-
-        Args:
-            vectors: tensor `(n, d)`.
-            order: highest order of the derivatives along the curve.
-            passed: names of operations that are left out, as if they were identities.
-        """
-        carried = algebra(frozenset({frozenset(derivative([0] * order).items())}))
-        run = _Recorded(carried, passed)
-        seeds = Plan(carried, ("s",), {}).seeds(self.points, {"s": vectors})
-        outputs = run.start(self.traced.graph, [seeds])
-        return run.steps, outputs[0]
-
-    def values(self, points):
-        """The `Step`s of the values at points."""
-        run = _Values()
-        run.start(self.traced.graph, [points])
-        return run.steps
-
-    # Causes --------------------------------------------------------------------------------
-
-    def wrong_rules(self, vectors, order):
-        """The `Step`s whose derivatives along a curve are not those of their values."""
-        steps, outputs = self.along(vectors, order)
-        wrong = [step for step in steps if rule_error(step, order)]
-        return [step for step in wrong if self._matters(step, outputs, vectors, order)]
-
-    def _matters(self, step, outputs, vectors, order):
-        """Whether a stop changes the result: that in `x - stop_gradient(max(x))` may not."""
-        if step.operation.type != "StopGradient":
-            return True
-        _, passed = self.along(vectors, order, (step.operation.name,))
-        before, after = along_curve(outputs, order), along_curve(passed, order)
-        size = max(np.max(np.abs(part), initial=0.0) for part in after)
-        pairs = zip(before, after, strict=True)
-        return max(np.max(np.abs(a - b), initial=0.0) for a, b in pairs) > 1e-9 * size
-
     def first_not_finite(self, vectors, order, rows):
         """The first operation that makes a number that is not finite at given points."""
-        for step in self.along(vectors, order)[0]:
-            if finite_at(step.inputs, rows) and not finite_at(step.outputs, rows):
-                return step.operation
+        for step in self.along(vectors, order):
+            if _finite_at(step.inputs, rows) and not _finite_at(step.outputs, rows):
+                return self.where(step.operation)
         return None
 
-    def mixing(self, rows):
+    def first_mixing(self, rows):
         """The first operation whose value at a point changes where others are left out."""
-        runs = [self.values(each) for each in (self.points, tf.gather(self.points, rows))]
+        runs = [self._values(each) for each in (self.points, tf.gather(self.points, rows))]
         for whole, part in zip(*runs, strict=False):
             for a, b in zip(whole.outputs, part.outputs, strict=True):
                 if differs(a, b, rows, self.points.shape[0]):
-                    return whole.operation
+                    return self.where(whole.operation)
         return None
 
-    def near_kinks(self, low, high, names):
-        """Where the choices of operations change between two sets of places.
-
-        Args:
-            low: tensor `(n, d)`.
-            high: tensor `(n, d)`.
-            names: names of the operations that are looked at.
-
-        Returns:
-            A dict from the name of an operation to a boolean array `(n,)` with some `True`.
-        """
+    def crossed(self, low, high):
+        """By operation, as in `where`, the points `(n,)` at which it chooses otherwise."""
         found, count = {}, low.shape[0]
-        for one, two in zip(self.values(low), self.values(high), strict=False):
-            if one.operation.name in names:
-                before, after = (choice(step.operation, step.inputs) for step in (one, two))
-                if before.ndim and len(before) == count:
-                    rows = (before != after).reshape(count, -1).any(axis=1)
-                    found |= {one.operation.name: rows} if rows.any() else {}
-        return found
-
-    def custom_gradients(self):
-        """Where a `tf.custom_gradient` ends, texts as those of `where`."""
-        graph = self.traced.graph.as_graph_def()
-        bodies = [graph.node, *(part.node_def for part in graph.library.function)]
-        nodes = [node for body in bodies for node in body]
-        return [self._at(n.op, n.name) for n in nodes if _mark(n).startswith(b"CustomGradient")]
-
-    def stopped_variables(self):
-        """Pairs of a `StopGradient` and the name of a variable that flows into it."""
-        graph, found = self.traced.graph, []
-        names = {id(v.handle): v.name.split(":")[0] for v in graph.variables}
-        captured = {inner.name: names.get(id(outer)) for outer, inner in graph.captures}
-        for operation in graph.get_operations():
-            if operation.type == "StopGradient":
-                sources = (captured.get(source) for source in _sources(operation))
-                found += [(operation, name) for name in sources if name]
+        for one, two in zip(self._values(low), self._values(high), strict=False):
+            before, after = (choice(step.operation, step.inputs) for step in (one, two))
+            if before is not None and before.shape[:1] == (count,) and before.shape == after.shape:
+                rows = (before != after).reshape(count, -1).any(axis=1)
+                if rows.any():
+                    where = self.where(one.operation)
+                    found[where] = rows | found.get(where, False)
         return found
 
 
-def _mark(node):
-    return node.attr["_gradient_op_type"].s
-
-
-def _sources(operation):
-    """Names of the tensors that an operation depends on."""
-    waiting, seen = [operation], set()
-    while waiting:
-        for tensor in waiting.pop().inputs:
-            if tensor.name not in seen:
-                seen.add(tensor.name)
-                waiting.append(tensor.op)
-    return sorted(seen)
+def _finite_at(values, rows):
+    """Whether jets and tensors are finite at the points `rows`."""
+    for value in values:
+        if not isinstance(value, tf.Variable) and value_of(value).dtype.is_floating:
+            for part in channels_of(value):
+                part = part[rows] if part.ndim and len(part) == len(rows) else part
+                if not np.isfinite(part).all():
+                    return False
+    return True
 
 
 def differs(whole, part, rows, count):

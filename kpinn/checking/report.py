@@ -11,6 +11,7 @@ COLUMNS = {  # key of `Report.errors`: heading of the table
     "differences": "their error",
     "as used": "as used",
     "gradient: taylor, reverse": "gradient, tapes",
+    "gradient: taylor, forward": "gradient, forward",
     "gradient: taylor, differences": "gradient, differences",
 }
 
@@ -41,10 +42,11 @@ class Report:
     Attributes:
         findings: tuple of `Finding`, errors first.
         errors: dict from the name of a derivative to a dict of relative errors (the largest error
-            of a point over the largest value): `"taylor, reverse"`, `"taylor, differences"`, of the
-            parameter gradients of its mean square `"gradient: taylor, reverse"` and `"gradient:
-            taylor, differences"`; `"differences"` is the error that the differences have
-            by their own estimate, `"as used"` that of the chosen method in the model's own dtype.
+            of a point over the largest value): `"taylor, reverse"` (or `"taylor, forward"`, for a
+            model that uses it), `"taylor, differences"`, of the parameter gradients of its mean
+            square `"gradient: taylor, reverse"` and `"gradient: taylor, differences"`;
+            `"differences"` is the error that the differences have by their own estimate, `"as
+            used"` that of the chosen method in the model's own dtype.
         title: a sentence on what was checked.
     """
 
@@ -61,11 +63,6 @@ class Report:
         parts = [_wrapped(self.title), _table(self.errors)]
         parts += [_wrapped(str(finding)) for finding in _together(self.findings)]
         return "\n".join([*filter(None, parts), _verdict(self)])
-
-
-def merged(findings):
-    """Findings in the order of their severity, each once."""
-    return tuple(sorted(dict.fromkeys(findings), key=lambda f: SEVERITIES.index(f.severity)))
 
 
 def _together(findings):

@@ -1,20 +1,18 @@
-"""What `kpinn.check_derivatives` checks, and where."""
+"""What is compared: a model as it is, or in float64, and the points."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.checking.float64_copy import (
-    InFloat64,
-    float64_layer,
-    least_epsilon,
-    same_values,
-)
-from kpinn.derivatives.api import epsilon, evaluate, inference
-from kpinn.derivatives.context import EPSILON, Context, half_range
+from kpinn.checking.float64_copy import Float64Copy
+from kpinn.derivatives.api import evaluate
+from kpinn.derivatives.context import EPSILON, Context
 from kpinn.derivatives.errors import UnsupportedError
+from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.tracing import TraceError, trace
 
 # What the derivatives of a subject may raise.
@@ -22,29 +20,29 @@ REFUSALS = (ValueError, LookupError, NotImplementedError, TypeError, tf.errors.O
 REFUSALS += (UnsupportedError,)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
     """A model in one dtype.
 
     Attributes:
         function: `(n, d) -> (n, m)`, the fields.
-        values: `(requests, points, directions, method)` to a dict of tensors by name.
-        space: their `Space`.
         dtype: dtype of the points.
-        epsilon: machine epsilon of the least precise dtype that it computes in.
-        variables: dict from name to the `tf.Variable`s that are trained.
+        context: the `Context` in which its derivatives are computed.
+        epsilon: machine epsilon of the least precise dtype that is found in it.
+        values: `(points, requests, directions, method)` to a dict of tensors by name.
         layer: the Keras layer whose parts are to be named, or `None`.
-        reissued: whether it is a traced graph that is issued again, without custom gradients.
+        traced: the `ConcreteFunction` of the function, `None` where it cannot be traced.
+        variables: pairs of a name and a `tf.Variable` that is trained.
     """
 
-    function: object
-    values: object
-    space: object
+    function: Callable
     dtype: tf.DType
+    context: Context
     epsilon: float
-    variables: dict
-    layer: object = None
-    reissued: bool = False
+    values: Callable
+    layer: keras.layers.Layer | None
+    traced: object
+    variables: list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +63,20 @@ class Points:
     directions: dict
     scales: np.ndarray
     method: object
-    seed: int = 0
+    seed: int
+
+    def chosen(self, count):
+        """At most `count` of the points, and factors of requests as numbers.
+
+        Raises:
+            ValueError: for a factor with a value for each point.
+        """
+        rows = np.random.default_rng(self.seed).permutation(len(self.columns))[:count]
+        rows.sort()
+        directions = {name: vectors[rows] for name, vectors in self.directions.items()}
+        requests = {name: _with_numbers(request) for name, request in self.requests.items()}
+        columns = self.columns[rows]
+        return dataclasses.replace(self, requests=requests, columns=columns, directions=directions)
 
     def tensors(self, dtype):
         """Points and directions as tensors."""
@@ -80,106 +91,57 @@ class Points:
         return 1.0 / reach if reach > 0 else 1.0
 
 
-def chosen(columns, directions, count, seed):
-    """At most `count` of the points: arrays of their columns and directions."""
-    rows = np.random.default_rng(seed).permutation(len(columns))[:count]
-    rows.sort()
-    return columns[rows], {name: np.asarray(v)[rows] for name, v in directions.items()}
+def _with_numbers(request):
+    terms = []
+    for factor, term in request.terms:
+        if isinstance(factor, Factor):
+            value = np.asarray(tf.convert_to_tensor(factor.value))
+            if value.size != 1:
+                raise ValueError(
+                    f"{request.name!r} has a factor of shape {value.shape}: check_derivatives "
+                    "looks at some of the points, and takes factors with one value. Ask for the "
+                    "terms by themselves."
+                )
+            factor = factor.number * float(value.reshape(()))
+        terms.append((factor, term))
+    return dataclasses.replace(request, terms=tuple(terms))
 
 
-def scales_of(columns):
-    """Half the range of each column of points."""
-    return np.array([float(half_range(tf.constant(column))) for column in columns.T])
-
-
-def variables_of(function, points):
-    """The trained variables of a function: dict from name to `tf.Variable`.
-
-    Args:
-        function: a Keras layer, an `InFloat64` or another function.
-        points: array `(n, d)` in its dtype.
-    """
-    if isinstance(function, keras.layers.Layer):
-        return _by_name((v.path, v.value) for v in function.trainable_variables)
-    if isinstance(function, InFloat64):
-        found = function.variables.values()
-    else:
-        found = trace(function, points.shape[1], tf.as_dtype(points.dtype), len(points)).variables
-    return _by_name((v.name.split(":")[0], v) for v in found if v.trainable)
-
-
-def _by_name(pairs):
-    """A dict in the order of the names, each of which is used once."""
-    found = {}
-    for name, variable in sorted(pairs, key=lambda pair: pair[0]):
-        same = sum(known.partition(" ")[0] == name for known in found)
-        found[f"{name} ({same + 1})" if same else name] = variable
-    return found
-
-
-def of_function(function, space, dtype, points, scales):
-    """The `Subject` of a Keras layer or another function, in its own dtype.
-
-    Args:
-        function: `(n, d) -> (n, m)`.
-        space: its `Space`.
-        dtype: dtype of its points.
-        points: array `(n, d)`.
-        scales: array `(d,)`, the scales of the columns.
-    """
-    layer = function if isinstance(function, keras.layers.Layer) else None
-    called, points = inference(function, space), points.astype(dtype.as_numpy_dtype)
+def subject(function, points, context, layer=None, values=None):
+    """The `Subject` of a function of points `(n, d)`, whose values are by default `evaluate`'s."""
+    values = values or functools.partial(evaluate, function, context=context)
     try:
-        least = max(least_epsilon(called, points), epsilon(function, dtype))
-        variables = variables_of(function, points)
+        traced = trace(function, points.shape[1], points.dtype, points.shape[0])
     except TraceError:
-        least, variables = epsilon(function, dtype), {}
-    return _subject(called, space, (dtype, least, scales), variables, layer)
+        return Subject(function, points.dtype, context, context.epsilon, values, layer, None, [])
+    tensors = [tensor for o in traced.graph.get_operations() for tensor in o.outputs]
+    found = [EPSILON[tensor.dtype] for tensor in tensors if tensor.dtype in EPSILON]
+    least = max([context.epsilon, *found])
+    of_layer = {id(v.value): v for v in (layer.variables if layer is not None else [])}
+    variables = []
+    for variable in traced.graph.variables:
+        known = of_layer.get(id(variable), variable)
+        if known.trainable:
+            variables.append((getattr(known, "path", known.name.split(":")[0]), variable))
+    variables.sort(key=lambda pair: pair[0])
+    return Subject(function, points.dtype, context, least, values, layer, traced, variables)
 
 
-def in_float64(function, own, points, scales):
-    """The same function in float64, on copies of its variables; `None` where that fails.
-
-    Args:
-        function: what `own` was made of.
-        own: its `Subject`.
-        points: array `(n, d)`.
-        scales: array `(d,)`.
-    """
-    points = points.astype(own.dtype.as_numpy_dtype)
-    copy = float64_layer(own.layer, points, own.space) if own.layer is not None else None
-    if copy is None:
-        copy = _promoted(own.function, points)
-    if copy is None:
-        return None
-    precision = (tf.float64, EPSILON[tf.float64], scales)
-    variables = variables_of(copy, points)
-    if isinstance(copy, InFloat64):
-        found = _subject(copy, own.space, precision, variables, own.layer)
-        return dataclasses.replace(found, reissued=True)
-    return _subject(inference(copy, own.space), own.space, precision, variables, copy)
-
-
-def _promoted(function, points):
-    """An `InFloat64` that gives the same values; `None` where there is none."""
+def in_float64(own, columns):
+    """The same in float64, on copies of its variables; `own` where that fails at the points."""
+    if own.traced is None:
+        return own
     try:
-        copy = InFloat64(function, points)
-        # It is the same function; far other values are what the shorter dtype makes of it.
-        return copy if same_values(function, copy, points, tolerance=0.5) else None
+        copy = Float64Copy(own.traced)
+        expected = np.asarray(own.function(tf.constant(columns, own.dtype)), np.float64)
+        found = copy(tf.constant(columns, tf.float64))
     except Exception:  # operations that exist in one dtype only, and what they raise
-        return None
-
-
-def _subject(function, space, precision, variables, layer):
-    dtype, least, scales = precision
-    context = Context(space, least, by_coordinate(space, scales))
-
-    def values(requests, points, directions, method):
-        return evaluate(function, points, requests, directions, method, context)
-
-    return Subject(function, values, space, dtype, least, variables, layer)
-
-
-def by_coordinate(space, scales):
-    """Scales of columns as a dict from coordinate to its largest one."""
-    return {name: float(np.max(scales[part])) for name, part in space.coordinates.items()}
+        return own
+    # It is the same function; far other values are what the shorter dtype makes of it.
+    atol = 0.5 * np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
+    fits = found.dtype == tf.float64 and found.shape == expected.shape
+    if not fits or not np.allclose(found, expected, rtol=0.0, atol=atol, equal_nan=True):
+        return own
+    best = subject(copy, tf.constant(columns, tf.float64), own.context, own.layer)
+    variables = [(name, copy.copies[id(variable)]) for name, variable in own.variables]
+    return dataclasses.replace(best, epsilon=EPSILON[tf.float64], variables=variables)
