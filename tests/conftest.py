@@ -1,4 +1,7 @@
-"""Each test starts from the same seed and leaves the global settings as they were."""
+"""Each test starts from the same seed and leaves the global settings as they were.
+
+XLA compiles only where that is what a test is about: compiling takes longer than most trainings.
+"""
 
 import os
 import signal
@@ -22,6 +25,13 @@ def reproducible():
     RULES.update(rules)
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(autouse=True)
+def without_xla(request, monkeypatch):
+    """`compile(jit_compile="auto")` leaves XLA out, except in a test with `@pytest.mark.xla`."""
+    if request.node.get_closest_marker("xla") is None:
+        monkeypatch.setattr("kpinn.training.trainer.may_use_xla", lambda pinn: False)
 
 
 @pytest.fixture
