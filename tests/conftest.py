@@ -5,21 +5,28 @@ XLA compiles only where that is what a test is about: compiling takes longer tha
 
 import os
 import signal
+import unittest.mock
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
+import tensorflow as tf
 
 from kpinn.derivatives.operations.rules import RULES
+
+tf.random.set_seed(0)
 
 
 @pytest.fixture(autouse=True)
 def reproducible():
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
     rules = dict(RULES)
-    keras.utils.set_random_seed(0)
+    # TensorFlow's own seed, set once above, would empty its cache of kernels, and with it what was
+    # prepared of all functions that tests of a module share: a second for each test.
+    with unittest.mock.patch("tensorflow.random.set_seed"):
+        keras.utils.set_random_seed(0)
     yield
     RULES.clear()
     RULES.update(rules)

@@ -628,7 +628,8 @@ np.testing.assert_allclose(found, losses(), rtol=1e-5)
 
 def test_mirrored_strategy_trains_as_one_device():
     """In a process of its own, since logical devices are made before TensorFlow starts."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    paths = [path or os.getcwd() for path in sys.path]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-c", TWO_REPLICAS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
