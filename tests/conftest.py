@@ -5,7 +5,6 @@ XLA compiles only where that is what a test is about: compiling takes longer tha
 
 import os
 import signal
-import unittest.mock
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,13 +19,14 @@ tf.random.set_seed(0)
 
 
 @pytest.fixture(autouse=True)
-def reproducible():
+def reproducible(monkeypatch):
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
     rules = dict(RULES)
-    # TensorFlow's own seed, set once above, would empty its cache of kernels, and with it what was
-    # prepared of all functions that tests of a module share: a second for each test.
-    with unittest.mock.patch("tensorflow.random.set_seed"):
-        keras.utils.set_random_seed(0)
+    # Setting TensorFlow's own seed again would empty its cache of kernels, and with it what was
+    # prepared of all functions that tests of a module share: seconds for each test. Keras's layers
+    # and kpinn draw from seeds of Keras and numpy.
+    monkeypatch.setattr(tf.random, "set_seed", lambda seed: None)
+    keras.utils.set_random_seed(0)
     yield
     RULES.clear()
     RULES.update(rules)
