@@ -8,6 +8,8 @@ served numbers equal those of the model, in about 20 seconds.
 Run: python examples/export_and_serve.py [--short]
 """
 
+import quiet  # noqa: F401  # isort: skip
+import os
 import subprocess
 import sys
 
@@ -23,6 +25,7 @@ keras.utils.set_random_seed(0)
 SERVE = """
 import sys
 sys.modules["keras"] = sys.modules["kpinn"] = None  # importing one of them fails
+import quiet
 import numpy as np
 import tensorflow as tf
 
@@ -54,7 +57,8 @@ pinn.export("output/heat", derivatives="u_t, u_x")
 
 new = {"t": np.full((5, 1), 0.1, "float32"), "x": np.linspace(0, 1, 5, dtype="float32")[:, None]}
 np.savez("output/points.npz", **new)
-subprocess.run([sys.executable, "-c", SERVE], check=True)
+environment = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}  # has quiet.py
+subprocess.run([sys.executable, "-c", SERVE], check=True, env=environment)
 served = np.load("output/served.npz")
 expected = pinn.predict_fields(new, "u, u_t, u_x") | pinn.residuals(new)
 for name, values in expected.items():

@@ -9,6 +9,7 @@ cores; with `--noise 0.01` (of the standard deviation of u) 0.02 % and 0.5 %.
 Run: python examples/inverse_burgers.py [--short] [--noise 0.01]
 """
 
+import quiet  # noqa: F401  # isort: skip
 import math
 import sys
 

@@ -6,6 +6,7 @@ condition is left. Expected: largest error below 1e-4 (exact: sin t) in about 10
 Run: python examples/ode_hard_condition.py [--short]
 """
 
+import quiet  # noqa: F401  # isort: skip
 import sys
 
 import keras

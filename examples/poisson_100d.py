@@ -13,6 +13,7 @@ useful solution).
 Run: python examples/poisson_100d.py [--short]
 """
 
+import quiet  # noqa: F401  # isort: skip
 import sys
 
 import keras

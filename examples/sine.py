@@ -10,6 +10,7 @@ which XLA cannot compile; equal least losses to the accuracy of each method. Abo
 Run: python examples/sine.py [--short]
 """
 
+import quiet  # noqa: F401  # isort: skip
 import statistics
 import sys
 import time

@@ -1,4 +1,7 @@
-"""Each test starts from the same seed and leaves the global settings as they were."""
+"""Each test starts from the same seed and leaves the global settings as they were.
+
+XLA compiles only where that is what a test is about: compiling takes longer than most trainings.
+"""
 
 import os
 import signal
@@ -8,20 +11,34 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
+import tensorflow as tf
 
 from kpinn.derivatives.operations.rules import RULES
 
+tf.random.set_seed(0)
+
 
 @pytest.fixture(autouse=True)
-def reproducible():
+def reproducible(monkeypatch):
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
     rules = dict(RULES)
+    # Setting TensorFlow's own seed again would empty its cache of kernels, and with it what was
+    # prepared of all functions that tests of a module share: seconds for each test. Keras's layers
+    # and kpinn draw from seeds of Keras and numpy.
+    monkeypatch.setattr(tf.random, "set_seed", lambda seed: None)
     keras.utils.set_random_seed(0)
     yield
     RULES.clear()
     RULES.update(rules)
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(autouse=True)
+def without_xla(request, monkeypatch):
+    """`compile(jit_compile="auto")` leaves XLA out, except in a test with `@pytest.mark.xla`."""
+    if request.node.get_closest_marker("xla") is None:
+        monkeypatch.setattr("kpinn.training.trainer.may_use_xla", lambda pinn: False)
 
 
 @pytest.fixture

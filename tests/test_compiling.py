@@ -8,6 +8,7 @@ from problems import Heat, heat_points
 
 import kpinn
 
+pytestmark = pytest.mark.xla
 WARNING = "XLA cannot compile this model, which runs without it from now on"
 
 

@@ -398,6 +398,7 @@ def test_an_interrupted_training_is_restored_bit_for_bit(name, tmp_path):
     np.testing.assert_array_equal(theta(pinn), expected)
 
 
+@pytest.mark.xla
 def test_how_a_model_is_compiled_is_saved(tmp_path):
     pinn = Decay(network())
     pinn.compile(LevenbergMarquardt(ratio=0.2, damping=0.5, trials=7, memory=2**20))

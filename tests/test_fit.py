@@ -1,5 +1,9 @@
 """Training by `fit`, with Keras's own habits."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -161,6 +165,7 @@ def test_graph_xla_and_eager_train_alike(arguments):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
 
+@pytest.mark.xla
 def test_xla_is_on_by_default_but_for_forward():
     network = kpinn.networks.MLP(units=4, depth=1)
     for method, jit in (("reverse", True), ("finite_difference", True), ("forward", False)):
@@ -608,14 +613,32 @@ def test_float64_network_under_a_float32_default():
         assert logs[name] == pytest.approx(value, rel=1e-13)
 
 
-def test_mirrored_strategy_trains_as_one_device():
-    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
-        keras.utils.set_random_seed(0)
-        pinn = small_heat()
-        losses = pinn.fit(heat_points(), epochs=3, verbose=0).history["loss"]
+TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+from problems import heat_points, small_heat
+
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+
+def losses():
     keras.utils.set_random_seed(0)
-    alone = small_heat().fit(heat_points(), epochs=3, verbose=0).history["loss"]
-    np.testing.assert_allclose(losses, alone, rtol=1e-5)
+    return small_heat().fit(heat_points(), epochs=3, verbose=0).history["loss"]
+
+strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+assert strategy.num_replicas_in_sync == 2
+with strategy.scope():
+    found = losses()
+np.testing.assert_allclose(found, losses(), rtol=1e-5)
+"""
+
+
+def test_mirrored_strategy_trains_as_one_device():
+    """In a process of its own, since logical devices are made before TensorFlow starts."""
+    paths = [path or os.getcwd() for path in sys.path]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", TWO_REPLICAS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_unknowns_are_found():
