@@ -662,3 +662,24 @@ def test_tapes_take_what_has_a_gradient_or_is_constant(method):
     values = kpinn.derivatives(called, points, "u_x, u_y", "x y", method=method)
     np.testing.assert_allclose(values["u_x"], np.cos(points[:, :1]), rtol=1e-14)
     np.testing.assert_array_equal(values["u_y"], np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "tf.function"])
+def test_a_loop_without_a_limit_under_a_persistent_tape(wrap):
+    """TensorFlow then packs the loop into a function, which gets -1 for "no limit"."""
+    rate = tf.Variable(1.3, dtype=tf.float64)
+
+    def looped(x):
+        return tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.sin(y) + rate), (0, x))[1]
+
+    @wrap
+    def values():
+        with tf.GradientTape(persistent=True) as tape:
+            found = kpinn.derivatives(looped, tf.constant([[0.5]], tf.float64), "u, u_x", "x")
+        return found["u"], found["u_x"], tape.gradient(found["u"], rate)
+
+    y, y_x, y_rate = np.array(0.5), 1.0, 0.0
+    for _ in range(3):
+        y, y_x, y_rate = np.sin(y) + 1.3, np.cos(y) * y_x, np.cos(y) * y_rate + 1.0
+    for found, expected in zip(values(), (y, y_x, y_rate), strict=True):
+        np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-12)

@@ -69,8 +69,10 @@ def _while(call, *inputs):
 def _limit(call, limit):
     """The most steps of a loop, which XLA has to work out beforehand; `None` for any number."""
     number = tf.get_static_value(call.operation.inputs[1])
+    if number is None:  # under a persistent tape the loop is in a function that gets the number
+        number = tf.get_static_value(limit)
     if number is None:
-        return limit
+        return tf.where(limit < 0, limit.dtype.max, limit)
     return None if number < 0 else int(number)
 
 
