@@ -9,17 +9,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 
-from kpinn.derivatives.operations.rules import RULES
+from kpinn.derivatives.operations.table import TABLE
 
 
 @pytest.fixture(autouse=True)
 def reproducible():
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    rules = dict(RULES)
+    rules = dict(TABLE)
     keras.utils.set_random_seed(0)
     yield
-    RULES.clear()
-    RULES.update(rules)
+    TABLE.clear()
+    TABLE.update(rules)
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)
 

@@ -15,8 +15,8 @@ from kpinn.derivatives.emission import emit
 from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
-from kpinn.derivatives.operations.rules import RULES
 from kpinn.derivatives.tracing import trace
 
 WRITES = ("Assign", "ResourceApply", "ResourceScatter")
@@ -112,7 +112,7 @@ class Tracer:
                 f"{where} holds back the derivative of values that depend on the coordinates: "
                 "leave it out, unless that is meant."
             )
-        if operation.type in RULES:
+        if facts_of(operation).rule:
             return f"The rule of {where} does not belong to the values of the operation."
         return f"TensorFlow's gradient of {where} does not belong to its values: register a rule."
 

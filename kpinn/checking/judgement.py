@@ -13,6 +13,7 @@ from kpinn.checking.witness import FIRST, LEVELS, extrapolate, nodes, noise_in
 from kpinn.derivatives.algebra import derivative
 from kpinn.derivatives.emission import emit
 from kpinn.derivatives.jets import Jet, dense, value_of
+from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 
 
@@ -154,36 +155,5 @@ def _moved(value, time):
 
 def choice(operation, inputs):
     """What an operation decides by the values that it gets, as an array; `None` if nothing."""
-    make = _CHOICES.get(operation.type)
+    make = facts_of(operation).choice
     return make and make(*(np.asarray(value_of(value)) for value in inputs))
-
-
-def _sign(x, *_):
-    return np.sign(x)
-
-
-def _larger(a, b):
-    return np.sign(np.subtract(a, b))
-
-
-def _largest(x, axes, *_):
-    return np.argmax(x, int(np.ravel(axes)[-1]))
-
-
-def _smallest(x, axes, *_):
-    return np.argmin(x, int(np.ravel(axes)[-1]))
-
-
-_COMPARISONS = ("Greater", "GreaterEqual", "Less", "LessEqual")
-_CHOICES = {
-    **dict.fromkeys(("Relu", "LeakyRelu", "Abs", "Sign"), _sign),
-    **dict.fromkeys(("Maximum", "Minimum", *_COMPARISONS), _larger),
-    **dict.fromkeys(("Max", "ArgMax"), _largest),
-    **dict.fromkeys(("Min", "ArgMin"), _smallest),
-    **dict.fromkeys(("Round", "Rint"), np.round),
-    "Floor": np.floor,
-    "Ceil": np.ceil,
-    "FloorMod": lambda a, b: np.floor(np.divide(a, b)),
-    "Relu6": lambda x: np.sign(x) + np.sign(x - 6.0),
-    "ClipByValue": lambda x, low, high: np.sign(x - low) + np.sign(x - high),
-}

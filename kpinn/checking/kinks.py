@@ -6,9 +6,8 @@ from kpinn.checking.judgement import choice
 from kpinn.checking.witness import moved
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, relative_step, stencil
+from kpinn.derivatives.operations import facts_of
 
-KINKED = ("Relu", "Relu6", "LeakyRelu", "Abs", "Maximum", "Minimum", "ClipByValue", "Max", "Min")
-KINKED += ("MaxPool", "TopKV2")
 SMOOTH = "use a smooth activation, such as tanh, silu, gelu or softplus."
 
 
@@ -56,7 +55,7 @@ def _chooses(step):
 
 def _has_kinks(step):
     """Whether the step has kinks in the coordinates, and not only behind a stop."""
-    if not step.moves or step.operation.type not in KINKED:
+    if not step.moves or not facts_of(step.operation).has_kinks:
         return False
     users = step.operation.outputs[0].consumers()
     return not users or any(user.type != "StopGradient" for user in users)

@@ -32,3 +32,11 @@ def forget_gradient(operation):
 def compiled_by_xla():
     """Whether what is traced now is compiled by XLA."""
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def has_gradient(operation):
+    """Whether gradients go through an operation, as far as is known before they are computed."""
+    try:
+        return ops.get_gradient_function(operation) is not None
+    except LookupError:
+        return False

@@ -1,13 +1,8 @@
-"""Calls, branches and loops: the functions inside are propagated through in their place."""
+"""Branches and loops: the functions inside are propagated through in their place."""
 
 import tensorflow as tf
 
 from kpinn.derivatives.jets import Jet, dense, value_of
-
-
-def _call(call, *inputs):
-    """Without what TensorFlow appends to the outputs of a function that it has differentiated."""
-    return call.walk(call.function("f"), inputs)[: len(call.operation.outputs)]
 
 
 def _if(call, condition, *inputs):
@@ -134,9 +129,7 @@ def _unflatten(algebra, flat, positions, count):
     ]
 
 
-CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 CONTROL_FLOW = {
-    **dict.fromkeys(CALLS, _call),
     "If": _if,
     "StatelessIf": _if,
     "Case": _case,
