@@ -612,3 +612,19 @@ def test_a_product_of_two_matrices_that_depend_on_the_point():
     expected = np.sum(terms - np.tanh(point) * np.sin(point))
     values = kpinn.derivatives(function, point, "laplacian_u", "x y")
     np.testing.assert_allclose(values["laplacian_u"], [[expected]], rtol=1e-13)
+
+
+def test_channels_that_nobody_needs_are_left_out():
+    """Behind the last activation the Laplacian needs none of the first derivatives."""
+    weights = tf.constant(RNG.uniform(0.1, 0.9, (3, 1)))
+
+    def products(requests):
+        def function(x):
+            return kpinn.derivatives(lambda x: tf.tanh(x) @ weights, x, requests, "x y z")
+
+        spec = tf.TensorSpec((None, 3), tf.float64)
+        graph = tf.function(function, autograph=False).get_concrete_function(spec).graph
+        return sum(operation.type == "MatMul" for operation in graph.get_operations())
+
+    assert products("laplacian_u") == 2
+    assert products("u, grad_u, laplacian_u") == 5

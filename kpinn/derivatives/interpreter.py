@@ -18,7 +18,7 @@ from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import refusal
 from kpinn.derivatives.operations.without_rule import generic
 from kpinn.derivatives.tensorflow_private import function_graph
-from kpinn.derivatives.walker import needed_operations, walk
+from kpinn.derivatives.walker import depending, needed_operations, walk
 
 _NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one
 
@@ -90,7 +90,8 @@ class Run:
 
     def walk(self, graph, values, needed=None, outputs=None):
         """The outputs of a graph, or other tensors, from the values of its placeholders by name."""
-        channels = _needed_channels(graph, outputs, needed)
+        jets = {name for name, value in values.items() if isinstance(value, Jet)}
+        channels = _needed_channels(graph, outputs, needed, jets)
 
         def interpretation(operation, inputs):
             if _is_stopped_mean(operation):
@@ -172,12 +173,15 @@ class Call:
         return self.run.walk(graph, dict(zip(names, inputs, strict=True)))
 
 
-def _needed_channels(graph, outputs, wanted):
-    """For each tensor the channels that are used, `None` for all, from those of the outputs."""
+def _needed_channels(graph, outputs, wanted, jets):
+    """For each tensor the channels that are used, `None` for all, from those of the outputs.
+
+    `jets` is the set of the names of placeholders that stand for jets.
+    """
     if wanted is None:
         return {}
     operations = needed_operations(graph, outputs)
-    moving = _depending(operations, {tensor.name for tensor in graph.inputs})
+    moving = depending(operations, jets)
     found = collections.defaultdict(frozenset)
     found |= {tensor.name: wanted for tensor in graph.outputs}
     for operation in reversed(operations):
@@ -189,14 +193,6 @@ def _needed_channels(graph, outputs, wanted):
             known = found[name]
             found[name] = None if every or known is None else known.union(*of_outputs)
     return found
-
-
-def _depending(operations, names):
-    """The names of tensors, and of all that depend on them."""
-    for operation in operations:
-        if any(tensor.name in names for tensor in operation.inputs):
-            names |= {tensor.name for tensor in operation.outputs}
-    return names
 
 
 def _is_stopped_mean(operation):

@@ -4,6 +4,8 @@ The interpreter issues them again on jets, the proof that points keep apart carr
 to the next, the checks of what mixes points only ask what depends on the points.
 """
 
+import tensorflow as tf
+
 from kpinn.derivatives.tensorflow_private import function_graph
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -66,3 +68,19 @@ def needed_operations(graph, outputs=None):
     in_order = all(places[t.op.name] < places[o.name] for o in found for t in o.inputs)
     found = sorted(found, key=lambda operation: places[operation.name]) if in_order else found
     return [operation for operation in found if operation.type not in ("Placeholder", "NoOp")]
+
+
+def depending(operations, names):
+    """The names of tensors, and of all real numbers and lists of tensors that depend on them."""
+    names = set(names)
+    for operation in operations:
+        if any(tensor.name in names for tensor in operation.inputs):
+            carrying = [
+                t for t in operation.outputs if t.dtype.is_floating or t.dtype == tf.variant
+            ]
+            names |= {tensor.name for tensor in carrying}
+    return names
+
+
+def _carries(dtype):
+    return dtype.is_floating or dtype == tf.variant

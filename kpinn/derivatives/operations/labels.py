@@ -240,6 +240,21 @@ def einsum_terms(operation):
     return inputs, output
 
 
+def einsum(operation, labels):
+    """An `Einsum` without ellipsis."""
+    inputs, output = einsum_terms(operation)
+    found = []
+    for i, each in labels.items():
+        letters = inputs[i]
+        gone = [axis for axis, letter in enumerate(letters) if letter not in output]
+        part = _join(each, gone).squeeze(tuple(gone))
+        kept = [letter for letter in letters if letter in output]
+        order = sorted(range(len(kept)), key=lambda k: output.index(kept[k]))
+        sizes = dict(zip(kept, part.shape, strict=True))
+        found.append(part.transpose(order).reshape([sizes.get(letter, 1) for letter in output]))
+    return [combine(found)]
+
+
 def of_first_input(operation, labels):
     """An operation of which all but the first input are weights, such as `BiasAdd`."""
     if set(labels) != {0}:

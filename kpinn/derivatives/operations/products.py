@@ -19,11 +19,11 @@ from kpinn.derivatives.jets import linear as each_channel
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import (
     by_sample,
+    einsum,
     every_axis,
     matrix_product,
     of_einsum,
     of_matrix_product,
-    probed,
 )
 from kpinn.derivatives.operations.rules import bilinear, linear, static_input
 from kpinn.derivatives.operations.selections import choose
@@ -102,7 +102,7 @@ def _product_for_xla(a, b, recompute):
     return Jet(a.algebra, tuple(product(k, channel) for k, channel in enumerate(a.channels)))
 
 
-@register("Einsum", along=of_einsum, labels=probed, is_bilinear=True, meets="einsum")
+@register("Einsum", along=of_einsum, labels=einsum, is_bilinear=True, meets="einsum")
 def _einsum(call, *inputs):
     if len(inputs) > 2:
         raise UnsupportedError(f"{describe(call.operation)} has {len(inputs)} factors")
