@@ -13,7 +13,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from kpinn.derivatives.operations.rules import RULES
+from kpinn.derivatives.operations.table import TABLE
 
 tf.random.set_seed(0)
 
@@ -21,15 +21,15 @@ tf.random.set_seed(0)
 @pytest.fixture(autouse=True)
 def reproducible(monkeypatch):
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    rules = dict(RULES)
+    rules = dict(TABLE)
     # Setting TensorFlow's own seed again would empty its cache of kernels, and with it what was
     # prepared of all functions that tests of a module share: seconds for each test. Keras's layers
     # and kpinn draw from seeds of Keras and numpy.
     monkeypatch.setattr(tf.random, "set_seed", lambda seed: None)
     keras.utils.set_random_seed(0)
     yield
-    RULES.clear()
-    RULES.update(rules)
+    TABLE.clear()
+    TABLE.update(rules)
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)
 
@@ -38,7 +38,7 @@ def reproducible(monkeypatch):
 def without_xla(request, monkeypatch):
     """`compile(jit_compile="auto")` leaves XLA out, except in a test with `@pytest.mark.xla`."""
     if request.node.get_closest_marker("xla") is None:
-        monkeypatch.setattr("kpinn.training.trainer.may_use_xla", lambda pinn: False)
+        monkeypatch.setattr("kpinn.pinn.may_use_xla", lambda pinn: False)
 
 
 @pytest.fixture

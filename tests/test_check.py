@@ -11,7 +11,8 @@ import kpinn
 from kpinn.__main__ import main
 from kpinn.checking.differences import difference
 from kpinn.derivatives import interpreter
-from kpinn.derivatives.operations.rules import RULES, elementwise
+from kpinn.derivatives.operations.rules import elementwise
+from kpinn.derivatives.operations.table import TABLE
 
 RNG = np.random.default_rng(3)
 POINTS = {"t": RNG.uniform(0, 1, 40), "x": RNG.uniform(-1, 1, 40)}
@@ -374,13 +375,13 @@ def test_a_custom_gradient_is_an_error_for_a_model_that_uses_tapes():
 
 
 def test_a_wrong_rule_is_caught():
-    right = RULES["Tanh"]
+    right = TABLE["Tanh"]
     wrong = elementwise(lambda x, order: [tf.tanh(x), *[tf.exp(-(x**2))] * order])
-    RULES["Tanh"] = wrong
+    TABLE["Tanh"] = wrong
     try:
         report = kpinn.check_derivatives(network(), POINTS, "u_x, u_xx")
     finally:
-        RULES["Tanh"] = right
+        TABLE["Tanh"] = right
     assert {finding.name for finding in found(report, "error")} == {"u_x", "u_xx"}
     assert "The rule of Tanh in layer 'first'" in text_of(report)
     assert report.errors["u_x"]["taylor, differences"] > 1e-3
@@ -394,17 +395,17 @@ def test_a_stop_that_cancels_is_not_blamed_for_another_one():
 
 
 def test_a_rule_that_is_wrong_in_the_second_order_only_is_caught():
-    right = RULES["Tanh"]
+    right = TABLE["Tanh"]
 
     def tower(x, order):
         y = tf.tanh(x)
         return [y, 1 - y**2, *[1e-5 - y * (1 - y**2)] * (order - 1)][: order + 1]
 
-    RULES["Tanh"] = elementwise(tower)
+    TABLE["Tanh"] = elementwise(tower)
     try:
         report = kpinn.check_derivatives(network(), POINTS, "u_x, u_xx")
     finally:
-        RULES["Tanh"] = right
+        TABLE["Tanh"] = right
     assert {f.name for f in found(report, "error") if "of the values" in f.message} == {"u_xx"}
     assert "The rule of Tanh in layer 'first'" in text_of(report)
 

@@ -136,6 +136,10 @@ class Scaled(layers.Layer):
         return product(x, tf.convert_to_tensor(self.factor))
 
 
+def squares(x):
+    return tf.linalg.diag_part(tf.linalg.diag(x) @ tf.linalg.diag(tf.sin(x)))
+
+
 NETWORKS = {
     "mlp": mlp,
     "layer normalization": lambda: stack(
@@ -162,6 +166,7 @@ NETWORKS = {
     "attention": attention,
     "tied": lambda: stack(layers.Dense(3, "tanh"), Tied(), layers.Dense(1)),
     "hard": Hard,
+    "diagonal": lambda: stack(layers.Dense(3, "tanh"), layers.Lambda(squares), layers.Dense(1)),
 }
 SLOW = {  # where it cannot be proved that points do not influence each other
     "loop": (lambda: stack(layers.Dense(3, "tanh"), Looped(), layers.Dense(1)), "taylor"),
@@ -172,15 +177,7 @@ SLOW = {  # where it cannot be proved that points do not influence each other
         lambda: stack(layers.Dense(4), layers.Reshape((2, 2)), layers.LSTM(3), layers.Dense(1)),
         "taylor",
     ),
-    "diagonal": (
-        lambda: stack(layers.Dense(3, "tanh"), layers.Lambda(squares), layers.Dense(1)),
-        "taylor",
-    ),
 }
-
-
-def squares(x):
-    return tf.linalg.diag_part(tf.linalg.diag(x) @ tf.linalg.diag(tf.sin(x)))
 
 
 def make(network, conditions, method="auto", **compile_arguments):

@@ -9,15 +9,14 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from kpinn.checking.choices import choice
 from kpinn.checking.float64_copy import WRITES, Values
-from kpinn.checking.rule_errors import Step, channels_of, is_wrong, same_jets
+from kpinn.checking.rule_errors import Step, channels_of, choice, is_wrong, same_jets
 from kpinn.derivatives.algebra import algebra, derivative
 from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.jets import value_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.methods.taylor import Plan
-from kpinn.derivatives.operations.rules import RULES
+from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.tracing import bodies_of
 
 
@@ -133,7 +132,7 @@ class Tracer:
                 f"{where} holds back the derivative of values that depend on the coordinates: "
                 "leave it out, unless that is meant."
             )
-        if operation.type in RULES:
+        if facts_of(operation).rule:
             return f"The rule of {where} does not belong to the values of the operation."
         return f"TensorFlow's gradient of {where} does not belong to its values: register a rule."
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from kpinn.checking.choices import CHOICES, KINKED
 from kpinn.checking.diagnosis import Tracer
 from kpinn.checking.differences import moved
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, relative_step, stencil
+from kpinn.derivatives.operations import facts_of
 
 SMOOTH = "use a smooth activation, such as tanh, silu, gelu or softplus."
 
@@ -30,7 +30,7 @@ def near_kinks(check, name):
 def _crossed(check, reach):
     """Points at which operations choose otherwise within a distance by axis; the operations."""
     rows, found = np.zeros(len(check.points), bool), {}
-    if any(step.moves and step.operation.type in CHOICES for step in check.steps):
+    if any(step.moves and facts_of(step.operation).choice for step in check.steps):
         for axis, distance in reach.items():
             distance = np.reshape(distance, (-1, 1))
             low = moved(check.points, axis, -distance, check.directions)
@@ -65,7 +65,7 @@ def look_at_kinks(check):
 
 def _has_kinks(step):
     """Whether the step has kinks in the coordinates, and not only behind a stop."""
-    if not step.moves or step.operation.type not in KINKED:
+    if not step.moves or not facts_of(step.operation).has_kinks:
         return False
     users = step.operation.outputs[0].consumers()
     return not users or any(user.type != "StopGradient" for user in users)

@@ -11,11 +11,11 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from kpinn.checking.choices import choice
 from kpinn.checking.differences import difference_in_time
 from kpinn.derivatives.algebra import derivative
 from kpinn.derivatives.emission import emit
 from kpinn.derivatives.jets import Jet, dense, value_of
+from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 
 
@@ -37,6 +37,12 @@ class Step:
     def moves(self):
         """Whether it depends on the coordinates."""
         return any(isinstance(value, Jet) for value in self.inputs)
+
+
+def choice(operation, inputs):
+    """What an operation decides by the values that it gets, as an array; `None` if nothing."""
+    make = facts_of(operation).choice
+    return make and make(*(np.asarray(value_of(value)) for value in inputs))
 
 
 def channels_of(value):

@@ -12,8 +12,8 @@ from kpinn.derivatives.operations.rules import (
     constant,
     elementwise,
     linear,
-    register,
 )
+from kpinn.derivatives.operations.table import register
 from kpinn.derivatives.operations.tensorflow_gaps import register_missing_gradients
 
 register_missing_gradients()

@@ -1,5 +1,7 @@
 """What an evaluation knows beside the function and the points."""
 
+import contextlib
+import contextvars
 import dataclasses
 
 import tensorflow as tf
@@ -12,6 +14,26 @@ EPSILON = {
     tf.float16: 2.0**-10,
     tf.bfloat16: 2.0**-7,
 }
+
+_per_point = contextvars.ContextVar("per_point", default=False)
+
+
+@contextlib.contextmanager
+def channels_per_point():
+    """Within it, propagations carry channels with a row for each point.
+
+    A channel that is the same for all points is otherwise one row, whose gradient is a sum.
+    """
+    token = _per_point.set(True)
+    try:
+        yield
+    finally:
+        _per_point.reset(token)
+
+
+def wants_channels_per_point():
+    """Whether a propagation runs within `channels_per_point`."""
+    return _per_point.get()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,3 +94,8 @@ def emit(operation, inputs):
     if outputs is None or isinstance(outputs, tf.Operation):
         return []
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def has_functions(operation):
+    """Whether functions are among its attributes, such as the branches of `tf.cond`."""
+    return any(attribute.type in ("func", "list(func)") for attribute in operation.op_def.attr)

@@ -13,17 +13,14 @@ from kpinn.derivatives.algebra import Algebra
 from kpinn.derivatives.emission import emit
 from kpinn.derivatives.errors import LostError, RefusedError, UnsupportedError, describe
 from kpinn.derivatives.jets import Jet, value_of
-from kpinn.derivatives.operations import RULES
+from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import refusal
 from kpinn.derivatives.operations.without_rule import generic
 from kpinn.derivatives.tensorflow_private import function_graph
+from kpinn.derivatives.walker import depending, needed_operations, walk
 
 _NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one
-# Types of operations of which an output channel needs the same channel of the first input (of all
-# inputs but for a matrix product) and no other.
-_CHANNELWISE = ("AddV2", "BiasAdd", "Cast", "ConcatV2", "ExpandDims", "Identity", "MatMul", "Neg")
-_CHANNELWISE += ("Pack", "Reshape", "Split", "Squeeze", "StridedSlice", "Sub", "Transpose")
 
 
 def interpret(graph, inputs, algebra, report, needed=None, recompute=False):
@@ -93,20 +90,17 @@ class Run:
 
     def walk(self, graph, values, needed=None, outputs=None):
         """The outputs of a graph, or other tensors, from the values of its placeholders by name."""
-        passed, operations = _stopped_means(graph), needed_operations(graph, outputs)
-        channels = _needed_channels(graph, operations, needed)
-        for operation in operations:
-            if operation.outputs and operation.outputs[0].name in values:
-                continue
-            inputs = [values[tensor.name] for tensor in operation.inputs]
-            if operation.name in passed:
-                found = inputs
-            else:
-                wanted = channels[operation.outputs[0].name] if operation.outputs else None
-                found = self.outputs(operation, inputs, wanted)
-            for tensor, output in zip(operation.outputs, found, strict=True):
-                values[tensor.name] = output
-        return [values[tensor.name] for tensor in (graph.outputs if outputs is None else outputs)]
+        jets = {name for name, value in values.items() if isinstance(value, Jet)}
+        channels = _needed_channels(graph, outputs, needed, jets)
+
+        def interpretation(operation, inputs):
+            if _is_stopped_mean(operation):
+                return inputs
+            is_known = needed is not None and operation.outputs and operation.graph is graph
+            wanted = channels[operation.outputs[0].name] if is_known else None
+            return self.outputs(operation, inputs, wanted)
+
+        return walk(graph, values, interpretation, outputs)
 
     def outputs(self, operation, inputs, needed):
         """Outputs of one operation."""
@@ -123,8 +117,8 @@ class Run:
             return call.emit(*inputs)
         if any(value_of(value).shape.rank is None for value in inputs):
             raise UnsupportedError(f"{describe(operation)} takes a tensor of unknown rank")
-        if operation.type in RULES:
-            return RULES[operation.type](call, *inputs)
+        if rule := facts_of(operation).rule:
+            return rule(call, *inputs)
         self.report(f"{describe(operation)} has no rule")
         return generic(call, *inputs)
 
@@ -179,60 +173,37 @@ class Call:
         return self.run.walk(graph, dict(zip(names, inputs, strict=True)))
 
 
-def needed_operations(graph, outputs=None):
-    """The operations that tensors depend on, each after those that it depends on.
+def _needed_channels(graph, outputs, wanted, jets):
+    """For each tensor the channels that are used, `None` for all, from those of the outputs.
 
-    By default these are the outputs and the effects that must happen. Their order is that of the
-    graph, but for one that holds a loop that was differentiated: TensorFlow adds inputs to it.
+    `jets` is the set of the names of placeholders that stand for jets.
     """
-    starts = [tensor.op for tensor in (graph.outputs if outputs is None else outputs)]
-    starts += list(graph.control_outputs) if outputs is None else []
-    found, seen, waiting = [], set(), [(operation, False) for operation in reversed(starts)]
-    while waiting:
-        operation, is_ready = waiting.pop()
-        if is_ready:
-            found.append(operation)
-        elif operation.name not in seen:
-            seen.add(operation.name)
-            before = [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
-            waiting.append((operation, True))
-            waiting.extend((each, False) for each in reversed(before))
-    places = {operation.name: i for i, operation in enumerate(graph.get_operations())}
-    in_order = all(places[t.op.name] < places[o.name] for o in found for t in o.inputs)
-    found = sorted(found, key=lambda operation: places[operation.name]) if in_order else found
-    return [operation for operation in found if operation.type not in ("Placeholder", "NoOp")]
-
-
-def _needed_channels(graph, operations, wanted):
-    """For each tensor the channels that are used, `None` for all, from those of the outputs."""
+    if wanted is None:
+        return {}
+    operations = needed_operations(graph, outputs)
+    moving = depending(operations, jets)
     found = collections.defaultdict(frozenset)
     found |= {tensor.name: wanted for tensor in graph.outputs}
     for operation in reversed(operations):
         of_outputs = [found[tensor.name] for tensor in operation.outputs]
-        every = operation.type not in _CHANNELWISE or None in of_outputs
-        of_inputs = None if every else frozenset().union(*of_outputs)
-        for i, tensor in enumerate(operation.inputs):
-            mixed = of_inputs is None or (operation.type == "MatMul" and i == 1)
-            known = found[tensor.name]
-            found[tensor.name] = None if mixed or known is None else known | of_inputs
+        facts, names = facts_of(operation), [tensor.name for tensor in operation.inputs]
+        single = facts.is_bilinear and sum(name in moving for name in names) == 1
+        every = not (facts.is_linear or single) or None in of_outputs
+        for name in names:
+            known = found[name]
+            found[name] = None if every or known is None else known.union(*of_outputs)
     return found
 
 
-def _stopped_means(graph):
-    """Names of the `StopGradient` operations inside `tf.nn.moments`, which are passed through.
+def _is_stopped_mean(operation):
+    """Whether a `StopGradient` is that inside `tf.nn.moments`, which is passed through.
 
     `tf.nn.moments` computes `mean((x - stop_gradient(mean(x)))^2)`, which is neutral for a first
     derivative and wrong for all others.
     """
-    found = set()
-    for operation in graph.get_operations():
-        if operation.type == "SquaredDifference":
-            sources = [tensor.op for tensor in operation.inputs]
-            for stop, other in zip(sources, reversed(operation.inputs), strict=True):
-                if stop.type == "StopGradient" and _is_mean_of(stop.inputs[0].op, other):
-                    found.add(stop.name)
-    return found
-
-
-def _is_mean_of(operation, tensor):
-    return operation.type == "Mean" and operation.inputs[0].name == tensor.name
+    if operation.type != "StopGradient" or operation.inputs[0].op.type != "Mean":
+        return False
+    source, stopped = operation.inputs[0].op.inputs[0].name, operation.outputs[0]
+    users = [user for user in stopped.consumers() if user.type == "SquaredDifference"]
+    pairs = [{tensor.name for tensor in user.inputs} for user in users]
+    return {source, stopped.name} in pairs

@@ -12,11 +12,10 @@ from kpinn.derivatives.algebra import algebra, derivative
 from kpinn.derivatives.errors import LostError, UnsupportedError
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet
-from kpinn.derivatives.operations import RULES
+from kpinn.derivatives.operations import TABLE
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.tracing import bodies_of
-
-_SOURCES = ("Const", "NoOp", "Placeholder", "ReadVariableOp")
+from kpinn.derivatives.walker import CALLS
 
 
 def refuse_lost(graph, points):
@@ -43,4 +42,5 @@ def refuse_lost(graph, points):
 def _all_known(graph):
     """Whether all operations have rules, as those of most networks."""
     kinds = {node.op for nodes in bodies_of(graph) for node in nodes}
-    return kinds <= {*RULES, *CONTROL_FLOW, *_SOURCES}
+    with_rule = {kind for kind, facts in TABLE.items() if facts.rule}
+    return kinds <= {*with_rule, *CONTROL_FLOW, *CALLS}

@@ -5,14 +5,12 @@ move all at once. Where random numbers are drawn, differences compare one draw w
 """
 
 from kpinn.derivatives.errors import RefusedError
-from kpinn.derivatives.interpreter import needed_operations
 from kpinn.derivatives.jets import Jet
-from kpinn.derivatives.operations.control_flow import CALLS, CONTROL_FLOW
+from kpinn.derivatives.operations import facts_of
+from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import drawing, mixing
-from kpinn.derivatives.tensorflow_private import function_graph
+from kpinn.derivatives.walker import walk
 
-# Operations whose outputs do not change with their inputs a little.
-_STEPS = ("Ceil", "Floor", "OnesLike", "Rint", "Round", "Sign", "StopGradient", "ZerosLike")
 _MOVING = Jet(None, ())  # stands for what depends on the points
 
 
@@ -23,25 +21,16 @@ def refuse_mixed(graph, random):
         graph: that of the function `(n, d) -> (n, m)`, see `graph_of`; `None` for none.
         random: whether random numbers are refused.
     """
-    if graph is not None:
-        _walk(graph, {graph.inputs[0].name}, random)
 
-
-def _walk(graph, moving, random):
-    """Whether each output of a graph depends on the tensors named `moving`; loops are left out."""
-    for operation in needed_operations(graph):
+    def interpretation(operation, inputs):
         if random and (message := drawing(operation)):
             raise RefusedError(message)
-        inputs = [_MOVING if tensor.name in moving else None for tensor in operation.inputs]
-        if not any(inputs) or operation.type in _STEPS:
-            continue
-        found = [tensor.dtype.is_floating for tensor in operation.outputs]
-        if operation.type in CALLS:
-            inner = function_graph(graph, operation.get_attr("f").name)
-            pairs = zip(inner.inputs, inputs, strict=True)
-            found = _walk(inner, {tensor.name for tensor, moves in pairs if moves}, random)
-        elif operation.type not in CONTROL_FLOW and (message := mixing(operation, inputs)):
+        if not any(inputs) or facts_of(operation).is_constant:
+            return [None] * len(operation.outputs)
+        is_plain = operation.type not in CONTROL_FLOW  # loops and branches are left out
+        if is_plain and (message := mixing(operation, inputs)):
             raise RefusedError(message)
-        pairs = zip(operation.outputs, found, strict=True)
-        moving |= {tensor.name for tensor, moves in pairs if moves}
-    return [tensor.name in moving for tensor in graph.outputs]
+        return [_MOVING if tensor.dtype.is_floating else None for tensor in operation.outputs]
+
+    if graph is not None:
+        walk(graph, {graph.inputs[0].name: _MOVING}, interpretation)

@@ -36,3 +36,11 @@ def compiled_by_xla():
 
 
 VariableWatcher = record.VariableWatcher  # a scope that lists the trainable variables read in it
+
+
+def has_gradient(operation):
+    """Whether gradients go through an operation, as far as is known before they are computed."""
+    try:
+        return ops.get_gradient_function(operation) is not None
+    except LookupError:
+        return False

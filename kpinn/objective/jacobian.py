@@ -98,7 +98,7 @@ class Part(typing.NamedTuple):
     """One condition.
 
     Attributes:
-        columns: for each column of the residual a list with `Factors` for each parameter.
+        columns: for each column of the residual a list with `OuterProducts` for each parameter.
         residual: `(n, k)`, weighted.
     """
 

@@ -1,4 +1,4 @@
-"""The table of rules, complete when this is imported."""
+"""The table of operations, complete when this is imported."""
 
 from kpinn.derivatives.operations import (
     functions,
@@ -8,10 +8,11 @@ from kpinn.derivatives.operations import (
     products,
     selections,
 )
-from kpinn.derivatives.operations.rules import RULES
+from kpinn.derivatives.operations.table import TABLE, facts_of
 
 __all__ = [
-    "RULES",
+    "TABLE",
+    "facts_of",
     "functions",
     "gradient_operations",
     "linear_algebra",

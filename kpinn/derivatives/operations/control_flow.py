@@ -1,13 +1,9 @@
-"""Calls, branches and loops: the functions inside are propagated through in their place."""
+"""Branches and loops: the functions inside are propagated through in their place."""
 
 import tensorflow as tf
 
 from kpinn.derivatives.jets import Jet, dense, value_of
-
-
-def _call(call, *inputs):
-    """Without what TensorFlow appends to the outputs of a function that it has differentiated."""
-    return call.walk(call.function("f"), inputs)[: len(call.operation.outputs)]
+from kpinn.derivatives.walker import depending
 
 
 def _if(call, condition, *inputs):
@@ -99,15 +95,8 @@ def _invariants(call, body, carried, positions, start):
 
 def _reached(graph, sources):
     """Positions of the float outputs (or lists) of a graph that depend on inputs `sources`."""
-    names = {graph.inputs[i].name for i in sources}
-    for operation in graph.get_operations():
-        if any(tensor.name in names for tensor in operation.inputs):
-            names |= {t.name for t in operation.outputs if _carries(t.dtype)}
+    names = depending(graph.get_operations(), {graph.inputs[i].name for i in sources})
     return {i for i, tensor in enumerate(graph.outputs) if tensor.name in names}
-
-
-def _carries(dtype):
-    return dtype.is_floating or dtype == tf.variant
 
 
 def _flatten(algebra, values, positions):
@@ -136,9 +125,7 @@ def _unflatten(algebra, flat, positions, count):
     ]
 
 
-CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 CONTROL_FLOW = {
-    **dict.fromkeys(CALLS, _call),
     "If": _if,
     "StatelessIf": _if,
     "Case": _case,

@@ -4,14 +4,15 @@ import tensorflow as tf
 
 from kpinn.derivatives.jets import Jet, add, compose, compose_with_variables, full, multiply
 from kpinn.derivatives.jets import linear as each_channel
-from kpinn.derivatives.operations import taylor_series
-from kpinn.derivatives.operations.rules import composite, elementwise, register
+from kpinn.derivatives.operations import choices, taylor_series
+from kpinn.derivatives.operations.labels import every_axis
+from kpinn.derivatives.operations.rules import composite, elementwise
+from kpinn.derivatives.operations.table import BROADCASTING, Facts, register
 from kpinn.derivatives.operations.without_rule import generic
 
 # Functions of each element -----------------------------------------------------------------
 
 for _name, _tower in {
-    "Abs": taylor_series.absolute,
     "Acos": taylor_series.acos,
     "Acosh": taylor_series.acosh,
     "Asin": taylor_series.asin,
@@ -31,8 +32,6 @@ for _name, _tower in {
     "Log": taylor_series.log,
     "Log1p": taylor_series.log1p,
     "Reciprocal": taylor_series.reciprocal,
-    "Relu": taylor_series.relu,
-    "Relu6": taylor_series.relu6,
     "Rsqrt": taylor_series.rsqrt,
     "Selu": taylor_series.selu,
     "Sigmoid": taylor_series.sigmoid,
@@ -47,13 +46,21 @@ for _name, _tower in {
 }.items():
     register(_name)(elementwise(_tower))
 
+_KINK_AT_ZERO = {"has_kinks": True, "choice": choices.sign}
+register("Abs", **_KINK_AT_ZERO)(elementwise(taylor_series.absolute))
+register("Relu", **_KINK_AT_ZERO)(elementwise(taylor_series.relu))
+register("Relu6", has_kinks=True, choice=lambda x: choices.within(x, 0.0, 6.0))(
+    elementwise(taylor_series.relu6)
+)
+register("Erfinv", along=())(Facts())  # has no rule
 
-@register("LeakyRelu")
+
+@register("LeakyRelu", along=(), **_KINK_AT_ZERO)
 def _leaky_relu(call, x):
     return [compose(x, taylor_series.leaky_relu(call.attribute("alpha")))]
 
 
-@register("Polygamma")
+@register("Polygamma", along=())
 def _polygamma(call, order, x):
     if isinstance(order, Jet):  # TensorFlow has no derivative with respect to it, and says so
         return generic(call, order, x)
@@ -82,7 +89,7 @@ def _exponentials(x):
     return shift, powers, each_channel(lambda c: tf.reduce_sum(c, axis=-1, keepdims=True), powers)
 
 
-@register("Softmax")
+@register("Softmax", along=-1)
 def _softmax(call, x):
     _, powers, total = _exponentials(x)
     return [
@@ -90,14 +97,14 @@ def _softmax(call, x):
     ]
 
 
-@register("LogSoftmax")
+@register("LogSoftmax", along=-1)
 def _log_softmax(call, x):
     shift, _, total = _exponentials(x)
     logarithm = add(add(x, shift, tf.subtract), compose(total, taylor_series.log), tf.subtract)
     return [logarithm.with_value(call.emit(x.value)[0])]
 
 
-@register("Atan2")
+@register("Atan2", **BROADCASTING)
 def _angle(call, y, x):
     """The arc tangent of the smaller side over the larger one; the rest is constant."""
     (angle,) = call.run.through(_angle_but_for_a_constant, [y, x])
@@ -119,10 +126,10 @@ def _where_both_are_zero(function):
     return product
 
 
-register("Xdivy")(composite(_where_both_are_zero(tf.math.reciprocal)))
-register("Xlogy")(composite(_where_both_are_zero(tf.math.log)))
-register("Xlog1py")(composite(_where_both_are_zero(tf.math.log1p)))
-register("L2Loss")(composite(lambda x: tf.reduce_sum(x * x) / 2.0))
+register("Xdivy", **BROADCASTING)(composite(_where_both_are_zero(tf.math.reciprocal)))
+register("Xlogy", **BROADCASTING)(composite(_where_both_are_zero(tf.math.log)))
+register("Xlog1py", **BROADCASTING)(composite(_where_both_are_zero(tf.math.log1p)))
+register("L2Loss", along=every_axis)(composite(lambda x: tf.reduce_sum(x * x) / 2.0))
 
 
 def _cross_entropy(logits, labels):
@@ -131,4 +138,4 @@ def _cross_entropy(logits, labels):
     return loss, tf.nn.softmax(logits) - labels
 
 
-register("SoftmaxCrossEntropyWithLogits")(composite(_cross_entropy))
+register("SoftmaxCrossEntropyWithLogits", along=-1)(composite(_cross_entropy))

@@ -23,8 +23,10 @@ from kpinn.derivatives.jets import (
 )
 from kpinn.derivatives.jets import linear as each_channel
 from kpinn.derivatives.operations import taylor_series
-from kpinn.derivatives.operations.rules import register
+from kpinn.derivatives.operations.table import Facts, register
 
+MATRICES = (-2, -1)
+register("Qr", "SelfAdjointEigV2", "Svd", along=MATRICES)(Facts())  # have no rule
 _EXPLICIT = 3  # largest size of matrices whose determinant is written out
 
 
@@ -54,7 +56,7 @@ def _solution(value, a, b, solve):
     return Jet(algebra, tuple(found))
 
 
-@register("MatrixSolve")
+@register("MatrixSolve", along=MATRICES)
 def _solve(call, a, b):
     a, b = full(a), full(b)
     (value,) = call.emit_values(a, b)
@@ -62,7 +64,7 @@ def _solve(call, a, b):
     return [_solution(value, matrices, b, lambda rest: call.emit(value_of(a), rest)[0])]
 
 
-@register("MatrixTriangularSolve")
+@register("MatrixTriangularSolve", along=MATRICES)
 def _triangular_solve(call, a, b):
     a, b = full(a), full(b)
     (value,) = call.emit_values(a, b)
@@ -74,7 +76,7 @@ def _triangular_solve(call, a, b):
     return [_solution(value, matrices, b, lambda rest: call.emit(value_of(a), rest)[0])]
 
 
-@register("MatrixInverse")
+@register("MatrixInverse", along=MATRICES)
 def _inverse(call, a):
     a = full(a)
     (value,) = call.emit_values(a)
@@ -82,7 +84,7 @@ def _inverse(call, a):
     return [_solution(value, matrices, None, lambda rest: value @ rest)]
 
 
-@register("Cholesky")
+@register("Cholesky", along=MATRICES)
 def _cholesky(call, a):
     """The `l` of `l l^T = a`; of a symmetric `z = l0 y^T + y l0^T` the part `y` is `l0 half(z)`."""
     a = full(a)
@@ -115,7 +117,7 @@ def _half(lower, a):
     return tf.linalg.set_diag(triangle, tf.linalg.diag_part(both) / 2)
 
 
-@register("MatrixDeterminant")
+@register("MatrixDeterminant", along=MATRICES)
 def _determinant(call, a):
     (value,), size = call.emit_values(a), a.shape[-1]
     if size is not None and size <= _EXPLICIT:  # which may be singular
@@ -126,7 +128,7 @@ def _determinant(call, a):
     return [found.with_value(value)]
 
 
-@register("LogMatrixDeterminant")
+@register("LogMatrixDeterminant", along=MATRICES)
 def _log_of_determinant(call, a):
     sign, value = call.emit_values(a)
     return [sign, _log_determinant(full(a), value)]

@@ -1,22 +1,48 @@
 """Rules of operations that are linear, or have no derivatives."""
 
+import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.errors import RefusedError, UnsupportedError, describe
-from kpinn.derivatives.jets import full, value_of
+from kpinn.derivatives.jets import Jet, full, value_of
 from kpinn.derivatives.jets import linear as each_channel
-from kpinn.derivatives.operations.rules import constant, linear, register, static_input
+from kpinn.derivatives.operations import choices
+from kpinn.derivatives.operations.labels import (
+    by_sample,
+    given_by,
+    moved,
+    of_first_input,
+    one_by_one,
+    probed,
+    unaffected,
+)
+from kpinn.derivatives.operations.rules import constant, linear, static_input
+from kpinn.derivatives.operations.table import BROADCASTING, Facts, register
 
 # Without derivatives -----------------------------------------------------------------------
 
+register("Greater", "GreaterEqual", "Less", "LessEqual", along=(), choice=choices.larger)(
+    constant()
+)
 register(
-    *("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "BroadcastGradientArgs"),
-    *("Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "ApproximateEqual"),
-    *("IsNan", "IsInf", "IsFinite", "LogicalAnd", "LogicalOr", "LogicalNot", "Where"),
-    *("Floor", "Ceil", "Rint", "Round", "Sign", "FloorDiv", "TruncateDiv"),
-    *("ArgMax", "ArgMin", "LowerBound", "UpperBound", "InTopKV2", "StopGradient"),
-    *("Assert", "PrintV2", "Print", "StringFormat", "AsString"),
+    *("Equal", "NotEqual", "ApproximateEqual", "LogicalAnd", "LogicalOr", "LogicalNot"),
+    *("IsNan", "IsInf", "IsFinite", "StopGradient", "FloorDiv", "TruncateDiv", "AsString"),
+    along=(),
 )(constant())
+register("Floor", along=(), choice=np.floor)(constant())
+register("Ceil", along=(), choice=np.ceil)(constant())
+register("Rint", "Round", along=(), choice=np.round)(constant())
+register("Sign", along=(), choice=choices.sign)(constant())
+register("ArgMax", along=given_by(1), choice=choices.largest)(constant())
+register("ArgMin", along=given_by(1), choice=choices.smallest)(constant())
+register("All", "Any", along=given_by(1))(constant())
+register("LowerBound", "UpperBound", along=-1)(constant())
+register("InTopKV2", along=by_sample(0, 1))(constant())
+register("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", labels=unaffected)(constant())
+register("BroadcastGradientArgs", labels=unaffected)(constant())
+register("Where", labels="returns as many rows as it finds")(constant())
+register("Const", "Placeholder", "ReadVariableOp", labels=unaffected)(constant())
+register("Assert", "NoOp", "PrintV2", "StringFormat", labels=unaffected)(constant())
 
 # Linear ------------------------------------------------------------------------------------
 
@@ -52,55 +78,85 @@ def _expands_behind(call, axes):
     return axis is not None and int(axis.reshape(-1)[0]) > max(axes)
 
 
-register("Identity", "Neg", "Snapshot", "PlaceholderWithDefault")(linear(keeps=_always))
-register("Sum", "Mean")(linear(keeps=_other_axes(1)))
-register("StridedSlice")(linear(keeps=_whole_first_axes))
-register("ExpandDims")(linear(keeps=_expands_behind))
-register("ConcatV2")(linear(slice(0, -1), _other_axes(-1)))
-register("AddN", "Pack", "ParallelConcat")(linear(slice(None)))
-register("Split")(linear(slice(1, 2), _other_axes(0, 1)))
+register("Identity", **BROADCASTING, is_reshaping=True)(linear(keeps=_always))
+register("Neg", "Snapshot", **BROADCASTING)(linear(keeps=_always))
+register("PlaceholderWithDefault", along=())(linear(keeps=_always))
+register("DeepCopy", "CopyHost", along=())(linear())
+register("Sum", "Mean", along=given_by(1))(linear(keeps=_other_axes(1)))
+register("Cumsum", along=given_by(1))(linear())
+register("AddN", along=())(linear(slice(None)))
+_SEGMENTS = "returns as many rows as its numbers of segments ask for"
+register("SegmentSum", "SegmentMean", along=0, labels=_SEGMENTS)(linear())
+register("UnsortedSegmentSum", along=0, labels=probed)(linear())
 register(
-    *("Reshape", "Squeeze", "Tile", "BroadcastTo", "Slice", "Unpack", "SplitV", "Reverse"),
-    *("ReverseV2", "ReverseSequence", "Roll", "Cumsum", "Pad", "MirrorPad", "GatherV2", "GatherNd"),
-    *("Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "MatrixBandPart", "Diag"),
-    *("DiagPart", "DepthToSpace", "SpaceToDepth", "SpaceToBatchND", "BatchToSpaceND", "SegmentSum"),
-    *("SegmentMean", "UnsortedSegmentSum", "AvgPool", "AvgPool3D", "ResizeBilinear"),
-    *("ResizeNearestNeighbor", "ResizeBicubic", "ExtractImagePatches", "ScaleAndTranslate"),
-    *("EnsureShape", "DeepCopy", "CopyHost"),
+    *("SegmentMax", "SegmentMin", "SegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"),
+    *("UnsortedSegmentProd",),
+    along=0,
+)(Facts())
+# What copies entries to other places.
+register("StridedSlice", labels=moved)(linear(keeps=_whole_first_axes))
+register("ExpandDims", labels=moved, is_reshaping=True)(linear(keeps=_expands_behind))
+register("ConcatV2", labels=moved)(linear(slice(0, -1), _other_axes(-1)))
+register("Split", labels=moved)(linear(slice(1, 2), _other_axes(0, 1)))
+register("Pack", "ParallelConcat", labels=moved)(linear(slice(None)))
+register("Reshape", "Squeeze", labels=moved, is_reshaping=True)(linear())
+register("BroadcastTo", labels=moved, meets="copies")(linear())
+register(
+    *("Tile", "Slice", "Unpack", "SplitV", "Reverse", "ReverseSequence", "Pad", "MirrorPad"),
+    *("GatherV2", "GatherNd", "Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "Diag"),
+    *("MatrixBandPart", "DiagPart", "DepthToSpace", "SpaceToDepth", "SpaceToBatchND"),
+    *("BatchToSpaceND", "EnsureShape"),
+    labels=moved,
 )(linear())
+register("ReverseV2", along=given_by(1), labels=moved)(linear())
+register("Roll", along=given_by(2), labels=moved)(linear())
+register("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3", labels=moved)(linear(slice(0, 2)))
+register("TensorScatterUpdate", labels=moved)(linear(slice(0, 3, 2)))
+register("TensorScatterAdd", "TensorScatterSub")(linear(slice(0, 3, 2)))
 register("ScatterNd")(linear(slice(1, 2)))
+# Images.
+register(
+    *("AvgPool", "AvgPool3D", "ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic"),
+    *("ExtractImagePatches", "ScaleAndTranslate"),
+    along=by_sample(0),
+)(linear())
 # Lists of tensors, as loops carry them: each channel has a list of its own.
-register("TensorListFromTensor", "TensorListGather", "TensorListGetItem", "TensorListPopBack")(
-    linear()
+_LISTS = "works on lists of tensors, whose entries have no labels"
+register("TensorListFromTensor", "TensorListGather", "TensorListGetItem", labels=_LISTS)(linear())
+register("TensorListPopBack", "TensorListResize", "TensorListStack", labels=_LISTS)(linear())
+register("TensorListPushBack", "TensorListScatterIntoExistingList", labels=_LISTS)(
+    linear(slice(0, 2))
 )
-register("TensorListResize", "TensorListStack")(linear())
-register("TensorListPushBack", "TensorListScatterIntoExistingList")(linear(slice(0, 2)))
-register("TensorListSetItem")(linear(slice(0, 3, 2)))
-register("TensorListElementShape", "TensorListLength")(constant())
-register("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")(linear(slice(0, 2)))
-register("TensorScatterAdd", "TensorScatterSub", "TensorScatterUpdate")(linear(slice(0, 3, 2)))
+register("TensorListSetItem", labels=_LISTS)(linear(slice(0, 3, 2)))
+register("TensorListElementShape", "TensorListLength", labels=unaffected)(constant())
 
 
-@register("Cast")
+@register("Cast", **BROADCASTING, is_linear=True, is_reshaping=True)
 def _cast(call, x):
     dtype = call.operation.outputs[0].dtype
     if dtype.is_complex:
         raise UnsupportedError(f"{describe(call.operation)} returns {dtype.name}")
-    return call.emit_values(x) if dtype.is_bool else linear(keeps=_always)(call, x)
+    return call.emit_values(x) if dtype.is_bool else linear(keeps=_always).rule(call, x)
 
 
-@register("IdentityN")
+@register("IdentityN", labels=one_by_one, is_reshaping=True)
 def _identity_n(call, *inputs):
     """Also the end of a custom gradient: the function itself is differentiated."""
     return list(inputs)
 
 
-@register("CheckNumerics")
+@register("CheckNumerics", is_linear=True, **BROADCASTING)
 def _check_numerics(call, x):
     return [x.with_value(call.emit(x.value)[0])]
 
 
-@register("PreventGradient")
+@register("Print", labels=of_first_input)
+def _print(call, x, *data):
+    (value,) = call.emit_values(x, *data)
+    return [x.with_value(value) if isinstance(x, Jet) else value]
+
+
+@register("PreventGradient", **BROADCASTING)
 def _prevent_gradient(call, x):
     message = call.attribute("message")
     raise RefusedError(message.decode() if isinstance(message, bytes) else message)
@@ -118,5 +174,6 @@ def _padded(position):
     return rule
 
 
-register("PadV2", "MatrixDiagPartV2", "MatrixDiagPartV3")(_padded(2))
-register("MatrixDiagV2", "MatrixDiagV3")(_padded(4))
+_FILLED = {"labels": moved, "is_linear": True}
+register("PadV2", "MatrixDiagPartV2", "MatrixDiagPartV3", **_FILLED)(_padded(2))
+register("MatrixDiagV2", "MatrixDiagV3", **_FILLED)(_padded(4))

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.context import wants_channels_per_point
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.jets import (
     Jet,
@@ -15,31 +16,50 @@ from kpinn.derivatives.jets import (
     value_of,
 )
 from kpinn.derivatives.jets import linear as each_channel
-from kpinn.derivatives.operations import taylor_series
-from kpinn.derivatives.operations.rules import bilinear, linear, register, static_input
+from kpinn.derivatives.operations import choices, taylor_series
+from kpinn.derivatives.operations.labels import (
+    by_sample,
+    einsum,
+    every_axis,
+    matrix_product,
+    of_einsum,
+    of_matrix_product,
+)
+from kpinn.derivatives.operations.rules import bilinear, linear, static_input
 from kpinn.derivatives.operations.selections import choose
-from kpinn.derivatives.per_point.gradients import wants_channels_per_point
+from kpinn.derivatives.operations.table import BROADCASTING, Facts, register
 from kpinn.derivatives.tensorflow_private import compiled_by_xla
 
 
-@register("Mul")
+@register("Mul", is_bilinear=True, **BROADCASTING)
 def _multiply(call, a, b):
     return [multiply(*aligned((a, b)))]
 
 
-register("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul")(bilinear())
-register("Conv2D", "Conv3D", "DepthwiseConv2dNative")(bilinear())
-register("Conv2DBackpropInput", "Conv3DBackpropInputV2")(bilinear(1, 2))
-register("DepthwiseConv2dNativeBackpropInput")(bilinear(1, 2))
-register("Cross", "MulNoNan")(bilinear())
+_MATRICES = {"along": of_matrix_product, "labels": matrix_product}
+register("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", meets="batches", **_MATRICES)(bilinear())
+register("SparseMatMul", **_MATRICES)(bilinear())
+_CONVOLUTION = {"along": by_sample(0), "meets": "samples"}
+_BACKWARDS = {"along": by_sample(2), "meets": "samples"}
+register("Conv2D", "Conv3D", "DepthwiseConv2dNative", **_CONVOLUTION)(bilinear())
+register("Conv2DBackpropInput", "Conv3DBackpropInputV2", **_BACKWARDS)(bilinear(1, 2))
+register("DepthwiseConv2dNativeBackpropInput", **_BACKWARDS)(bilinear(1, 2))
+register("Cross", along=-1)(bilinear())
+register("MulNoNan", **BROADCASTING)(bilinear())
 register("SparseTensorDenseMatMul")(bilinear(1, 3))
+# Gradients of what the points share: sums over the points.
+register(
+    *("Conv2DBackpropFilter", "Conv3DBackpropFilterV2", "DepthwiseConv2dNativeBackpropFilter"),
+    *("BiasAddGrad",),
+    along=every_axis,
+)(Facts())
 
 
-@register("MatMul")
+@register("MatMul", is_bilinear=True, meets="matrices", **_MATRICES)
 def _matrix_product(call, a, b):
     """One channel after the other; the rows of a channel that is the same for all points stay."""
     if isinstance(b, Jet) or call.attribute("transpose_a"):
-        return bilinear()(call, a, b)
+        return bilinear().rule(call, a, b)
     if any(c is not None and 1 in shared_axes(c, a.value) for c in a.channels):
         a = full(a)
     if compiled_by_xla() and not call.attribute("transpose_b") and not wants_channels_per_point():
@@ -82,14 +102,14 @@ def _product_for_xla(a, b, recompute):
     return Jet(a.algebra, tuple(product(k, channel) for k, channel in enumerate(a.channels)))
 
 
-@register("Einsum")
+@register("Einsum", along=of_einsum, labels=einsum, is_bilinear=True, meets="einsum")
 def _einsum(call, *inputs):
     if len(inputs) > 2:
         raise UnsupportedError(f"{describe(call.operation)} has {len(inputs)} factors")
-    return (linear() if len(inputs) == 1 else bilinear())(call, *inputs)
+    return (linear() if len(inputs) == 1 else bilinear()).rule(call, *inputs)
 
 
-@register("RealDiv", "Div")
+@register("RealDiv", "Div", **BROADCASTING)
 def _divide(call, a, b):
     if not isinstance(b, Jet):
         a, b = aligned((a, b))
@@ -98,7 +118,7 @@ def _divide(call, a, b):
     return [quotient.with_value(call.emit_values(a, b)[0])]
 
 
-@register("DivNoNan")
+@register("DivNoNan", **BROADCASTING)
 def _divide_or_zero(call, a, b):
     zero, one = tf.equal(value_of(b), 0), tf.ones_like(value_of(b))
     safe = choose(zero, one, b) if isinstance(b, Jet) else tf.where(zero, one, b)
@@ -110,7 +130,7 @@ def _reciprocal(b):
     return compose(b, taylor_series.reciprocal) if isinstance(b, Jet) else tf.math.reciprocal(b)
 
 
-@register("FloorMod", "TruncateMod", "Mod")
+@register("FloorMod", "TruncateMod", "Mod", choice=choices.quotient, **BROADCASTING)
 def _modulo(call, a, b):
     """`a - q b` with `q = a / b` rounded, which has no derivative."""
     (value,), divisor = call.emit_values(a, b), value_of(b)
@@ -119,12 +139,12 @@ def _modulo(call, a, b):
     return [add(a, whole, tf.subtract).with_value(value)]
 
 
-@register("SquaredDifference")
+@register("SquaredDifference", **BROADCASTING)
 def _squared_difference(call, a, b):
     return [compose(add(a, b, tf.subtract), taylor_series.square)]
 
 
-@register("Pow")
+@register("Pow", **BROADCASTING)
 def _power(call, a, b):
     exponent = static_input(call, 1)  # not the value of `b`, which may be that of a variable
     if exponent is not None and exponent.size == 1:

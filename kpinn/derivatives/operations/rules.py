@@ -1,9 +1,11 @@
-"""One table: the type of an operation and how jets go through it.
+"""How jets go through operations, and which operations they must not go through.
 
 A rule is a function `(call, *inputs) -> outputs`, of jets and tensors; at least one input is a jet.
-Most rules are made by a definer: `constant`, `linear`, `bilinear`, `elementwise`, `composite`.
+Most rules are made by a definer, which knows more of an operation than its rule and returns its
+`Facts`: `constant`, `linear`, `bilinear`, `elementwise`, `composite`.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.errors import UnsupportedError, describe
@@ -17,36 +19,11 @@ from kpinn.derivatives.jets import (
     value_of,
     zeros_like,
 )
-
-RULES = {}
-
-
-def register(*types):
-    """Adds a rule for types of operations; see the page on rules.
-
-    Args:
-        *types: names such as `"Erfinv"`, as `tf.Operation.type` gives them.
-
-    Returns:
-        A function that takes the rule, so that it can be used as a decorator.
-
-    Raises:
-        TypeError: for a type that is not a name, or a rule that is not callable.
-
-    Example:
-
-        kpinn.derivatives.register("Erfinv")(kpinn.derivatives.elementwise(erfinv_tower))
-    """
-    if not types or not all(isinstance(name, str) for name in types):
-        raise TypeError(f"register takes names of operations, such as 'Erfinv', not {types}.")
-
-    def add(rule):
-        if not callable(rule):
-            raise TypeError(f"a rule is a function (call, *inputs), not {rule!r}.")
-        RULES.update(dict.fromkeys(types, rule))
-        return rule
-
-    return add
+from kpinn.derivatives.operations.labels import axes_of, probed
+from kpinn.derivatives.operations.labels import elementwise as each_element
+from kpinn.derivatives.operations.table import BROADCASTING, Facts, facts_of, follow
+from kpinn.derivatives.tracing import traced
+from kpinn.derivatives.walker import walk
 
 
 def static_input(call, position):
@@ -68,7 +45,7 @@ def constant():
     def rule(call, *inputs):
         return call.emit_values(*inputs)
 
-    return rule
+    return Facts(rule, is_constant=True)
 
 
 def linear(positions=slice(0, 1), keeps=None):
@@ -94,7 +71,7 @@ def linear(positions=slice(0, 1), keeps=None):
         parts = [[c if c is None else c[i] for c in channels] for i in range(count)]
         return [Jet(call.algebra, tuple(part)) for part in parts]
 
-    return rule
+    return Facts(rule, labels=probed, is_linear=True)
 
 
 def _refuse_others(call, inputs, moving):
@@ -154,7 +131,7 @@ def bilinear(first=0, second=1):
 
         return [multiply(inputs[first], inputs[second], product)]
 
-    return rule
+    return Facts(rule, labels=probed, is_bilinear=True)
 
 
 def elementwise(tower):
@@ -173,7 +150,7 @@ def elementwise(tower):
     def rule(call, x):
         return [compose(x, tower, call.needed)]
 
-    return rule
+    return Facts(rule, labels=each_element, **BROADCASTING)
 
 
 def composite(function):
@@ -191,7 +168,16 @@ def composite(function):
     def rule(call, *inputs):
         return call.run.through(function, inputs)
 
-    return rule
+    def labels(operation, given):
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in operation.inputs]
+        graph = traced(function, *specs).graph
+        values = {graph.inputs[i].name: each for i, each in given.items()}
+        found = walk(graph, values, follow)
+        ranks = [tensor.shape.rank for tensor in operation.outputs]
+        pairs = zip(found, ranks, strict=True)
+        return [np.zeros([1] * r, int) if each is None else each for each, r in pairs]
+
+    return Facts(rule, labels=labels)
 
 
 # What must not be differentiated -----------------------------------------------------------
@@ -201,16 +187,6 @@ _RANDOM += ("TruncatedNormal", "ParameterizedTruncated", "Multinomial", "Statele
 _NOT_RANDOM = ("RandomShuffleQueue", "StatelessRandomGet")
 _WRITES = ("Assign", "ResourceApply", "ResourceScatter", "Scatter")
 _PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
-_SUMS_OF_POINTS = ("Segment", "UnsortedSegment", "L2Loss", "BiasAddGrad")
-_REDUCTIONS = ("All", "Any", "Max", "Mean", "Min", "Prod", "Sum", "EuclideanNorm")
-_REDUCTIONS += ("Cumsum", "Cumprod", "CumulativeLogsumexp", "ReverseV2", "Roll")
-# Operations on the last axis, or the last two.
-_OF_LAST_AXES = dict.fromkeys(("Softmax", "LogSoftmax", "TopKV2"), 1)
-_OF_LAST_AXES |= dict.fromkeys(
-    ("Cholesky", "LogMatrixDeterminant", "MatrixDeterminant", "MatrixInverse", "MatrixSolve")
-    + ("MatrixTriangularSolve", "Qr", "SelfAdjointEigV2", "Svd"),
-    2,
-)
 
 
 def refusal(operation, inputs):
@@ -291,36 +267,14 @@ def _makes_integers(operation):
 
 def _mixes_points(operation, inputs):
     """Whether it takes points together: the first axis of a jet, of unknown size when traced."""
-    kind = operation.type
-    if kind in ("MatMul", "Einsum"):
-        summed = _summed_by_einsum if kind == "Einsum" else _summed_by_matmul
-        pairs = zip(operation.inputs, inputs, summed(operation), strict=True)
-        return any(_has_points(t, value) and 0 in axes for t, value, axes in pairs)
-    if not _has_points(operation.inputs[0], inputs[0]):
+    along = facts_of(operation).along
+    moving = [_has_points(*pair) for pair in zip(operation.inputs, inputs, strict=True)]
+    if along is None or along == () or not any(moving):
         return False
-    if kind.startswith("FusedBatchNorm"):
-        return operation.get_attr("is_training")
-    if kind.startswith(_SUMS_OF_POINTS) or "BackpropFilter" in kind:
-        return True
-    rank = operation.inputs[0].shape.rank
-    if kind in _OF_LAST_AXES:
-        return rank <= _OF_LAST_AXES[kind]
-    position = 2 if kind == "Roll" else 1
-    axes = tf.get_static_value(operation.inputs[position]) if kind in _REDUCTIONS else None
-    return axes is not None and 0 in {int(axis) % rank for axis in axes.reshape(-1)}
+    axes = axes_of(along, operation)
+    return any(moves and found and 0 in found for moves, found in zip(moving, axes, strict=True))
 
 
 def _has_points(tensor, value):
     """Whether a tensor of the traced graph is a jet whose first axis may be that of the points."""
     return isinstance(value, Jet) and bool(tensor.shape.rank) and tensor.shape[0] is None
-
-
-def _summed_by_matmul(operation):
-    """For each factor the axes that are summed over."""
-    return {1 - operation.get_attr("transpose_a")}, {int(operation.get_attr("transpose_b"))}
-
-
-def _summed_by_einsum(operation):
-    """The same, of the first axes only."""
-    factors, _, result = operation.get_attr("equation").decode().partition("->")
-    return [set() if factor[:1] in result + "." else {0} for factor in factors.split(",")]

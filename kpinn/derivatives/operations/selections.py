@@ -18,21 +18,23 @@ from kpinn.derivatives.jets import (
     value_of,
 )
 from kpinn.derivatives.jets import linear as each_channel
-from kpinn.derivatives.operations import taylor_series
-from kpinn.derivatives.operations.rules import register, static_input
+from kpinn.derivatives.operations import choices, taylor_series
+from kpinn.derivatives.operations.labels import by_sample, combine, given_by, of_first_input
+from kpinn.derivatives.operations.rules import static_input
+from kpinn.derivatives.operations.table import BROADCASTING, register
 
 
-@register("AddV2", "Add")
+@register("AddV2", "Add", is_linear=True, **BROADCASTING)
 def _add(call, a, b):
     return [add(a, b)]
 
 
-@register("Sub")
+@register("Sub", is_linear=True, **BROADCASTING)
 def _subtract(call, a, b):
     return [add(a, b, tf.subtract)]
 
 
-@register("BiasAdd", "BiasAddV1")
+@register("BiasAdd", "BiasAddV1", labels=of_first_input, is_linear=True, meets="bias")
 def _bias_add(call, x, bias):
     if isinstance(bias, Jet):
         raise UnsupportedError(f"the bias of {describe(call.operation)} is not one of weights")
@@ -54,23 +56,36 @@ def choose(condition, a, b):
     return Jet(algebra, tuple(channels))
 
 
-@register("SelectV2")
+@register("SelectV2", is_linear=True, **BROADCASTING)
 def _select(call, condition, a, b):
     return [choose(condition, a, b)]
 
 
-@register("Select")
+def _labels_of_rows(operation, labels):
+    """The condition may have one entry for each row."""
+    rank = operation.outputs[0].shape.rank
+    return [
+        combine(
+            [each.reshape([*each.shape, *[1] * (rank - each.ndim)]) for each in labels.values()]
+        )
+    ]
+
+
+@register("Select", labels=_labels_of_rows, is_linear=True)
 def _select_rows(call, condition, a, b):
     missing = value_of(a).shape.rank - condition.shape.rank
     return [choose(tf.reshape(condition, [-1] + [1] * missing) if missing else condition, a, b)]
 
 
-@register("Maximum")
+_LARGER = {"has_kinks": True, "choice": choices.larger, **BROADCASTING}
+
+
+@register("Maximum", **_LARGER)
 def _maximum(call, a, b):
     return [_extreme(a, b, tf.greater)]
 
 
-@register("Minimum")
+@register("Minimum", **_LARGER)
 def _minimum(call, a, b):
     return [_extreme(a, b, tf.less)]
 
@@ -82,12 +97,13 @@ def _extreme(a, b, beats):
     return choose(first, a, choose(second, b, mean))
 
 
-@register("ClipByValue")
+@register("ClipByValue", along=(), has_kinks=True, choice=choices.within)
 def _clip(call, x, low, high):
     return [_extreme(_extreme(x, high, tf.less), low, tf.greater)]
 
 
-@register("Max", "Min")
+@register("Max", along=given_by(1), is_linear=True, has_kinks=True, choice=choices.largest)
+@register("Min", along=given_by(1), is_linear=True, has_kinks=True, choice=choices.smallest)
 def _extremum(call, x, axes):
     """The mean over the elements that are largest, as TensorFlow's gradient has it."""
     x, (value,) = full(x), call.emit_values(x, axes)
@@ -99,7 +115,7 @@ def _extremum(call, x, axes):
     return [picked.with_value(value)]
 
 
-@register("EuclideanNorm")
+@register("EuclideanNorm", along=given_by(1))
 def _norm(call, x, axes):
     how = {"axis": axes, "keepdims": call.attribute("keep_dims")}
     squares = compose(full(x), taylor_series.square)
@@ -107,7 +123,7 @@ def _norm(call, x, axes):
     return [compose(total, taylor_series.sqrt).with_value(call.emit_values(x, axes)[0])]
 
 
-@register("Prod")
+@register("Prod", along=given_by(1))
 def _product(call, x, axes):
     """One factor after the other, along axes of known sizes."""
     found = static_input(call, 1)
@@ -127,12 +143,12 @@ def _taken(x, i, axis):
     return each_channel(lambda channel: tf.gather(channel, i, axis=axis), x)
 
 
-@register("Cumprod")
+@register("Cumprod", along=given_by(1))
 def _cumulative_product(call, x, axis):
     return [_accumulated(call, x, axis, multiply)]
 
 
-@register("CumulativeLogsumexp")
+@register("CumulativeLogsumexp", along=given_by(1))
 def _cumulative_logsumexp(call, x, axis):
     """`log(exp(a) + exp(b)) = a + softplus(b - a)`."""
 
@@ -170,7 +186,7 @@ def _stacked(jets, axis):
     return Jet(jets[0].algebra, tuple(channels))
 
 
-@register("TopKV2")
+@register("TopKV2", along=-1, is_linear=True, has_kinks=True)
 def _top(call, x, count):
     x, (value, indices) = full(x), call.emit_values(x, count)
     batch = x.value.shape.rank - 1
@@ -178,7 +194,7 @@ def _top(call, x, count):
     return [picked.with_value(value), indices]
 
 
-@register("MaxPool", "MaxPool3D")
+@register("MaxPool", "MaxPool3D", along=by_sample(0), is_linear=True, has_kinks=True)
 def _max_pool(call, x):
     """The first of the largest elements of a window, found among strided slices of all windows.
 

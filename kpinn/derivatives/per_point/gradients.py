@@ -10,41 +10,24 @@ the Jacobian is a backward pass of its own.
 """
 
 import contextlib
-import contextvars
 
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.context import channels_per_point as channels_per_point
 from kpinn.derivatives.errors import describe
-from kpinn.derivatives.per_point.labels import MixedError, carry, labels_of_points
+from kpinn.derivatives.operations import facts_of
+from kpinn.derivatives.operations.labels import MixedError, labels_of_points
+from kpinn.derivatives.operations.table import carry
 from kpinn.derivatives.per_point.products import (
-    Factors,
+    OuterProducts,
     Sum,
     Use,
     can_be_issued_again,
     pass_on,
 )
-from kpinn.derivatives.tensorflow_private import captured
-
-_per_point = contextvars.ContextVar("per_point", default=False)
-
-
-@contextlib.contextmanager
-def channels_per_point():
-    """Within it, propagations carry channels with a row for each point.
-
-    A channel that is the same for all points is otherwise one row, whose gradient is a sum.
-    """
-    token = _per_point.set(True)
-    try:
-        yield
-    finally:
-        _per_point.reset(token)
-
-
-def wants_channels_per_point():
-    """Whether a propagation runs within `channels_per_point`."""
-    return _per_point.get()
+from kpinn.derivatives.tensorflow_private import captured, has_gradient
+from kpinn.derivatives.walker import needed_operations
 
 
 def point_gradients(outputs, variables, points, tape, report):
@@ -58,8 +41,8 @@ def point_gradients(outputs, variables, points, tape, report):
         report: called with a name and a reason if points may influence each other.
 
     Returns:
-        A dict from name to a list with, for each of the `k` columns, a list with `Factors` for
-        each variable.
+        A dict from name to a list with, for each of the `k` columns, a list with `OuterProducts`
+        for each variable.
     """
     found, slow = {}, {}
     for name, output in outputs.items():
@@ -87,7 +70,7 @@ def _of_one_point(output, variables):
     for column in _columns(output):
         gradients = tf.gradients(output, variables, grad_ys=column)
         rows = [None if g is None else tf.reshape(g, (1, -1)) for g in gradients]
-        found.append([Factors(rest=row) for row in rows])
+        found.append([OuterProducts(rest=row) for row in rows])
     return found
 
 
@@ -120,7 +103,7 @@ def _row_by_row(outputs, variables, tape):
     found, starts = {}, np.cumsum([0, *sizes])
     for (name, output), start, stop in zip(outputs.items(), starts, starts[1:], strict=False):
         parts = [tf.reshape(part[start:stop], (*output.shape, -1)) for part in rows]
-        found[name] = [[Factors(rest=p[:, k]) for p in parts] for k in range(output.shape[1])]
+        found[name] = [[OuterProducts(rest=p[:, k]) for p in parts] for k in range(output.shape[1])]
     return found
 
 
@@ -146,8 +129,10 @@ class _Graph:
         self.moving, self.plain, self.values, self.mixed = set(), {}, {}, {}
         self.uses, self.chain = [], []
         handles = {captured(v.handle).name: i for i, v in enumerate(variables)}
-        for operation in _before(output, set(self.labels)):
-            self._add(operation, handles)
+        ends = set(self.labels)
+        for operation in needed_operations(output.graph, [output]):
+            if ends.isdisjoint(tensor.name for tensor in operation.outputs):
+                self._add(operation, handles)
 
     @property
     def reason(self):
@@ -180,7 +165,7 @@ class _Graph:
             self.plain[outputs[0].name] = outputs[0]
         elif any(name in handles for name in names):
             self._mix(outputs, f"{describe(operation)} reads parameters")
-        elif not outputs or operation.type in ("StopGradient", "ZerosLike", "OnesLike"):
+        elif not outputs or (facts_of(operation).is_constant and not has_gradient(operation)):
             pass
         elif reason:
             self._mix(outputs, reason)
@@ -279,7 +264,7 @@ class _Graph:
     # The backward pass ---------------------------------------------------------------------
 
     def gradients(self, upstream):
-        """A list of `Factors` for each variable, for a gradient of the output `(n, k)`."""
+        """A list of `OuterProducts` for each variable, for a gradient of the output `(n, k)`."""
         targets = {use.output.name: use.output for use in self.uses}
         found = tf.gradients(self.output, list(targets.values()), grad_ys=upstream)
         found = dict(zip(targets, found, strict=True))
@@ -294,20 +279,12 @@ class _Graph:
         totals = {}
         for name, which in self.values.items():  # a variable may be read several times
             totals.setdefault(which, Sum(self.count, self.plain[name])).add_all(sums[name])
-        return [totals[i].factors() if i in totals else Factors() for i in range(self.variables)]
+        return [
+            totals[i].outer_products() if i in totals else OuterProducts()
+            for i in range(self.variables)
+        ]
 
 
 def _may_have_points(tensor, count):
     floating = tensor.dtype.is_floating and tensor.shape.is_fully_defined()
     return floating and tensor.shape.rank > 1 and tensor.shape[0] == count
-
-
-def _before(output, ends):
-    """The operations that a tensor is computed by, in order, from the tensors named `ends` on."""
-    waiting, names = [output], set()
-    while waiting:
-        tensor = waiting.pop()
-        if tensor.name not in ends and tensor.op.name not in names:
-            names.add(tensor.op.name)
-            waiting.extend(tensor.op.inputs)
-    return [o for o in output.graph.get_operations() if o.name in names]

@@ -9,21 +9,12 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.emission import emit
-from kpinn.derivatives.per_point.labels import (
-    BACKWARD_CONVOLUTIONS,
-    CONVOLUTIONS,
-    ELEMENTWISE,
-    einsum_terms,
-    static,
-)
-
-_PASSED = ("Identity", "IdentityN", "Reshape", "Squeeze", "ExpandDims", "Cast")
-_BROADCAST = ELEMENTWISE - {"AddN", "ClipByValue"}  # which want operands of one shape
-_COPIED = _BROADCAST | {"BroadcastTo"}
+from kpinn.derivatives.emission import emit, has_functions
+from kpinn.derivatives.operations.labels import einsum_terms, static
+from kpinn.derivatives.operations.table import facts_of
 
 
-class Factors(typing.NamedTuple):
+class OuterProducts(typing.NamedTuple):
     """Gradients of `n` points with respect to a tensor of size `a b`, not multiplied out.
 
     They are `left @ right + rest`, where `None` is zero.
@@ -66,19 +57,19 @@ class Sum:
         for gradient in (*other.pairs, *other.rest):
             self.add(gradient)
 
-    def factors(self):
-        """All that was added, as `Factors`."""
+    def outer_products(self):
+        """All that was added, as `OuterProducts`."""
         rest = sum(self.rest[1:], self.rest[0]) if self.rest else None
         if not self.pairs:
-            return Factors(rest=rest)
+            return OuterProducts(rest=rest)
         left, right = zip(*self.pairs, strict=True)
-        return Factors(tf.concat(left, 2), tf.concat(right, 1), rest)
+        return OuterProducts(tf.concat(left, 2), tf.concat(right, 1), rest)
 
     def matrix(self):
         """All that was added, `(n, size)`; `None` if nothing was."""
         if not self.pairs and not self.rest:
             return None
-        return self.factors().matrix(self.count, self.size, self.dtype)
+        return self.outer_products().matrix(self.count, self.size, self.dtype)
 
 
 # Where it meets the points -----------------------------------------------------------------
@@ -105,6 +96,11 @@ class Use(typing.NamedTuple):
         return self.operation.inputs[self.position]
 
     @property
+    def meets(self):
+        """How it takes the two, see `Facts`."""
+        return facts_of(self.operation).meets
+
+    @property
     def output(self):
         """The output."""
         return self.operation.outputs[0]
@@ -116,21 +112,21 @@ class Use(typing.NamedTuple):
 
     def is_known(self, count):
         """Whether `gradient` is right for it."""
-        axis, kind = self.axis(), self.operation.type
+        axis, meets = self.axis(), self.meets
         if axis is None or not self.source.shape.is_fully_defined():
             return False
         if any(_order(labels, count) is None for labels in self._all_labels()):
             return False
-        if kind in _COPIED:
+        if meets == "copies":
             return self._has_one(axis)
-        if kind == "Einsum":
+        if meets == "einsum":
             return self._is_product(axis)
         first = axis == 0 and all(labels.size == len(labels) for labels in self.labels.values())
-        if kind == "BiasAdd":
+        if meets == "bias":
             return first and self.operation.get_attr("data_format") == b"NHWC"
-        if kind.startswith("BatchMatMul"):
+        if meets == "batches":
             return first and self._has_one(0)
-        return first and kind in ("MatMul", *CONVOLUTIONS, *BACKWARD_CONVOLUTIONS)
+        return first and meets in ("matrices", "samples")
 
     def _all_labels(self):
         return self.output_labels, *self.labels.values()
@@ -150,16 +146,13 @@ class Use(typing.NamedTuple):
         Returns:
             What `Sum.add` takes.
         """
-        kind = self.operation.type
-        if kind == "MatMul":
-            return self._outer_product(upstream, count)
-        if kind == "BiasAdd":
-            return self._total(upstream, count)
-        if kind == "Einsum":
-            return self._product(upstream, count)
-        if kind in _COPIED:
-            return self._of_copies(upstream, count)
-        return self._one_by_one(upstream, count)
+        ways = {
+            "matrices": self._outer_product,
+            "bias": self._total,
+            "einsum": self._product,
+            "copies": self._of_copies,
+        }
+        return ways.get(self.meets, self._one_by_one)(upstream, count)
 
     def _total(self, tensor, count):
         """The sum over the rows of each point, `(n, size of the source)`."""
@@ -210,7 +203,7 @@ class Use(typing.NamedTuple):
         def one(parts):
             moved = dict(zip(positions, parts[1:], strict=True))
             values = [moved.get(i, tensor) for i, tensor in enumerate(inputs)]
-            if self.operation.type in BACKWARD_CONVOLUTIONS:  # the first is the output's shape
+            if inputs[0].dtype == tf.int32:  # the shape of the output
                 values[0] = tf.concat([[parts[0].shape[0]], inputs[0][1:]], axis=0)
             return _by_tape(self.operation, self.position, values, 0, parts[0])
 
@@ -267,9 +260,9 @@ def pass_on(operation, sums):
         for position, source in enumerate(operation.inputs):
             if source.name not in sums or found is None:
                 continue
-            if operation.type == "IdentityN" and position != which:
+            if facts_of(operation).is_reshaping and position != which:
                 continue
-            if operation.type in _PASSED:
+            if facts_of(operation).is_reshaping:
                 sums[source.name].add_all(found)
             elif (matrix := found.matrix()) is not None:
                 gradient = tf.reshape(matrix, (found.count, *output.shape))
@@ -283,7 +276,8 @@ def _through(operation, position, which, gradient):
     if operation.type == "Transpose" and (order := static(operation.inputs[1])) is not None:
         inverse = [order.tolist().index(axis) + 1 for axis in range(len(order))]
         return tf.transpose(gradient, [0, *inverse])
-    if operation.type in _BROADCAST:
+    facts = facts_of(operation)
+    if facts.along == () and facts.meets == "copies":
         shape = [1] * (output.shape.rank - source.shape.rank) + list(source.shape)
         copies = tf.broadcast_to(tf.reshape(source, [1, *shape]), [count, *shape])
         return _gradient(operation, position, copies, gradient)
@@ -301,7 +295,7 @@ def _through(operation, position, which, gradient):
 
 def can_be_issued_again(operation):
     """Whether `pass_on` is right for an operation: no function inside, all shapes known."""
-    if any(attribute.type in ("func", "list(func)") for attribute in operation.op_def.attr):
+    if has_functions(operation):
         return False
     tensors = (*operation.inputs, *operation.outputs)
     if any(tensor.dtype in (tf.resource, tf.variant) for tensor in tensors):
