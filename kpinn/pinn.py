@@ -25,6 +25,8 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.state import State, settings_of
 
+FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
+
 
 def _completed(init, cls):
     """The constructor of a class; where it is that of the object, its names are checked after it.
@@ -239,6 +241,11 @@ class PINN(keras.Model):
         return reads.attribute(self, name, value)
 
     def __setattr__(self, name, value):
+        if name in FIXED and "_state" in vars(self) and value is not getattr(self, name):
+            raise ValueError(
+                f"{name} cannot be set: the conditions have been read with the one that the PINN "
+                "was made with. Make another PINN; set_weights takes the weights along."
+            )
         if isinstance(value, PINN):  # a solution that is there already: not to be trained again
             return set_untracked(self, name, value)
         super().__setattr__(name, value)

@@ -116,9 +116,8 @@ def test_the_solution_satisfies_every_condition(name):
     for condition, points, others, target in sets_of_points(problem):
         points = within(problem, points, step)
         others = {key: array[:COUNT] for key, array in others.items()} | (problem.unknowns or {})
-        values = {
-            each: argument(each, solution, points, others, step) for each in condition.arguments
-        }
+        names = [each.name for each in condition.arguments]
+        values = {each: argument(each, solution, points, others, step) for each in names}
         residual = np.asarray(condition(values)) - target[:COUNT]
         assert np.abs(residual).max() < 2e-7 + noise, condition.name
 

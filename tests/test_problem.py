@@ -443,7 +443,7 @@ def noisy(u):
 )
 def test_which_conditions_take_their_points_together(condition, together):
     pinn = pinn_of(condition)
-    assert pinn.problem.takes_together(condition.__name__, (("x", 1),)) is together
+    assert pinn.problem.takes_together(condition.__name__, {"x": 1}) is together
 
 
 @pytest.mark.parametrize("condition", [spread, pairs])
@@ -501,3 +501,12 @@ def test_the_problem_knows_no_training_and_is_replaced_not_changed():
     assert pinn.problem.scales == {"t": 0.5, "x": 0.5}
     found = before.residuals({k: tf.constant(v, tf.float32) for k, v in BOX.sample(5).items()})
     assert found["heat"].shape == (5, 1)
+
+
+@pytest.mark.parametrize("name", ["network", "method", "coordinates", "fields"])
+def test_what_names_mean_cannot_be_changed(name):
+    pinn = small_heat()
+    setattr(pinn, name, getattr(pinn, name))
+    other = kpinn.networks.MLP(units=8, depth=2) if name == "network" else "reverse"
+    with pytest.raises(ValueError, match=f"{name} cannot be set.*Make another PINN"):
+        setattr(pinn, name, other)

@@ -1,7 +1,6 @@
 """A problem: the names of a PINN, and their values and residuals at points."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -155,17 +154,16 @@ class Problem:
                 raise ValueError(f"condition {function.name!r} {message}") from None
         return tuple(found)
 
-    @functools.lru_cache(maxsize=256)  # noqa: B019  a problem lives as long as its model
     def takes_together(self, name, widths):
         """Whether a condition takes its points together, see `kpinn.problem.together`.
 
         Args:
             name: name of the condition.
-            widths: pairs of the names of arrays and their numbers of columns.
+            widths: dict from the arrays of its points to their numbers of columns.
         """
         function = self.conditions[name]
-        arguments = self.arguments_at(function, dict(widths))
-        shapes = {a.name: self.names.shape(a, dict(widths)) for a in arguments}
+        arguments = self.arguments_at(function, widths)
+        shapes = {a.name: self.names.shape(a, widths) for a in arguments}
         return together.takes_together(function, shapes, self.dtype)
 
     # Values ----------------------------------------------------------------------------------

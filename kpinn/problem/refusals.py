@@ -35,7 +35,7 @@ def refuse_parts(problem, data, batch_size):
     for names, arrays in sets_of(problem, data.points):
         count = next(iter(arrays.values())).shape[0]
         for name in names if count > batch_size else ():
-            if problem.takes_together(name, tuple(widths_of(arrays).items())):
+            if problem.takes_together(name, widths_of(arrays)):
                 raise ValueError(
                     f"condition {name!r} takes its points together, as a mean over them does, so "
                     f"that its residuals at a part of them are others: batch_size={batch_size} "

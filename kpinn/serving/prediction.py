@@ -42,7 +42,7 @@ class Prediction:
         """
         found, problem = {}, self.problem
         for names, arrays in sets_of(problem, data.points):
-            widths = tuple(widths_of(arrays).items())
+            widths = widths_of(arrays)
             count = next(iter(arrays.values())).shape[0]
             split = count > batch_size
             whole = tuple(n for n in names if split and problem.takes_together(n, widths))
