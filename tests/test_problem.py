@@ -389,6 +389,22 @@ def test_derived_fields_closures_and_globals_are_followed():
 GLOBAL = [0.0]
 
 
+def test_functions_that_a_condition_calls_are_followed():
+    pinn = reader()
+    settings = [1.0]
+    pinn.source = lambda: helper() + settings[0]
+    for change in (lambda: settings.append(settings.pop() + 1.0), lambda: GLOBAL.append(2.0)):
+        found = pinn.residuals({"x": X})["reads"]
+        change()
+        shift = helper() + settings[0] - pinn.shift
+        found = pinn.residuals({"x": X})["reads"]
+        np.testing.assert_allclose(found, expected(pinn) + shift, rtol=1e-6)
+
+
+def helper():
+    return float(len(GLOBAL))
+
+
 def test_what_no_condition_reads_costs_no_trace():
     pinn = reader()
     pinn.residuals({"x": X})

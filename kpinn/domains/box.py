@@ -42,9 +42,9 @@ class Box:
         ends = np.cumsum([len(lower) for lower, _ in pairs.values()])
         starts = [0, *ends[:-1]]
         self.coordinates = tuple(pairs)
-        self._axes = {name: range(*span) for name, *span in zip(pairs, starts, ends, strict=True)}
-        self._lower = np.concatenate([lower for lower, _ in pairs.values()])
-        self._upper = np.concatenate([upper for _, upper in pairs.values()])
+        self.axes = {name: range(*span) for name, *span in zip(pairs, starts, ends, strict=True)}
+        self.lower = np.concatenate([lower for lower, _ in pairs.values()])
+        self.upper = np.concatenate([upper for _, upper in pairs.values()])
 
     @property
     def spatial(self):
@@ -59,7 +59,7 @@ class Box:
     @property
     def volume(self):
         """Product of the widths of all intervals, time included."""
-        return float(np.prod(self._upper - self._lower))
+        return float(np.prod(self.upper - self.lower))
 
     def sample(self, n, method="uniform", seed=None):
         """Points of the box.
@@ -150,12 +150,12 @@ class Box:
         return f"Box({', '.join(pairs)})"
 
     def _bound(self, name):
-        pick = list(self._axes[name])
-        lower, upper = self._lower[pick], self._upper[pick]
+        pick = list(self.axes[name])
+        lower, upper = self.lower[pick], self.upper[pick]
         return (lower, upper) if len(pick) > 1 else (float(lower[0]), float(upper[0]))
 
     def _contains(self, name, values):
-        values, width = np.asarray(values), len(self._axes[name])
+        values, width = np.asarray(values), len(self.axes[name])
         values = values[:, None] if values.ndim == 1 and width == 1 else values
         if values.ndim != 2 or values.shape[1] != width:
             raise ValueError(f"`{name}` must have the shape (n, {width}), got {values.shape}.")
@@ -164,17 +164,17 @@ class Box:
         return np.all((lower <= values) & (values <= upper), axis=1)
 
     def _check_known(self, name):
-        if name not in self._axes:
+        if name not in self.axes:
             raise ValueError(f"Unknown coordinate {name!r}. The box has {self.coordinates}.")
 
     def _scalar_axis(self, name):
         self._check_known(name)
-        if len(self._axes[name]) > 1:
+        if len(self.axes[name]) > 1:
             raise ValueError(
-                f"face() fixes scalar coordinates, but {name!r} has {len(self._axes[name])} "
+                f"face() fixes scalar coordinates, but {name!r} has {len(self.axes[name])} "
                 f"components. For all of its faces use boundary({name!r})."
             )
-        return self._axes[name][0]
+        return self.axes[name][0]
 
     def _inside(self, name, value):
         number, (lower, upper) = _number(name, value), self._bound(name)
@@ -185,17 +185,19 @@ class Box:
             )
         return number
 
-    def _label(self, axis):
-        name = next(name for name, axes in self._axes.items() if axis in axes)
-        axes = self._axes[name]
+    def label(self, axis):
+        """The name of an axis, `x[2]` of a vector coordinate."""
+        name = next(name for name, axes in self.axes.items() if axis in axes)
+        axes = self.axes[name]
         return name if len(axes) == 1 else f"{name}[{axis - axes[0]}]"
 
-    def _spatial_axes(self):
-        return [axis for name in self.spatial for axis in self._axes[name]]
+    def spatial_axes(self):
+        """The axes of the coordinates other than time."""
+        return [axis for name in self.spatial for axis in self.axes[name]]
 
     def _end(self):
         name = self.coordinates[0]
-        return f"{name}={show(self._lower[self._axes[name][0]])}"
+        return f"{name}={show(self.lower[self.axes[name][0]])}"
 
 
 def _check_name(name):

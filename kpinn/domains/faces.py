@@ -23,24 +23,24 @@ class Face:
     def __init__(self, box, fixed):
         self.box = box
         self._fixed = fixed
-        self._free = [axis for axis in range(len(box._lower)) if axis not in fixed]
+        self._free = [axis for axis in range(len(box.lower)) if axis not in fixed]
 
     @property
     def fixed(self):
         """`{name: value}` of what is fixed; `"x[1]"` names a component of a vector coordinate."""
-        return {self.box._label(axis): value for axis, value in self._fixed.items()}
+        return {self.box.label(axis): value for axis, value in self._fixed.items()}
 
     @property
     def normal(self):
         """Outward unit normal `(d,)` in the order of the spatial components, or None."""
-        spatial = self.box._spatial_axes()
+        spatial = self.box.spatial_axes()
         fixed = [axis for axis in spatial if axis in self._fixed]
         if len(fixed) != 1:
             return None
         axis, value = fixed[0], self._fixed[fixed[0]]
-        if value not in (self.box._lower[axis], self.box._upper[axis]):
+        if value not in (self.box.lower[axis], self.box.upper[axis]):
             return None
-        return _unit(spatial.index(axis), len(spatial), value == self.box._upper[axis])
+        return _unit(spatial.index(axis), len(spatial), value == self.box.upper[axis])
 
     def sample(self, n, method="uniform", seed=None):
         """Points of the face; the arguments are those of `Box.sample`.
@@ -51,9 +51,9 @@ class Face:
             Dict of float64 arrays, all the coordinates in the order of the box, and the normals
             `"n"` of shape `(n, d)` where the face has a normal.
         """
-        lower, upper = self.box._lower[self._free], self.box._upper[self._free]
+        lower, upper = self.box.lower[self._free], self.box.upper[self._free]
         if method == "grid":
-            free = sampling.grid(lower, upper, self._counts(n))
+            free = sampling.grid(lower, upper, self.counts(n))
         else:
             n = sampling.count(n, method=method)
             free = sampling.spread(lower, upper, n, method, sampling.generator(seed))
@@ -64,27 +64,27 @@ class Face:
         return f"{self.box}.face({fixed})"
 
     def _points(self, free):
-        rows = np.empty((len(free), len(self.box._lower)))
+        rows = np.empty((len(free), len(self.box.lower)))
         rows[:, self._free] = free
         rows[:, list(self._fixed)] = list(self._fixed.values())
-        points = {name: rows[:, list(axes)] for name, axes in self.box._axes.items()}
+        points = {name: rows[:, list(axes)] for name, axes in self.box.axes.items()}
         if self.normal is not None:
             points[NORMAL] = np.tile(self.normal, (len(free), 1))
         return points
 
-    def _free_names(self):
+    def free_names(self):
         """Coordinates with a free component: the keys of the counts of a grid."""
-        axes = self.box._axes
+        axes = self.box.axes
         return [name for name in axes if any(axis in self._free for axis in axes[name])]
 
-    def _counts(self, n):
+    def counts(self, n):
         """Points on each free axis, from the number of all points or the points per coordinate."""
-        names = self._free_names()
+        names = self.free_names()
         if not isinstance(n, dict):
             return sampling.equal_counts(sampling.count(n), len(self._free), names)
         _check_count_names(n, names)
         counts = {name: sampling.count(k, f"n[{name!r}]", smallest=2) for name, k in n.items()}
-        axes = self.box._axes
+        axes = self.box.axes
         return [counts[name] for name in axes for axis in axes[name] if axis in self._free]
 
 
@@ -100,11 +100,11 @@ class Boundary:
         self.box = box
         self.names = tuple(names)
         self._normals = all(name in box.spatial for name in names)
-        axes = [axis for name in names for axis in box._axes[name]]
-        ends = [(axis, float(end[axis])) for axis in axes for end in (box._lower, box._upper)]
+        axes = [axis for name in names for axis in box.axes[name]]
+        ends = [(axis, float(end[axis])) for axis in axes for end in (box.lower, box.upper)]
         self.faces = tuple(Face(box, {axis: value}) for axis, value in ends)
         # A face lacks one factor of the volume; as a ratio it cannot overflow in many dimensions.
-        widths = np.array([box._upper[axis] - box._lower[axis] for axis, _ in ends])
+        widths = np.array([box.upper[axis] - box.lower[axis] for axis, _ in ends])
         self._shares = widths.min() / widths
 
     def sample(self, n, method="uniform", seed=None):
@@ -123,7 +123,7 @@ class Boundary:
         Raises:
             TypeError, ValueError: if an argument is not one of the above.
         """
-        counts = self._counts(n, method)
+        counts = self.counts(n, method)
         rng = None if method == "grid" else sampling.generator(seed)
         pairs = zip(self.faces, counts, strict=True)
         parts = [face.sample(k, method, rng) for face, k in pairs if k]
@@ -133,10 +133,10 @@ class Boundary:
     def __repr__(self):
         return f"{self.box}.boundary({', '.join(map(repr, self.names))})"
 
-    def _counts(self, n, method):
+    def counts(self, n, method):
         """What to ask of each face: a number of points, or points per coordinate."""
         if method == "grid" and isinstance(n, dict):
-            free = [face._free_names() for face in self.faces]
+            free = [face.free_names() for face in self.faces]
             _check_count_names(n, [k for k in self.box.coordinates if any(k in f for f in free)])
             return [{name: n[name] for name in names} for names in free]
         counts = sampling.allocate(sampling.count(n, method=method), self._shares).tolist()
@@ -147,9 +147,9 @@ class Boundary:
     def _check_grid(self, n, counts):
         try:
             for face, k in zip(self.faces, counts, strict=True):
-                face._counts(k)
+                face.counts(k)
         except (TypeError, ValueError) as error:
-            example = {name: 11 for face in self.faces for name in face._free_names()}
+            example = {name: 11 for face in self.faces for name in face.free_names()}
             raise ValueError(
                 f"{n} points do not make a grid on each of the {len(self.faces)} faces of {self}, "
                 f"which get {counts}. Give the points per coordinate, n={example}."

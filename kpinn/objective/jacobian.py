@@ -34,7 +34,7 @@ def residual_jacobian(objective, data, weighted=True):
         A pair of tensors `(m, p)` and `(m,)`.
     """
     parts = parts_of(objective, data, weighted)
-    matrices = [matrix_of(part, values_of(objective)) for part in parts]
+    matrices = [matrix_of(part, objective.values()) for part in parts]
     return tf.concat(matrices, axis=0), join([part.residual for part in parts])
 
 
@@ -59,7 +59,7 @@ def residual_jvp(objective, data, vector, function=residual_vector):
         vector: tensor `(p,)`.
         function: what the Jacobian is of: a function of the objective and the data.
     """
-    values = values_of(objective)
+    values = objective.values()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         residuals = function(objective, data)
@@ -75,7 +75,7 @@ def residual_jvp(objective, data, vector, function=residual_vector):
 
 def residual_vjp(objective, data, vector, function=residual_vector):
     """The product of a tensor `(m,)` with the matrix; see `residual_jvp`."""
-    values = values_of(objective)
+    values = objective.values()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         residuals = function(objective, data)
@@ -115,7 +115,7 @@ def parts_of(objective, data, weighted=True, roots=None):
         weighted: whether the residuals have the weights of the loss.
         roots: of `curvature`, for what takes the place of residuals there; or `None`.
     """
-    variables = values_of(objective)
+    variables = objective.values()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():
@@ -155,8 +155,3 @@ def chunks_of(part, rows):
     for first in range(0, count, step):
         chunk = slice(first, first + step)
         yield tf.nest.map_structure(lambda t, chunk=chunk: None if t is None else t[chunk], part)
-
-
-def values_of(objective):
-    """The parameters as a list of tensors that tapes can watch."""
-    return [variable.value for variable in objective.variables]

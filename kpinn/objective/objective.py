@@ -17,7 +17,6 @@ from kpinn.objective.jacobian import (
     residual_jvp,
     residual_vector,
     residual_vjp,
-    values_of,
 )
 from kpinn.objective.losses import Losses
 from kpinn.objective.weighted_residuals import check_squares, check_weights, weighted_residuals
@@ -59,6 +58,10 @@ class Objective:
         """The dtype of the parameters."""
         return self.problem.dtype
 
+    def values(self):
+        """The parameters as a list of tensors that tapes can watch."""
+        return [variable.value for variable in self.variables]
+
     @property
     def size(self):
         """The number of parameters."""
@@ -66,7 +69,7 @@ class Objective:
 
     def theta(self, dtype=None):
         """The present parameters, `(p,)`."""
-        return join(values_of(self), dtype or self.dtype)
+        return join(self.values(), dtype or self.dtype)
 
     def assign(self, theta):
         """Sets the parameters."""
@@ -121,7 +124,7 @@ class Objective:
     def gradient(self, tape, value):
         """A list of gradients; zeros for variables that the value does not depend on."""
         self.found(tape.watched_variables())
-        gradients = tape.gradient(value, values_of(self))
+        gradients = tape.gradient(value, self.values())
         return [
             tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
             for gradient, variable in zip(gradients, self.variables, strict=True)
@@ -220,7 +223,7 @@ class Objective:
         """The rows `(n k, p)` of a `Part`."""
 
         def rows(part):
-            return matrix_of(part, values_of(self))
+            return matrix_of(part, self.values())
 
         return self.compiled("rows", rows)(part)
 
@@ -263,7 +266,7 @@ class Objective:
         """By condition the mean squared norm of the rows of its Jacobian, without weights."""
         parts = self.parts(weighted=False)(data)
         square = self.compiled.graph(
-            "squares", lambda part: tf.reduce_sum(matrix_of(part, values_of(self)) ** 2)
+            "squares", lambda part: tf.reduce_sum(matrix_of(part, self.values()) ** 2)
         )
         points = self.problem.conditions if is_shared(data.points) else data.points
         found = {}

@@ -5,8 +5,8 @@ So the attributes, closures and globals that a condition reads are remembered wi
 compared before compiled functions are used again. An attribute that is a number and has changed
 once is a variable from then on, and changes without another trace.
 
-What a condition reads through functions that it calls is noticed where these are methods (their
-attributes); globals of other functions are not looked at.
+What a condition reads through what it calls is noticed too: attributes by any method, closures and
+globals of functions that stand in the same module.
 """
 
 import contextlib
@@ -117,6 +117,8 @@ class Reads:
         """
         key = name if owner is self._owner else (id(owner), name)
         self.remember(key, functools.partial(getattr, owner, name, None), value)
+        if isinstance(value, types.FunctionType):
+            self._remember_outside(value)
         if key not in self._variables or self._constant:
             return value, False
         if not feeds or not isinstance(value, float):
@@ -131,26 +133,31 @@ class Reads:
         self._never.add(name)
         self._variables.pop(name, None)
 
-    def _remember_outside(self, function):
-        """The closure and the globals of a function, and the attributes of a callable object."""
+    def _remember_outside(self, function, seen=()):
+        """The closure and the globals of a function, and the attributes of a callable object.
+
+        `seen` are functions that are being looked at.
+        """
         inner = inspect.unwrap(function)
         if isinstance(inner, functools.partial):
             given = inner.args, inner.keywords
             self.remember((id(inner), "given"), lambda: given, given)
-            return self._remember_outside(inner.func)
+            return self._remember_outside(inner.func, seen)
         if not inspect.isroutine(inner):
             self.remember((id(inner), "self"), functools.partial(vars, inner), vars(inner))
             inner = type(inner).__call__
         inner = getattr(inner, "__func__", inner)
-        if isinstance(inner, types.FunctionType):
-            cells = zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True)
-            for name, cell in cells:
-                get = functools.partial(_content, cell)
-                self.remember((id(inner), name), get, get())
-            for name in _names(inner.__code__):
-                if name in inner.__globals__:
-                    get = functools.partial(inner.__globals__.get, name)
-                    self.remember((id(inner), name), get, get())
+        if not isinstance(inner, types.FunctionType) or inner in seen:
+            return
+        found = dict(zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True))
+        gets = {name: functools.partial(_content, cell) for name, cell in found.items()}
+        for name in _names(inner.__code__) & inner.__globals__.keys():
+            gets[name] = functools.partial(inner.__globals__.get, name)
+        for name, get in gets.items():
+            value = get()
+            self.remember((id(inner), name), get, value)
+            if getattr(value, "__globals__", None) is inner.__globals__:
+                self._remember_outside(value, (*seen, inner))
 
     def has_read(self, name):
         """Whether a condition has read an attribute."""

@@ -14,7 +14,6 @@ from kpinn.objective.jacobian import (
     residual_jvp,
     residual_vector,
     residual_vjp,
-    values_of,
 )
 from kpinn.objective.objective import CHUNK
 from kpinn.problem.refusals import refuse_wrong_derivatives
@@ -108,7 +107,7 @@ def vector_jacobian_product(pinn, points, vector):
 
 def _in_chunks(objective, parts, spare):
     """The matrix and the residuals as arrays, with `spare` bytes for a chunk of rows."""
-    multiply = _compiled(objective, "rows", lambda o, part: matrix_of(part, values_of(o)))
+    multiply = _compiled(objective, "rows", lambda o, part: matrix_of(part, o.values()))
     residuals = np.concatenate([part.residual.numpy().ravel() for part in parts])
     matrix = np.empty((residuals.size, objective.size), residuals.dtype)
     start = 0
