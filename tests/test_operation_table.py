@@ -48,7 +48,7 @@ CONV3D = {"strides": [1] * 5, "padding": "SAME"}
 POOLED, POOLED3D = rows(3, 2, 2), rows(3, 2, 3, 2, make=np.float32)
 IDS = [1, 0, 2, 3, 4]
 SIZE = {"align_corners": False, "half_pixel_centers": True}
-TWICE = {"x": rows(2, 3), "y": rows(3, 4)}
+TWICE = {"x": rows(3, 3), "y": rows(3, 3)}
 CASES = {  # arguments of the raw operation
     "AddN": {"inputs": [rows(3), rows(3)]},
     "All": {"input": rows(3, make=lambda x: x > 0.2), "axis": 1},
@@ -116,8 +116,8 @@ CASES = {  # arguments of the raw operation
     "L2Loss": {"t": rows(3)},
     "LogMatrixDeterminant": {"input": rows(3, 3, **MATRICES)},
     "LogSoftmax": {"logits": rows(3)},
-    "LowerBound": {"sorted_inputs": rows(3, make=np.sort), "values": rows(4)},
-    "MatMul": {"a": rows(3), "b": weights(4, 3), "transpose_b": True},
+    "LowerBound": {"sorted_inputs": rows(3, make=np.sort), "values": rows(3)},
+    "MatMul": {"a": rows(3), "b": weights(3, 3), "transpose_b": True},
     "MatrixBandPart": {"input": rows(3, 3), "num_lower": 1, "num_upper": 0},
     "MatrixDeterminant": {"input": rows(3, 3)},
     "MatrixDiag": {"diagonal": rows(3)},
@@ -142,8 +142,8 @@ CASES = {  # arguments of the raw operation
     "MatrixSetDiag": {"input": rows(3, 4), "diagonal": rows(3)},
     "MatrixSetDiagV2": {"input": rows(3, 4), "diagonal": rows(3), "k": 1},
     "MatrixSetDiagV3": {"input": rows(3, 4), "diagonal": rows(3), "k": 0},
-    "MatrixSolve": {"matrix": rows(3, 3, **MATRICES), "rhs": rows(3, 2)},
-    "MatrixTriangularSolve": {"matrix": rows(3, 3, **MATRICES), "rhs": rows(3, 2)},
+    "MatrixSolve": {"matrix": rows(3, 3, **MATRICES), "rhs": rows(3, 3)},
+    "MatrixTriangularSolve": {"matrix": rows(3, 3, **MATRICES), "rhs": rows(3, 3)},
     "Max": {"input": rows(3), "axis": 1},
     "MaxPool": {"input": IMAGES, **POOL},
     "MaxPool3D": {"input": VOLUMES, **POOL3D},
@@ -228,11 +228,11 @@ CASES = {  # arguments of the raw operation
         "updates": rows(3),
     },
     "Tile": {"input": rows(3), "multiples": [2, 2]},
-    "TopKV2": {"input": rows(4), "k": 2},
+    "TopKV2": {"input": rows(4), "k": 4},
     "Transpose": {"x": rows(3, 2), "perm": [1, 2, 0]},
     "Unpack": {"value": rows(3), "num": 3, "axis": 1},
     "UnsortedSegmentSum": {"data": rows(3), "segment_ids": IDS, "num_segments": 7},
-    "UpperBound": {"sorted_inputs": rows(3, make=np.sort), "values": rows(4)},
+    "UpperBound": {"sorted_inputs": rows(3, make=np.sort), "values": rows(3)},
 }
 WITHOUT_VALUES = (  # whose outputs do not depend on values, or which have none
     *("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "BroadcastGradientArgs", "Const"),
