@@ -628,3 +628,44 @@ def test_channels_that_nobody_needs_are_left_out():
 
     assert products("laplacian_u") == 2
     assert products("u, grad_u, laplacian_u") == 5
+
+
+# What is refused -------------------------------------------------------------------------------
+
+
+def batch_norm(is_training):
+    def function(x):
+        one = tf.ones([1], tf.float32)
+        images = tf.cast(x, tf.float32)[:, :, None, None]
+        how = {"mean": 0.0 * one, "variance": one, "is_training": is_training}
+        found = tf.raw_ops.FusedBatchNormV3(x=images, scale=one, offset=one, **how)
+        return found.y[:, :, 0, 0]
+
+    return function
+
+
+SUMS = {  # over the points
+    "batch statistics": batch_norm(True),
+    "segments": lambda x: x + tf.math.segment_max(x, tf.range(tf.shape(x)[0]) // 2)[:1],
+    "unsorted segments": lambda x: x + tf.math.unsorted_segment_sum(x, tf.shape(x)[:1] * 0, 1),
+    "gradient of a bias": lambda x: x * tf.raw_ops.BiasAddGrad(out_backprop=x),
+    "l2 loss": lambda x: x * tf.nn.l2_loss(x),
+    "any axis": lambda x: x * tf.reduce_sum(x, [-2, 1]),
+    "product": lambda x: x * tf.einsum("ni,ni->", x, x),
+    "top": lambda x: x * tf.math.top_k(x[:, 0], 1)[0],
+    "determinant": lambda x: x * tf.linalg.det(tf.ensure_shape(x, (None, 1))),
+}
+
+
+@pytest.mark.parametrize("method", ("taylor", "reverse"))
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_over_points_are_refused(name, method):
+    with pytest.raises(ValueError, match="over the points"):
+        kpinn.derivatives(SUMS[name], np.float32([[0.5], [0.7]]), "u_x", "x", method=method)
+
+
+def test_batch_statistics_that_are_given_are_not_refused():
+    values = kpinn.derivatives(
+        batch_norm(False), np.float32([[0.5], [0.7]]), "u_x", "x", method="reverse"
+    )
+    np.testing.assert_allclose(values["u_x"], [[1.0 / np.sqrt(1.0001)]] * 2, rtol=1e-6)
