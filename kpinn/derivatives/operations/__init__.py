@@ -7,6 +7,7 @@ from kpinn.derivatives.operations import (
     linear_operations,
     products,
     selections,
+    sums_over_points,
 )
 from kpinn.derivatives.operations.table import TABLE, facts_of
 
@@ -19,4 +20,5 @@ __all__ = [
     "linear_operations",
     "products",
     "selections",
+    "sums_over_points",
 ]

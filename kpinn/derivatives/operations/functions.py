@@ -52,10 +52,10 @@ register("Relu", **_KINK_AT_ZERO)(elementwise(taylor_series.relu))
 register("Relu6", has_kinks=True, choice=lambda x: choices.within(x, 0.0, 6.0))(
     elementwise(taylor_series.relu6)
 )
-register("Erfinv", along=())(Facts())  # has no rule
+register("Erfinv", **BROADCASTING)(Facts())  # has no rule
 
 
-@register("LeakyRelu", along=(), **_KINK_AT_ZERO)
+@register("LeakyRelu", **BROADCASTING, **_KINK_AT_ZERO)
 def _leaky_relu(call, x):
     return [compose(x, taylor_series.leaky_relu(call.attribute("alpha")))]
 

@@ -186,12 +186,7 @@ def _placed(output, operation, parts, axes):
         if operation.inputs[i].shape.rank - len(axes[i]) >= rank:
             part = part.squeeze(tuple(axes[i]))
         found.append(part)
-    if any(part.ndim > rank for part in found):
-        raise MixedError
-    found = combine([_with_rank(part, rank) for part in found])
-    if any(part not in (1, whole) for part, whole in zip(found.shape, output.shape, strict=True)):
-        raise MixedError
-    return found
+    return combine([_with_rank(part, rank) for part in found])
 
 
 def moved(operation, labels):

@@ -17,7 +17,7 @@ from kpinn.derivatives.operations.labels import (
     unaffected,
 )
 from kpinn.derivatives.operations.rules import constant, linear, static_input
-from kpinn.derivatives.operations.table import BROADCASTING, Facts, register
+from kpinn.derivatives.operations.table import BROADCASTING, register
 
 # Without derivatives -----------------------------------------------------------------------
 
@@ -26,13 +26,14 @@ register("Greater", "GreaterEqual", "Less", "LessEqual", along=(), choice=choice
 )
 register(
     *("Equal", "NotEqual", "ApproximateEqual", "LogicalAnd", "LogicalOr", "LogicalNot"),
-    *("IsNan", "IsInf", "IsFinite", "StopGradient", "FloorDiv", "TruncateDiv", "AsString"),
+    *("IsNan", "IsInf", "IsFinite", "StopGradient", "AsString"),
     along=(),
 )(constant())
-register("Floor", along=(), choice=np.floor)(constant())
-register("Ceil", along=(), choice=np.ceil)(constant())
-register("Rint", "Round", along=(), choice=np.round)(constant())
-register("Sign", along=(), choice=choices.sign)(constant())
+register("FloorDiv", "TruncateDiv", **BROADCASTING)(constant())
+register("Floor", choice=np.floor, **BROADCASTING)(constant())
+register("Ceil", choice=np.ceil, **BROADCASTING)(constant())
+register("Rint", "Round", choice=np.round, **BROADCASTING)(constant())
+register("Sign", choice=choices.sign, **BROADCASTING)(constant())
 register("ArgMax", along=given_by(1), choice=choices.largest)(constant())
 register("ArgMin", along=given_by(1), choice=choices.smallest)(constant())
 register("All", "Any", along=given_by(1))(constant())
@@ -88,11 +89,6 @@ register("AddN", along=())(linear(slice(None)))
 _SEGMENTS = "returns as many rows as its numbers of segments ask for"
 register("SegmentSum", "SegmentMean", along=0, labels=_SEGMENTS)(linear())
 register("UnsortedSegmentSum", along=0, labels=probed)(linear())
-register(
-    *("SegmentMax", "SegmentMin", "SegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"),
-    *("UnsortedSegmentProd",),
-    along=0,
-)(Facts())
 # What copies entries to other places.
 register("StridedSlice", labels=moved)(linear(keeps=_whole_first_axes))
 register("ExpandDims", labels=moved, is_reshaping=True)(linear(keeps=_expands_behind))

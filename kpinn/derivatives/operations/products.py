@@ -20,14 +20,13 @@ from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import (
     by_sample,
     einsum,
-    every_axis,
     matrix_product,
     of_einsum,
     of_matrix_product,
 )
 from kpinn.derivatives.operations.rules import bilinear, linear, static_input
 from kpinn.derivatives.operations.selections import choose
-from kpinn.derivatives.operations.table import BROADCASTING, Facts, register
+from kpinn.derivatives.operations.table import BROADCASTING, register
 from kpinn.derivatives.tensorflow_private import compiled_by_xla
 
 
@@ -47,12 +46,6 @@ register("DepthwiseConv2dNativeBackpropInput", **_BACKWARDS)(bilinear(1, 2))
 register("Cross", along=-1)(bilinear())
 register("MulNoNan", **BROADCASTING)(bilinear())
 register("SparseTensorDenseMatMul")(bilinear(1, 3))
-# Gradients of what the points share: sums over the points.
-register(
-    *("Conv2DBackpropFilter", "Conv3DBackpropFilterV2", "DepthwiseConv2dNativeBackpropFilter"),
-    *("BiasAddGrad",),
-    along=every_axis,
-)(Facts())
 
 
 @register("MatMul", is_bilinear=True, meets="matrices", **_MATRICES)
@@ -130,7 +123,8 @@ def _reciprocal(b):
     return compose(b, taylor_series.reciprocal) if isinstance(b, Jet) else tf.math.reciprocal(b)
 
 
-@register("FloorMod", "TruncateMod", "Mod", choice=choices.quotient, **BROADCASTING)
+@register("TruncateMod", "Mod", **BROADCASTING)
+@register("FloorMod", choice=choices.quotient, **BROADCASTING)
 def _modulo(call, a, b):
     """`a - q b` with `q = a / b` rounded, which has no derivative."""
     (value,), divisor = call.emit_values(a, b), value_of(b)

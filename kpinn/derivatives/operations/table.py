@@ -118,10 +118,18 @@ def carry(operation, labels):
     if not all(tensor.shape.is_fully_defined() for tensor in tensors):
         raise MixedError(f"{describe(operation)} has an unknown shape, and may mix the points")
     try:
-        found = [compact(each) for each in rule(operation, labels)]
-    except MixedError:
+        pairs = zip(rule(operation, labels), operation.outputs, strict=True)
+        found = [compact(_fitting(each, tensor.shape)) for each, tensor in pairs]
+    except (MixedError, ValueError):  # the latter where what users say of axes is wrong
         raise MixedError(f"{describe(operation)} may mix the points") from None
     return [_same(each, labels.values()) for each in found]
+
+
+def _fitting(labels, shape):
+    """The labels; raises `MixedError` if they are not those of a tensor of this shape."""
+    if any(part not in (1, whole) for part, whole in zip(labels.shape, shape, strict=True)):
+        raise MixedError
+    return labels
 
 
 def follow(operation, inputs):

@@ -171,61 +171,44 @@ class _Graph:
             self._mix(outputs, reason)
         elif operation.type == "IdentityN" and (moving or plain):
             self._add_several(operation, moving, plain)
-        elif moving:
-            self._add_moving(operation, moving, plain)
-        elif plain:
-            self._add_plain(operation, plain)
+        elif moving or plain:
+            self._add_dependent(operation, moving, plain)
         else:
             self._add_constant(operation)
 
     def _mix(self, outputs, reason):
         self.mixed |= {tensor.name: reason for tensor in outputs}
 
-    def _add_moving(self, operation, labels, plain):
-        """An operation on tensors with points, and on parameters at the positions `plain`."""
+    def _add_dependent(self, operation, moving, plain):
+        """An operation on tensors with labels `moving`, and on parameters at positions `plain`."""
         outputs = [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
         try:
-            found = carry(operation, labels)
+            labels = moving or self._labels_of_constants(operation, plain)
+            found = carry(operation, labels) if labels else self._labels_of_copies(operation)
             uses = [Use(operation, i, labels, found[0]) for i in plain]
             if not all(use.is_known(self.count) for use in uses):
                 raise MixedError(f"{describe(operation)} takes parameters in an unknown way")
         except MixedError as error:
-            self._mix(outputs, str(error))
+            if moving or not can_be_issued_again(operation):
+                self._mix(outputs, str(error))
+            else:
+                self.plain |= {tensor.name: tensor for tensor in outputs}
+                self.chain.append(operation)
         else:
-            self._meet(operation, found, uses)
+            self.uses += uses
+            self.moving |= {tensor.name for tensor in outputs}
+            self._label(operation, found)
 
-    def _meet(self, operation, found, uses):
-        self.uses += uses
-        self.moving |= {tensor.name for tensor in operation.outputs if tensor.dtype.is_floating}
-        self._label(operation, found)
-
-    def _first_labels(self, operation, labels):
-        """Labels of the outputs where parameters meet points, empty if they do not."""
-        if labels:
-            return carry(operation, labels)
-        copies = operation.type == "BroadcastTo" and _may_have_points(
-            operation.outputs[0], self.count
-        )
-        return [labels_of_points(self.count, operation.outputs[0].shape.rank)] if copies else []
+    def _labels_of_copies(self, operation):
+        """Labels of parameters that are copied for each point."""
+        output = operation.outputs[0]
+        if operation.type != "BroadcastTo" or not _may_have_points(output, self.count):
+            raise MixedError(f"{describe(operation)} cannot be issued again")
+        return [labels_of_points(self.count, output.shape.rank)]
 
     def _label(self, operation, found):
         names = [tensor.name for tensor in operation.outputs]
         self.labels |= dict(zip(names, found, strict=True))
-
-    def _add_plain(self, operation, plain):
-        """An operation on parameters and constants, which may have points."""
-        labels = self._labels_of_constants(operation, plain)
-        with contextlib.suppress(MixedError):
-            found = self._first_labels(operation, labels)
-            uses = [Use(operation, i, labels, found[0]) for i in plain if found]
-            if uses and all(use.is_known(self.count) for use in uses):
-                return self._meet(operation, found, uses)
-        outputs = [tensor for tensor in operation.outputs if tensor.dtype.is_floating]
-        if can_be_issued_again(operation):
-            self.plain |= {tensor.name: tensor for tensor in outputs}
-            self.chain.append(operation)
-            return None
-        return self._mix(outputs, f"{describe(operation)} cannot be issued again")
 
     def _labels_of_constants(self, operation, plain):
         """Labels of inputs that do not depend on variables, by position."""
