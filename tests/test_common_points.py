@@ -50,7 +50,7 @@ class Flow(kpinn.PINN):
 
 def flow(optimizer="adam", **compile_arguments):
     keras.utils.set_random_seed(0)
-    pinn = Flow(kpinn.networks.MLP(units=6, depth=2, outputs=3))
+    pinn = Flow(kpinn.networks.MLP(units=6, depth=1, outputs=3))
     pinn.compile(optimizer, jit_compile=False, **compile_arguments)
     return pinn
 
@@ -77,11 +77,13 @@ OPTIMIZERS = {
     "newton": (lambda: ScipyMinimize("Newton-CG"), 1e-9),
 }
 
+IN_EAGER_MODE = ("sgd", "ssbroyden", "lbfgs")  # one for each loop; the others with the slow tests
+
 
 @pytest.mark.parametrize(
     "name, eager",
     [
-        pytest.param(name, eager, marks=[pytest.mark.slow] * (eager and name == "cg"))
+        pytest.param(name, eager, marks=[pytest.mark.slow] * (eager and name not in IN_EAGER_MODE))
         for name in OPTIMIZERS
         for eager in (False, True)
     ],
@@ -148,7 +150,7 @@ def test_losses_that_are_no_squares_on_common_points():
     for same in (True, False):
         pinn = flow(LevenbergMarquardt(damping=1.0), loss={"momentum": "huber"})
         losses.append(pinn.fit(points(same), epochs=2, verbose=0).history["loss"])
-    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
 def test_targets_and_weights_belong_to_their_condition():
