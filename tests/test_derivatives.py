@@ -204,17 +204,22 @@ def largest_error(gradient, expected):
 
 @pytest.mark.parametrize("activation", ("silu", "sin", "softsign", "tanh"))
 @pytest.mark.parametrize(
-    "method, mode",
+    "method, mode, dtype",
     [
-        ("taylor", "eager"),
-        ("taylor", "graph"),
-        ("taylor", "xla"),
-        ("reverse", "eager"),
-        ("reverse", "graph"),
-        ("reverse", "xla"),
-        ("forward", "eager"),
-        ("forward", "graph"),
+        ("taylor", "eager", "float64"),
+        ("taylor", "graph", "float64"),
+        ("taylor", "xla", "float64"),
+        ("reverse", "eager", "float64"),
+        ("reverse", "graph", "float64"),
+        ("reverse", "xla", "float64"),
+        ("forward", "eager", "float64"),
+        ("forward", "graph", "float64"),
+        # As `fit` runs them.
+        ("taylor", "xla", "float32"),
+        ("reverse", "xla", "float32"),
+        ("forward", "graph", "float32"),
     ],
+    indirect=["dtype"],
 )
 def test_gradients_with_respect_to_parameters(method, mode, activation, dtype):
     found = gradients(
