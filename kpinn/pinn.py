@@ -10,8 +10,9 @@ from kpinn.derivatives.api import epsilon, inference, resolve
 from kpinn.derivatives.requests import Space
 from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
 from kpinn.networks import check_network
+from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
-from kpinn.optimizers.sequence import Sequence, current
+from kpinn.optimizers.stages import current
 from kpinn.problem import costs, reads, refusals
 from kpinn.problem import points as data
 from kpinn.problem.conditions import marked
@@ -406,9 +407,10 @@ class PINN(keras.Model):
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled = optimizer.scale_loss(loss)
-        objective = self.objective
-        gradients = objective.gradient(tape, scaled)
-        optimizer.apply_gradients(zip(gradients, objective.variables, strict=True))
+        changes.refuse_untrained(self, tape.watched_variables())
+        variables = self.trainable_variables
+        gradients = gradients_or_zeros(tape, scaled, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
     def test_step(self, batch):
@@ -586,11 +588,6 @@ class PINN(keras.Model):
     def _at_work(self):
         """The optimizer of the present stage."""
         return current(self.optimizer)
-
-    def _use(self, optimizer):
-        """Begins a stage of a `Sequence`."""
-        if isinstance(self.optimizer, Sequence):
-            self.optimizer.enter(optimizer)
 
     # After training -------------------------------------------------------------------------
 

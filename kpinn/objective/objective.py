@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
+from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.objective.jacobian import (
     chunks_of,
     curvature_vector,
@@ -122,13 +123,9 @@ class Objective:
         return self.losses.total(terms, self.regularization()), terms, residuals
 
     def gradient(self, tape, value):
-        """A list of gradients; zeros for variables that the value does not depend on."""
+        """A list of gradients, see `gradients_or_zeros`."""
         self.found(tape.watched_variables())
-        gradients = tape.gradient(value, self.values())
-        return [
-            tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
-            for gradient, variable in zip(gradients, self.variables, strict=True)
-        ]
+        return gradients_or_zeros(tape, value, self.variables)
 
     def row(self, loss, terms):
         """The loss and the loss of each condition as one tensor; zeros for those left out."""

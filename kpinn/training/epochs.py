@@ -16,7 +16,8 @@ import tensorflow as tf
 from kpinn.keras_private import made_under_strategy, restored_epoch
 from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
-from kpinn.optimizers.sequence import Sequence, stages
+from kpinn.optimizers.sequence import Sequence
+from kpinn.optimizers.stages import enter, stages
 from kpinn.options import positive_whole
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
@@ -202,7 +203,7 @@ def fit(
     epoch, logs = restored_epoch(pinn) or initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
         if epoch < last and not pinn.stop_training:
-            pinn._use(optimizer)
+            enter(pinn.optimizer, optimizer)
             stage = pinn, schedule, callbacks, last, epoch, validate
             logs = with_xla_if_possible(pinn, functools.partial(_fit_stage, *stage))
             epoch = last

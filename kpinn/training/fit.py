@@ -7,7 +7,8 @@ from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tensorflow_private import VariableWatcher
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
-from kpinn.optimizers.sequence import Sequence, stages
+from kpinn.optimizers.sequence import Sequence
+from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals
 from kpinn.training import changes
