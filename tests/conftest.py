@@ -3,6 +3,7 @@
 XLA compiles only where that is what a test is about: compiling takes longer than most trainings.
 """
 
+import gc
 import os
 import signal
 
@@ -16,6 +17,7 @@ import tensorflow as tf
 from kpinn.derivatives.operations.table import TABLE
 
 tf.random.set_seed(0)
+gc.freeze()  # the million objects of the imports above are not looked through again and again
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ def heat_points(inside=64, start=16):
 
 def small_heat(optimizer="adam", jit_compile=False, **compile_arguments):
     """Without XLA, whose compile time would be most of a test."""
-    pinn = Heat(kpinn.networks.MLP(units=8, depth=2))
+    pinn = Heat(kpinn.networks.MLP(units=8, depth=1))
     pinn.compile(optimizer, jit_compile=jit_compile, **compile_arguments)
     return pinn
 

@@ -107,7 +107,7 @@ def test_fit_with_the_hessian(method, floatx):
     pinn, points = small_heat(ScipyMinimize(method)), heat_points(16, 8)
     losses = pinn.fit(points, epochs=25, verbose=0).history["loss"]
     assert len(losses) == 25
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
     assert (np.diff(losses) <= 1e-6).all() or method == "trust-constr"
     loss = pinn.evaluate(points, return_dict=True, verbose=0)["loss"]
     assert loss == pytest.approx(pinn.optimizer.result.loss, rel=1e-4)
