@@ -232,8 +232,7 @@ class PINN(keras.Model):
 
             pinn.declare_trained(weights)
         """
-        raw = [v.value if isinstance(v, keras.Variable) else v for v in variables]
-        self._state.trained_elsewhere += tuple(raw)
+        self._state.trained_elsewhere += variables
 
     # What changes ----------------------------------------------------------------------------
 

@@ -44,18 +44,12 @@ def refuse_parts(problem, data, batch_size):
                 )
 
 
-def refuse_untrained(variables, frozen):
-    """Raises `ValueError` for variables that a loss reads, and that would stay as they are.
-
-    Args:
-        variables: trainable variables that the loss reads and the model does not train.
-        frozen: those among them, or others, that are meant to stay as they are.
-    """
-    known = {id(variable) for variable in frozen}
-    lost = [variable.name for variable in variables if id(variable) not in known]
-    if lost:
+def refuse_untrained(variables):
+    """Raises `ValueError` for variables that a loss reads, and that would stay as they are."""
+    if variables:
+        names = dict.fromkeys(repr(variable.name) for variable in variables)
         raise ValueError(
-            f"the loss depends on {', '.join(map(repr, dict.fromkeys(lost)))}, which this model "
+            f"the loss depends on {', '.join(names)}, which this model "
             "does not train, so that it would stay at its first value. Make a scalar an unknown "
             "(self.unknown('k', 1.0)); set a layer, model or keras.Variable as an attribute of the "
             "PINN, which trains it then; make what is to stay as it is trainable=False; or, if a "

@@ -7,6 +7,8 @@ has read while it was compiled; they are made again when they are asked for.
 
 import weakref
 
+import keras
+
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.objective import Objective
 from kpinn.problem import refusals
@@ -68,8 +70,15 @@ def set_scales(pinn, scales):
 
 def refuse_untrained(pinn, variables):
     """Raises `ValueError` for variables that the loss reads and nothing trains."""
-    own = {id(variable.value) for variable in pinn.variables}  # or frozen by its layer
+    own = _parts(pinn.variables)  # those that their layers have frozen too
     others = [variable for variable in variables if id(variable) not in own]
     if others:
-        frozen = [v.value for other in KNOWN if other is not pinn for v in other.variables]
-        refusals.refuse_untrained(others, [*frozen, *pinn._state.trained_elsewhere])
+        frozen = [v for other in KNOWN if other is not pinn for v in other.variables]
+        frozen = _parts([*frozen, *pinn._state.trained_elsewhere])
+        refusals.refuse_untrained([v for v in others if id(v) not in frozen])
+
+
+def _parts(variables):
+    """The ids of TensorFlow's variables, also of those of each replica of a strategy."""
+    raw = [v.value if isinstance(v, keras.Variable) else v for v in variables]
+    return {id(part) for variable in raw for part in (variable, *getattr(variable, "values", ()))}

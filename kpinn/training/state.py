@@ -5,8 +5,6 @@ It is in plain dataclasses: Keras would track what is in lists and dicts as stat
 
 import dataclasses
 
-import tensorflow as tf
-
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.losses import Losses
 from kpinn.objective.objective import Objective
@@ -68,7 +66,7 @@ class State:
     widths: dict = dataclasses.field(default_factory=dict)
     training_data: Data | None = None
     minimizing: bool = False
-    trained_elsewhere: tuple[tf.Variable, ...] = ()
+    trained_elsewhere: tuple = ()
 
 
 def losses_of(problem, loss=None, weights=None):
