@@ -41,6 +41,7 @@ def _completed(init, cls):
         if type(self) is cls:
             self._complete(args, kwargs)
 
+    wrapper.__signature__ = inspect.signature(init)  # Keras looks at that of the wrapper
     return wrapper
 
 
@@ -667,7 +668,8 @@ class PINN(keras.Model):
     def from_config(cls, config, custom_objects=None):
         """The inverse of `get_config`."""
         arguments, unknowns, scales = saving.from_config(config, custom_objects)
-        pinn = cls(**arguments)
+        positional, by_name = saving.call_of(cls.__init__, arguments)
+        pinn = cls(*positional, **by_name)
         for unknown in unknowns:
             pinn.unknown(**unknown)
         changes.set_scales(pinn, scales)

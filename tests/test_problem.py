@@ -1,5 +1,7 @@
 """What a condition gets and reads is what it says: names, variables, attributes, whole sets."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -405,6 +407,178 @@ def helper():
     return float(len(GLOBAL))
 
 
+class Constants:
+    """Read through the class, by a method, or by a call."""
+
+    k = 1.0
+
+    def __init__(self):
+        self.own = 1.0
+
+    def scaled(self, u):
+        return self.own * u
+
+    def __call__(self, u):
+        return self.scaled(u)
+
+
+class Slots:
+    __slots__ = ("k",)
+
+
+def through(name):
+    """A PINN whose residual is `k u`, and a function that sets `k`; by where `k` is."""
+    module, constants, slots, table = types.ModuleType("mine"), Constants(), Slots(), {"k": 1.0}
+    module.k = slots.k = 1.0
+    local = type("Local", (Constants,), {})
+    bodies = {
+        "a module": (lambda self, u: module.k * u, lambda k: setattr(module, "k", k)),
+        "a class": (lambda self, u: local.k * u, lambda k: setattr(local, "k", k)),
+        "slots": (lambda self, u: slots.k * u, lambda k: setattr(slots, "k", k)),
+        "a callable object": (lambda self, u: constants(u), lambda k: setattr(constants, "own", k)),
+        "a bound method": (lambda self, u: self.bound(u), lambda k: setattr(constants, "own", k)),
+        "a function in a dict": (lambda self, u: self.made["f"](u), lambda k: table.update(k=k)),
+        "a method": (lambda self, u: self.called() * u, lambda k: table.update(k=k)),
+        "a property": (lambda self, u: self.got * u, lambda k: table.update(k=k)),
+        "a class method": (lambda self, u: self.of_class() * u, None),
+        "its class": (lambda self, u: type(self).k * u, None),
+        "a private attribute": (lambda self, u: self._k * u, None),
+    }
+    body, change = bodies[name]
+
+    class Through(kpinn.PINN):
+        coordinates, fields, k = "x", "u", 1.0
+
+        @kpinn.condition
+        def read(self, u):
+            return body(self, u)
+
+        def called(self):
+            return table["k"]
+
+        @property
+        def got(self):
+            return table["k"]
+
+        @classmethod
+        def of_class(cls):
+            return cls.k
+
+    pinn = Through(Formula(lambda x: x**2, dtype="float64"))
+    pinn.bound, pinn.made, pinn._k = constants.scaled, {"f": lambda u: table["k"] * u}, 1.0
+    if name in ("a class method", "its class"):
+        change = lambda k: setattr(Through, "k", k)  # noqa: E731
+    elif name == "a private attribute":
+        change = lambda k: setattr(pinn, "_k", k)  # noqa: E731
+    return pinn, change
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("a module", "a class", "slots", "a callable object", "a bound method"),
+        *("a function in a dict", "a method", "a property", "a class method", "its class"),
+        "a private attribute",
+    ],
+)
+def test_whatever_a_condition_reads_through_is_followed(where):
+    pinn, change = through(where)
+    for k in (1.0, 2.0, 0.5, 3):
+        change(k)
+        np.testing.assert_allclose(pinn.residuals({"x": X})["read"], k * X**2, rtol=1e-6)
+
+
+def test_a_previous_solution_that_a_condition_evaluates_is_followed():
+    before = reader()
+
+    def step(x, u):
+        return u - before.residuals_at(("reads",), {"x": x})["reads"]
+
+    pinn = pinn_of(step)
+    for rate in (1.0, 0.5, 0.25):
+        before.rate = rate
+        found = pinn.residuals({"x": X})["step"]
+        np.testing.assert_allclose(found, X**2 - expected(before), rtol=1e-6)
+
+
+def test_a_condition_that_counts_its_calls_is_not_traced_in_each_epoch():
+    calls = []
+
+    def counted(u):
+        calls.append(tf.executing_eagerly())
+        return u
+
+    pinn = pinn_of(counted)
+    for optimizer in (keras.optimizers.SGD(0.0), kpinn.optimizers.LBFGS()):
+        pinn.compile(optimizer, jit_compile=False)
+        pinn.fit({"x": X}, epochs=2, verbose=0, callbacks=[keras.callbacks.Callback()])
+        before = calls.count(False)
+        pinn.fit({"x": X}, epochs=3, verbose=0, callbacks=[keras.callbacks.Callback()])
+        assert calls.count(False) == before
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_train_batch_begin"])
+@pytest.mark.parametrize("change", ["rate", "table"])
+def test_what_a_callback_changes_counts_from_the_next_step_on(stream, hook, change):
+    pinn, losses = reader(), []
+    pinn.compile(keras.optimizers.SGD(0.0), jit_compile=False, steps_per_execution=1)
+
+    def act(index, logs=None):
+        if change == "rate":
+            pinn.rate *= 0.5
+        else:
+            pinn.table["a"][0] *= 0.5
+        losses.append(np.mean(expected(pinn) ** 2))
+
+    callback = keras.callbacks.Callback()
+    setattr(callback, hook, act)
+    points = tf.data.Dataset.from_tensors({"x": X}).repeat() if stream else {"x": X}
+    found = pinn.fit(points, epochs=4, steps_per_epoch=1, verbose=0, callbacks=[callback])
+    np.testing.assert_allclose(found.history["reads"], losses, rtol=1e-6)
+
+
+class Approach(kpinn.PINN):
+    """u = target x."""
+
+    coordinates, fields = "x", "u"
+
+    def __init__(self):
+        super().__init__(kpinn.networks.MLP(units=4, depth=1, dtype="float64"))
+        self.target = [1.0]
+
+    @kpinn.condition
+    def equal(self, x, u):
+        return u - self.target[0] * x
+
+
+@pytest.mark.parametrize("optimizer", [kpinn.optimizers.LBFGS, kpinn.optimizers.SSBroyden])
+def test_optimizers_that_remember_their_loss_go_on_after_a_change(optimizer):
+    keras.utils.set_random_seed(0)
+    pinn = Approach()
+    pinn.compile(optimizer(), jit_compile=False)
+
+    def act(epoch, logs=None):
+        if epoch == 10:
+            pinn.target[0] = 2.0
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=act)
+    losses = pinn.fit({"x": X}, epochs=40, verbose=0, callbacks=[callback]).history["loss"]
+    assert len(losses) > 20 and losses[-1] < 0.1 * losses[10]
+
+
+def test_a_minimizer_refuses_changes_while_it_works():
+    pinn = Approach()
+    pinn.compile(kpinn.optimizers.ScipyMinimize(), jit_compile=False)
+
+    def act(epoch, logs=None):
+        pinn.target[0] = 1.0 + epoch
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=act)
+    with pytest.raises(ValueError, match="needs the same values that conditions read"):
+        pinn.fit({"x": X}, epochs=10, verbose=0, callbacks=[callback])
+
+
 def test_what_no_condition_reads_costs_no_trace():
     pinn = reader()
     pinn.residuals({"x": X})
@@ -507,6 +681,27 @@ def test_a_subclass_of_a_subclass_is_checked_once_it_is_complete():
     assert set(pinn.unknowns) == {"late", "later"}
     config = pinn.get_config()
     assert "conductivity" not in config and config["unknowns"] == []
+
+
+def test_a_constructor_may_take_nothing_or_anything():
+    class Nothing(Heat):
+        def __init__(self):
+            super().__init__(kpinn.networks.MLP(units=3, depth=1))
+
+    class Doubled:
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.conductivity *= 2
+
+    class Anything(Doubled, Heat):
+        pass
+
+    assert set(Nothing().residuals(heat_points())) == {"heat", "start"}
+    Nothing.from_config(Nothing().get_config())  # whose "name" it does not take
+    pinn = Anything(kpinn.networks.MLP(units=3, depth=1), conductivity=3.0)
+    assert pinn.conductivity == 6.0
+    again = Anything.from_config(pinn.get_config())
+    assert again.conductivity == 6.0
 
 
 def test_the_problem_knows_no_training_and_is_replaced_not_changed():

@@ -6,25 +6,27 @@ compared before compiled functions are used again. An attribute that is a number
 once is a variable from then on, and changes without another trace.
 
 What a condition reads through what it calls is noticed too: attributes by any method, closures and
-globals of functions that stand in the same module.
+globals of functions, methods and properties, unless they are those of a library.
 """
 
 import contextlib
 import functools
 import inspect
 import threading
-import types
 
-import numpy as np
 import tensorflow as tf
 
-DEPTH = 4  # of containers and objects in one another, whose contents are compared
+from kpinn.problem import outside
+from kpinn.problem.snapshots import has_changed, snapshot
 
 
 class _Active(threading.local):
-    """What looks at the reads of the condition that is traced now, in this thread."""
+    """What looks at the reads of the conditions that are traced now in this thread, inner last.
 
-    reader = None
+    A condition of one model may ask for residuals of another one, such as a previous solution.
+    """
+
+    readers = ()
 
 
 _ACTIVE = _Active()
@@ -32,18 +34,19 @@ _ACTIVE = _Active()
 
 def attribute(owner, name, value):
     """What an attribute is for the condition that reads it: its value, or a tensor."""
-    reader = _ACTIVE.reader
-    if reader is None or name.startswith("_") or not _is_stored(owner, name):
+    if not _ACTIVE.readers or name.startswith("__"):
         return value
-    return reader.attribute(owner, name, value)
-
-
-def _is_stored(owner, name):
-    """Whether an attribute is a value, and no method or property, which read others."""
-    if name in vars(owner):
-        return True
+    *others, reader = _ACTIVE.readers
     found = inspect.getattr_static(type(owner), name, None)
-    return not callable(found) and not hasattr(found, "__get__")
+    if name not in vars(owner) and (callable(found) or hasattr(found, "__get__")):
+        for each in _ACTIVE.readers:  # a method or property, which reads others
+            each.reads.look_into(getattr(found, "fget", value))
+        return value
+    if name.startswith("_") and not reader.reads.names(name):
+        return value  # of Keras
+    for each in others:
+        each.reads.read(owner, name, value, feeds=False)
+    return reader.attribute(owner, name, value)
 
 
 class Reads:
@@ -57,6 +60,7 @@ class Reads:
     def __init__(self, owner, dtype):
         self._owner, self._dtype = owner, dtype
         self._seen = {}  # by key: how it is read, and its value then
+        self._outside = outside.Outside(self.remember)
         self._variables = {}  # of attributes that are numbers and have changed
         self._never = set()  # attributes that have to be numbers
         self._constant = False
@@ -73,18 +77,18 @@ class Reads:
         @functools.wraps(function)
         def call(*args, **kwargs):
             if tf.executing_eagerly():
-                return function(*args, **kwargs)
-            self._remember_outside(function)
+                with self._forgiving():
+                    return function(*args, **kwargs)
             reader = _Reader(self, feeds)
             try:
-                with reader.active():
+                with self._forgiving(), reader.active(function):
                     return function(*args, **kwargs)
             except Exception:
                 if not reader.fed:
                     raise
             for name in reader.fed:  # it needs numbers, for an `if` or a shape
                 self.never(name)
-            with reader.active():
+            with self._forgiving(), reader.active(function):
                 return function(*args, **kwargs)
 
         return call
@@ -101,7 +105,15 @@ class Reads:
     def remember(self, key, get, value):
         """Remembers a value and how it is got; the first one counts."""
         if key not in self._seen:
-            self._seen[key] = get, _snapshot(value)
+            self._seen[key] = get, snapshot(value)
+
+    def look_into(self, function):
+        """Remembers what is outside of a function."""
+        self._outside.look_into(function)
+
+    def names(self, name):
+        """Whether code that was looked into has a name."""
+        return name in self._outside.names
 
     def read(self, owner, name, value, feeds):
         """What an attribute is: its value, or the tensor of its variable.
@@ -117,8 +129,7 @@ class Reads:
         """
         key = name if owner is self._owner else (id(owner), name)
         self.remember(key, functools.partial(getattr, owner, name, None), value)
-        if isinstance(value, types.FunctionType):
-            self._remember_outside(value)
+        self._outside.look_at(value)
         if key not in self._variables or self._constant:
             return value, False
         if not feeds or not isinstance(value, float):
@@ -133,49 +144,43 @@ class Reads:
         self._never.add(name)
         self._variables.pop(name, None)
 
-    def _remember_outside(self, function, seen=()):
-        """The closure and the globals of a function, and the attributes of a callable object.
-
-        `seen` are functions that are being looked at.
-        """
-        inner = inspect.unwrap(function)
-        if isinstance(inner, functools.partial):
-            given = inner.args, inner.keywords
-            self.remember((id(inner), "given"), lambda: given, given)
-            return self._remember_outside(inner.func, seen)
-        if not inspect.isroutine(inner):
-            self.remember((id(inner), "self"), functools.partial(vars, inner), vars(inner))
-            inner = type(inner).__call__
-        inner = getattr(inner, "__func__", inner)
-        if not isinstance(inner, types.FunctionType) or inner in seen:
-            return
-        found = dict(zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True))
-        gets = {name: functools.partial(_content, cell) for name, cell in found.items()}
-        for name in _names(inner.__code__) & inner.__globals__.keys():
-            gets[name] = functools.partial(inner.__globals__.get, name)
-        for name, get in gets.items():
-            value = get()
-            self.remember((id(inner), name), get, value)
-            if getattr(value, "__globals__", None) is inner.__globals__:
-                self._remember_outside(value, (*seen, inner))
-
     def has_read(self, name):
         """Whether a condition has read an attribute."""
         return name in self._seen
 
+    def _changed(self):
+        """Keys of what is no longer as it was read."""
+        return [key for key, (get, before) in self._seen.items() if has_changed(get(), before)]
+
+    @contextlib.contextmanager
+    def _forgiving(self):
+        """A call of a condition, which may change what it reads itself, to count its calls."""
+        before = set(self._changed())
+        try:
+            yield
+        finally:
+            for key in set(self._changed()) - before:
+                get, _ = self._seen[key]
+                self._seen[key] = get, snapshot(get())
+
     def refresh(self):
-        """Takes notice of changes; returns whether something else has changed than variables."""
-        stale = False
-        for key, (get, before) in self._seen.items():
-            now = _snapshot(get())
-            if not _same(now, before):
-                self._seen[key] = get, now
-                stale |= not self._assigned(key, now)
-                if isinstance(now, float) and isinstance(before, float):
-                    self._make_variable(key, now)
+        """Takes notice of changes.
+
+        Returns:
+            Whether something has changed, and whether something else than variables.
+        """
+        stale, changed = False, self._changed()
+        for key in changed:
+            get, before = self._seen[key]
+            now = snapshot(get())
+            self._seen[key] = get, now
+            stale |= not self._assigned(key, now)
+            if isinstance(now, float) and isinstance(before, float):
+                self._make_variable(key, now)
         if stale:
             self._seen.clear()
-        return stale
+            self._outside.forget()
+        return bool(changed), stale
 
     def _assigned(self, key, value):
         variable = self._variables.get(key)
@@ -208,72 +213,12 @@ class _Reader:
         return found
 
     @contextlib.contextmanager
-    def active(self):
-        """While it looks."""
-        before, _ACTIVE.reader = _ACTIVE.reader, self
+    def active(self, function):
+        """While it looks at a call of a function."""
+        before, _ACTIVE.readers = _ACTIVE.readers, (*_ACTIVE.readers, self)
         try:
+            for each in _ACTIVE.readers:
+                each.reads.look_into(function)
             yield
         finally:
-            _ACTIVE.reader = before
-
-
-def _content(cell):
-    try:
-        return cell.cell_contents
-    except ValueError:  # not filled yet
-        return None
-
-
-def _names(code):
-    """Names that a function and the functions within it read, attributes too."""
-    inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
-    return {*code.co_names, *(name for each in inner for name in _names(each))}
-
-
-# Values that are compared ------------------------------------------------------------------
-
-
-def _snapshot(value, depth=DEPTH):
-    """A copy of plain data that stays as it is, by which changes are seen; else the object."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if depth and isinstance(value, dict):
-        return ("dict", *((key, _snapshot(each, depth - 1)) for key, each in value.items()))
-    if depth and isinstance(value, list | tuple):
-        return ("list", *(_snapshot(each, depth - 1) for each in value))
-    if depth and isinstance(value, set | frozenset):
-        return ("set", frozenset(value))
-    if depth and _is_plain_object(value):
-        return ("object", _Held(value), _snapshot(vars(value), depth - 1))
-    plain = value is None or isinstance(value, bool | int | float | complex | str | bytes)
-    return value if plain or isinstance(value, np.generic) else _Held(value)
-
-
-def _is_plain_object(value):
-    """Whether an object's attributes are all that it is: no layer, tensor, module or function."""
-    known = tf.Module | tf.Variable | tf.Tensor | types.ModuleType | type
-    return hasattr(value, "__dict__") and not callable(value) and not isinstance(value, known)
-
-
-class _Held:
-    """An object that is the same only as itself; it is held, so that its address stays its own."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def __eq__(self, other):
-        return isinstance(other, _Held) and self.value is other.value
-
-    def __hash__(self):
-        return id(self.value)
-
-
-def _same(a, b):
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        alike = isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype
-        return alike and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
-    if type(a) is not type(b):
-        return False
-    return a == b or (a != a and b != b)
+            _ACTIVE.readers = before

@@ -1,5 +1,7 @@
 """A PINN as plain data, and back: what `model.save` and `load_model` ask for."""
 
+import inspect
+
 import keras
 
 from kpinn.problem.unknowns import describe
@@ -41,6 +43,26 @@ def from_config(config, custom_objects=None):
         name: deserialize(value, custom_objects=custom_objects) for name, value in config.items()
     }
     return arguments, later, scales
+
+
+def call_of(constructor, arguments):
+    """The positional arguments of a constructor and those by name, as it takes them.
+
+    Args:
+        constructor: a function whose first argument is the new object.
+        arguments: dict of the others by name; a `name` that it does not take is left out.
+    """
+    parameters = inspect.signature(constructor).parameters
+    kinds = {parameter.kind: name for name, parameter in parameters.items()}
+    arguments, first = dict(arguments), []
+    if "name" not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+        arguments.pop("name", None)
+    rest = arguments.pop(kinds.get(inspect.Parameter.VAR_POSITIONAL), ())
+    if rest:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        names = [n for n, p in parameters.items() if p.kind is kind and n in arguments]
+        first = [arguments.pop(name) for name in names]
+    return (*first, *rest), arguments
 
 
 def compile_config(optimizer, settings, run_eagerly):

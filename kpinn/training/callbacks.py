@@ -5,7 +5,8 @@ import numpy as np
 
 from kpinn.options import positive_whole
 from kpinn.problem.points import is_shared, sets_of, unpack
-from kpinn.training.fit import refuse_changes, training_data
+from kpinn.training.changes import refuse_changes
+from kpinn.training.fit import training_data
 
 LARGEST_WEIGHT = 1e6  # of a condition that is met, beside one that is not
 

@@ -8,9 +8,12 @@ has read while it was compiled; they are made again when they are asked for.
 import weakref
 
 import keras
+import tensorflow as tf
 
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.objective import Objective
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.optimizers.stages import stages
 from kpinn.problem import refusals
 from kpinn.training.state import losses_of
 
@@ -37,9 +40,38 @@ def objective(pinn):
 
 
 def notice(pinn):
-    """Throws compiled functions away if what they have read while traced has changed."""
-    if pinn._state.reads.refresh():
+    """Throws compiled functions away if what they have read while traced has changed.
+
+    Not while a function is traced, which is made of what it has read so far.
+
+    Raises:
+        ValueError: for a change while a minimizer works.
+    """
+    if not tf.executing_eagerly():
+        return
+    changed, stale = pinn._state.reads.refresh()
+    if stale:
         forget_compiled(pinn)
+    if changed and pinn.compiled:
+        refuse_changes(pinn, "values that conditions read")
+        another_loss(pinn)
+
+
+def another_loss(pinn):
+    """Tells an optimizer that remembers its last loss that the loss is another function now."""
+    for optimizer, _ in stages(pinn.optimizer, 0):
+        if isinstance(optimizer, FlatOptimizer) and optimizer.built:
+            optimizer.stale.assign(True)
+
+
+def refuse_changes(pinn, what):
+    """Raises `ValueError` while a minimizer works, which needs the same loss throughout."""
+    if pinn._state.minimizing:
+        raise ValueError(
+            f"{type(pinn._at_work()).__name__} needs the same {what} in each iteration: "
+            "replace them between two calls of fit or before its first epoch, or use an "
+            "optimizer that works in steps, such as kpinn.optimizers.SSBroyden."
+        )
 
 
 def forget_compiled(pinn):

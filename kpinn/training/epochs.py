@@ -21,6 +21,7 @@ from kpinn.optimizers.stages import enter, stages
 from kpinn.options import positive_whole
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
+from kpinn.training import changes
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.scipy_loop import fit_minimizer
@@ -213,8 +214,24 @@ def fit(
         print(result.message)
 
 
-def fit_by_keras(pinn, x, **arguments):
+class _Notice(keras.callbacks.Callback):
+    """Sees in Keras's own loop what the callbacks before it have changed."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        changes.objective(self.model)
+
+
+def _with_notice(callbacks):
+    """Callbacks as Keras takes them, and after them a `_Notice`."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(_Notice())
+        return callbacks
+    return [*keras.tree.flatten(callbacks or []), _Notice()]
+
+
+def fit_by_keras(pinn, x, callbacks, **arguments):
     """Trains in Keras's own loop; returns its `History`."""
+    arguments["callbacks"] = _with_notice(callbacks)
 
     def run():
         flat = isinstance(pinn.optimizer, FlatOptimizer)
@@ -275,6 +292,7 @@ def _validation(pinn, dataset, frequency, steps):
     def validate(epoch):
         if (epoch + 1) % frequency if isinstance(frequency, int) else epoch + 1 not in frequency:
             return {}
+        changes.notice(pinn)
         logs = keras.Model.evaluate(pinn, dataset, steps=steps, verbose=0, return_dict=True)
         return {f"val_{name}": value for name, value in logs.items()}
 
@@ -301,14 +319,15 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK)
         callbacks.begin(epoch)
-        pinn.objective  # noqa: B018  another one, if a callback has changed what conditions read
-        run, names = pinn._state.compiled.once(key, lambda: compile_epochs(pinn, schedule, whole))
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
             steps = min(per_call, schedule.steps - first)
             if first == 0 and not whole:
                 pinn.reset_metrics()
             callbacks.list.on_train_batch_begin(first)
+            changes.objective(pinn)  # another one, if a callback has changed what conditions read
+            make = functools.partial(compile_epochs, pinn, schedule, whole)
+            run, names = pinn._state.compiled.once(key, make)
             arguments = (seed, epoch, count, first, steps)
             done, rows = run(
                 pinn._state.training_data, *(tf.constant(a, tf.int32) for a in arguments)

@@ -150,20 +150,9 @@ def _remember(pinn, arrays):
 
 def train_on(pinn, arrays):
     """Replaces the `Data` that `fit` trains on, from the next epoch on."""
-    refuse_changes(pinn, "points and weights")
+    changes.refuse_changes(pinn, "points and weights")
     pinn._state.training_data = arrays
-    if isinstance(pinn._at_work(), FlatOptimizer):
-        pinn._at_work().stale.assign(True)
-
-
-def refuse_changes(pinn, what):
-    """Raises `ValueError` while a minimizer works, which needs the same loss throughout."""
-    if pinn._state.minimizing:
-        raise ValueError(
-            f"{type(pinn._at_work()).__name__} needs the same {what} in each iteration: "
-            "replace them between two calls of fit or before its first epoch, or use an "
-            "optimizer that works in steps, such as kpinn.optimizers.SSBroyden."
-        )
+    changes.another_loss(pinn)
 
 
 def training_data(pinn):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kpinn.optimizers.flat import assign, epsilon
 from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
+from kpinn.training import changes
 
 KEPT = 50  # evaluations whose losses are remembered until scipy has accepted a point
 
@@ -68,11 +69,13 @@ class Epochs:
         terms = dict(zip(("loss", *self.pinn.conditions), terms.tolist(), strict=True))
         if not self._begun:
             self.callbacks.begin(self.epoch)
+            changes.notice(self.pinn)
         self._begun = False
         self.callbacks.list.on_train_batch_begin(0)
         logs = self._logs(terms)
         self.callbacks.list.on_train_batch_end(0, logs)
         self.logs = self.callbacks.end(self.epoch, logs, self.validate)
+        changes.notice(self.pinn)
         self.epoch += 1
         if self.pinn.stop_training:
             raise StopIteration
