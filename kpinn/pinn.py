@@ -1,48 +1,26 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
-import functools
-import inspect
-
 import keras
 import tensorflow as tf
 
-from kpinn.derivatives.api import epsilon, inference, resolve
-from kpinn.derivatives.requests import Space
+from kpinn.derivatives.api import resolve
 from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current
-from kpinn.problem import costs, reads, refusals
+from kpinn.problem import costs, reads
 from kpinn.problem import points as data
-from kpinn.problem.conditions import marked
-from kpinn.problem.problem import Problem
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, prediction, saving
-from kpinn.training import changes
+from kpinn.training import changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
-from kpinn.training.state import State, settings_of
+from kpinn.training.state import settings_of
 
 FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
-
-
-def _completed(init, cls):
-    """The constructor of a class; where it is that of the object, its names are checked after it.
-
-    They cannot be before, since a constructor may add unknowns.
-    """
-
-    @functools.wraps(init)
-    def wrapper(self, *args, **kwargs):
-        init(self, *args, **kwargs)
-        if type(self) is cls:
-            self._complete(args, kwargs)
-
-    wrapper.__signature__ = inspect.signature(init)  # Keras looks at that of the wrapper
-    return wrapper
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -99,7 +77,7 @@ class PINN(keras.Model):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls.__init__ = _completed(cls.__init__, cls)
+        cls.__init__ = construction.completed(cls.__init__, cls)
 
     def __init__(
         self,
@@ -111,64 +89,16 @@ class PINN(keras.Model):
         allow_mixed_precision=False,
         **kwargs,
     ):
-        names = coordinates or self._declared("coordinates"), fields or self._declared("fields")
+        names = construction.names_of(type(self), coordinates, fields)
         dtype = check_network(network, *names, allow_mixed_precision)
         super().__init__(**{"dtype": dtype} | kwargs)
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
         self.network = network
-        self._state = self._first_state(conditions, tf.as_dtype(dtype))
+        self._state = construction.first_state(self, conditions)
         # XLA would compile a forward accumulator anew in each step.
-        methods = [function.method for function in self.conditions.values()]
-        self.supports_jit = "forward" not in methods
+        self.supports_jit = "forward" not in [f.method for f in self.conditions.values()]
         self.built = True
-
-    def _declared(self, what):
-        if getattr(type(self), what) is None:
-            raise ValueError(
-                f"{type(self).__name__} names no {what}: set the class attribute "
-                f"({what} = 't x', for example) or pass {what}=."
-            )
-        return getattr(type(self), what)
-
-    def _first_state(self, functions, dtype):
-        read = reads.Reads(self, dtype)
-        methods = [getattr(self, name) for name in marked(type(self), "condition")]
-        derived = [getattr(self, name) for name in marked(type(self), "field")]
-        if not methods and not functions:
-            raise ValueError(
-                f"{type(self).__name__} has no condition: mark a method with @kpinn.condition or "
-                "pass conditions=[...]."
-            )
-        problem = Problem.of(
-            inference(self.network, Space(self.coordinates, self.fields)),
-            self.coordinates,
-            self.fields,
-            [read.recorded(function, feeds=True) for function in (*methods, *functions)],
-            [read.recorded(function, feeds=False) for function in derived],
-            self.method,
-            unknowns={},
-            dtype=dtype,
-            epsilon=epsilon(self.network, dtype),
-            scales={},
-        )
-        return State(problem, read)
-
-    def _complete(self, args, kwargs):
-        """The end of the last constructor: keeps its arguments, and checks the names."""
-        signature = inspect.signature(type(self).__init__)
-        arguments = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
-        for parameter in signature.parameters.values():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                arguments |= arguments.pop(parameter.name, {})
-        self._state.arguments = arguments
-        self._state.first_unknowns = frozenset(self.unknowns)
-        self._check_names()
-        changes.KNOWN.add(self)
-
-    def _check_names(self):
-        self.problem.check()
-        refusals.refuse_wrong_derivatives(self.problem, 2)
 
     # What it consists of --------------------------------------------------------------------
 
@@ -217,8 +147,8 @@ class PINN(keras.Model):
             )
         variable = add_unknown(self, name, initial, positive, problem.dtype.name)
         changes.replace_problem(self, unknowns=problem.unknowns | {name: variable})
-        if self._state.arguments is not None:
-            self._check_names()
+        if self._state.arguments is not None:  # the constructor has ended
+            construction.check_names(self)
         return variable
 
     def declare_trained(self, *variables):
@@ -689,4 +619,4 @@ class PINN(keras.Model):
         self.optimizer.build(self.trainable_variables)
 
 
-PINN.__init__ = _completed(PINN.__init__, PINN)
+PINN.__init__ = construction.completed(PINN.__init__, PINN)

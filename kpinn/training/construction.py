@@ -1,0 +1,92 @@
+"""How a PINN is put together: its problem, its state, and the checks that end its construction."""
+
+import functools
+import inspect
+
+from kpinn.derivatives.api import epsilon, inference, input_dtype
+from kpinn.derivatives.requests import Space
+from kpinn.problem import refusals
+from kpinn.problem.conditions import marked
+from kpinn.problem.problem import Problem
+from kpinn.problem.reads import Reads
+from kpinn.training.changes import KNOWN
+from kpinn.training.state import State
+
+
+def completed(init, cls):
+    """The constructor of a class; where it is that of the object, its names are checked after it.
+
+    They cannot be before, since a constructor may add unknowns.
+    """
+
+    @functools.wraps(init)
+    def wrapper(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        if type(self) is cls:
+            _complete(self, args, kwargs)
+
+    wrapper.__signature__ = inspect.signature(init)  # Keras looks at that of the wrapper
+    return wrapper
+
+
+def names_of(cls, coordinates, fields):
+    """The coordinates and the fields, those of the class where they are not given."""
+    given, found = {"coordinates": coordinates, "fields": fields}, []
+    for what, value in given.items():
+        found.append(value or getattr(cls, what))
+        if found[-1] is None:
+            raise ValueError(
+                f"{cls.__name__} names no {what}: set the class attribute ({what} = 't x', for "
+                f"example) or pass {what}=."
+            )
+    return tuple(found)
+
+
+def first_state(pinn, functions):
+    """The state of a PINN whose network, names and method are set.
+
+    Args:
+        pinn: the `PINN`.
+        functions: conditions that are no methods of it.
+    """
+    methods = [getattr(pinn, name) for name in marked(type(pinn), "condition")]
+    derived = [getattr(pinn, name) for name in marked(type(pinn), "field")]
+    if not methods and not functions:
+        raise ValueError(
+            f"{type(pinn).__name__} has no condition: mark a method with @kpinn.condition or "
+            "pass conditions=[...]."
+        )
+    dtype = input_dtype(pinn.network, {})
+    reads = Reads(pinn, dtype)
+    problem = Problem.of(
+        inference(pinn.network, Space(pinn.coordinates, pinn.fields)),
+        pinn.coordinates,
+        pinn.fields,
+        [reads.recorded(function, feeds=True) for function in (*methods, *functions)],
+        [reads.recorded(function, feeds=False) for function in derived],
+        pinn.method,
+        unknowns={},
+        dtype=dtype,
+        epsilon=epsilon(pinn.network, dtype),
+        scales={},
+    )
+    return State(problem, reads)
+
+
+def _complete(pinn, args, kwargs):
+    """The end of the last constructor: keeps its arguments, and checks the names."""
+    signature = inspect.signature(type(pinn).__init__)
+    arguments = dict(list(signature.bind(pinn, *args, **kwargs).arguments.items())[1:])
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments |= arguments.pop(parameter.name, {})
+    pinn._state.arguments = arguments
+    pinn._state.first_unknowns = frozenset(pinn.unknowns)
+    check_names(pinn)
+    KNOWN.add(pinn)
+
+
+def check_names(pinn):
+    """Raises `ValueError` for names without meaning, and for derivatives that would be wrong."""
+    pinn.problem.check()
+    refusals.refuse_wrong_derivatives(pinn.problem, 2)
