@@ -627,9 +627,25 @@ def noisy(u):
     return u + tf.random.normal(tf.shape(u), dtype=u.dtype)
 
 
+def noisy_spread(u):
+    return noisy(u) - ops.mean(u)
+
+
+def slightly(u):
+    return u - 1e-14 * ops.sum(u)
+
+
+def root(x, u):
+    return ops.sqrt(x - 1.0) * u  # not a number at some of the points
+
+
+APART = [each, flat, noisy, root]
+
+
 @pytest.mark.parametrize(
     ("condition", "together"),
-    [(spread, True), (pairs, True), (fixed, True), (each, False), (flat, False), (noisy, False)],
+    [(c, True) for c in (spread, pairs, fixed, noisy_spread, slightly)]
+    + [(c, False) for c in APART],
 )
 def test_which_conditions_take_their_points_together(condition, together):
     pinn = pinn_of(condition)
