@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import epsilon, inference, resolve
 from kpinn.derivatives.requests import Space
-from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
+from kpinn.keras_private import (
+    leave_untracked,
+    loss_tracker,
+    replace_loss_tracker,
+    set_untracked,
+)
 from kpinn.networks import check_network
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.sequence import Sequence, current
@@ -113,6 +118,7 @@ class PINN(keras.Model):
         names = coordinates or self._declared("coordinates"), fields or self._declared("fields")
         dtype = check_network(network, *names, allow_mixed_precision)
         super().__init__(**{"dtype": dtype} | kwargs)
+        leave_untracked(self, PINN)  # a solution that is there already: not to be trained again
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
         self.network = network
@@ -247,7 +253,7 @@ class PINN(keras.Model):
                 f"{name} cannot be set: the conditions have been read with the one that the PINN "
                 "was made with. Make another PINN; set_weights takes the weights along."
             )
-        if isinstance(value, PINN):  # a solution that is there already: not to be trained again
+        if isinstance(value, PINN):
             return set_untracked(self, name, value)
         super().__setattr__(name, value)
         if "_state" in vars(self) and self._state.reads.has_read(name):
