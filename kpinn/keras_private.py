@@ -21,6 +21,8 @@ def made_under_strategy(model):
     return model._distribute_strategy is not None
 
 
-def set_untracked(layer, name, value):
-    """Sets an attribute of a layer whose variables are not to be those of the layer."""
-    object.__setattr__(layer, name, value)  # past Keras's tracking of attributes
+def leave_untracked(layer, kind):
+    """Keeps objects of a class out of the sublayers of a layer, also where they are in a list."""
+    config = layer._tracker.config
+    is_layer, sublayers = config["layers"]
+    config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers

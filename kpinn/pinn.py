@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from kpinn.derivatives.api import resolve
-from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
+from kpinn.keras_private import leave_untracked, loss_tracker, replace_loss_tracker
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -92,6 +92,7 @@ class PINN(keras.Model):
         names = construction.names_of(type(self), coordinates, fields)
         dtype = check_network(network, *names, allow_mixed_precision)
         super().__init__(**{"dtype": dtype} | kwargs)
+        leave_untracked(self, PINN)  # a solution that is there already: not to be trained again
         self.coordinates, self.fields = names
         self.method = self.method if method == "auto" else method
         self.network = network
@@ -177,8 +178,6 @@ class PINN(keras.Model):
                 f"{name} cannot be set: the conditions have been read with the one that the PINN "
                 "was made with. Make another PINN; set_weights takes the weights along."
             )
-        if isinstance(value, PINN):  # a solution that is there already: not to be trained again
-            return set_untracked(self, name, value)
         super().__setattr__(name, value)
         if "_state" in vars(self) and self._state.reads.has_read(name):
             changes.notice(self)

@@ -148,12 +148,16 @@ def test_a_model_knows_its_strategy():
         assert keras_private.made_under_strategy(keras.Sequential([keras.layers.Dense(1)]))
 
 
-def test_an_attribute_can_be_set_past_the_tracking_of_keras():
-    outer, inner = keras.layers.Dense(1), keras.layers.Dense(1)
-    inner.build((None, 1))
-    keras_private.set_untracked(outer, "inner", inner)
-    outer.build((None, 1))
-    assert outer.inner is inner and len(outer.variables) == 2
+def test_layers_of_a_class_can_be_left_out_of_what_keras_tracks():
+    class Other(keras.layers.Dense):
+        pass
+
+    outer = keras.layers.Dense(1)
+    keras_private.leave_untracked(outer, Other)
+    outer.one, outer.two, outer.tracked = Other(1), [Other(1)], keras.layers.Dense(1)
+    for layer in (outer, outer.one, *outer.two, outer.tracked):
+        layer.build((None, 1))
+    assert len(outer.variables) == 4
 
 
 @pytest.mark.parametrize("graph", [False, True])

@@ -663,3 +663,18 @@ def test_positive_unknowns_stay_positive():
     pinn.compile(kpinn.optimizers.ScipyMinimize("BFGS"))
     with pytest.raises(ValueError, match="positive unknown needs bounds, which BFGS does not have"):
         pinn.fit({"x": [1.0]}, verbose=0)
+
+
+def test_frozen_layers_ask_for_another_compile():
+    pinn = small_heat(kpinn.optimizers.LBFGS())
+    pinn.fit(heat_points(), verbose=0)
+    pinn.network.layers[0].trainable = False
+    with pytest.raises(ValueError, match="compile again after layers were frozen"):
+        pinn.fit(heat_points(), verbose=0)
+    kept = pinn.network.layers[0].get_weights()
+    pinn.compile(kpinn.optimizers.LBFGS(), jit_compile=False)
+    pinn.fit(heat_points(), verbose=0)
+    assert all(map(np.array_equal, kept, pinn.network.layers[0].get_weights()))
+    pinn.network.trainable = False
+    with pytest.raises(ValueError, match="no trainable variable"):
+        pinn.fit(heat_points(), verbose=0)

@@ -205,6 +205,48 @@ def test_attributes_frozen_variables_and_previous_solutions_are_no_error():
     assert float(pinn.factor.numpy()) != 2.0
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Correction(kpinn.PINN):
+    """What is left of the sum of previous solutions."""
+
+    coordinates, fields = "x", "u"
+
+    def __init__(self, network, previous):
+        super().__init__(network)
+        self.previous = previous
+
+    @kpinn.condition
+    def rest(self, x, u):
+        previous = self.previous
+        if isinstance(previous, dict):
+            previous = list(previous.values())
+        previous = previous if isinstance(previous, list) else [previous]
+        return u + sum(each.network(x) for each in previous) - 1.0
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def first_residual(u, x):
+    return u - x
+
+
+@pytest.mark.parametrize("wrap", [lambda p: p, lambda p: [p], lambda p: {"first": p}])
+def test_previous_solutions_stay_as_they_are_and_are_saved(wrap, tmp_path):
+    def network():
+        return kpinn.networks.MLP(units=3, depth=1, dtype="float64")
+
+    before = kpinn.PINN(network(), "x", "u", conditions=[first_residual])
+    pinn = Correction(network(), wrap(before))
+    weights = before.get_weights()
+    pinn.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    pinn.fit({"x": X}, epochs=2, verbose=0)
+    assert len(pinn.trainable_variables) == len(pinn.network.trainable_variables)
+    assert all(map(np.array_equal, weights, before.get_weights()))
+    pinn.save(tmp_path / "rest.keras")
+    again = keras.models.load_model(tmp_path / "rest.keras")
+    found = again.residuals({"x": X})["rest"]
+    np.testing.assert_allclose(found, pinn.residuals({"x": X})["rest"], rtol=1e-12)
+
+
 def test_variables_that_a_train_step_trains_are_declared():
     weight = tf.Variable(1.0, dtype=tf.float64)
 
@@ -627,9 +669,25 @@ def noisy(u):
     return u + tf.random.normal(tf.shape(u), dtype=u.dtype)
 
 
+def noisy_spread(u):
+    return noisy(u) - ops.mean(u)
+
+
+def slightly(u):
+    return u - 1e-14 * ops.sum(u)
+
+
+def root(x, u):
+    return ops.sqrt(x - 1.0) * u  # not a number at some of the points
+
+
+APART = [each, flat, noisy, root]
+
+
 @pytest.mark.parametrize(
     ("condition", "together"),
-    [(spread, True), (pairs, True), (fixed, True), (each, False), (flat, False), (noisy, False)],
+    [(c, True) for c in (spread, pairs, fixed, noisy_spread, slightly)]
+    + [(c, False) for c in APART],
 )
 def test_which_conditions_take_their_points_together(condition, together):
     pinn = pinn_of(condition)

@@ -141,7 +141,16 @@ class FlatOptimizer(keras.optimizers.Optimizer):
 
         Args:
             theta: the parameters `(p,)`, where an interruption before the first step leaves them.
+
+        Raises:
+            ValueError: for another number of parameters than in the last `fit`.
         """
+        if theta.shape != self.last_theta.shape:
+            raise ValueError(
+                f"{theta.shape[0]} parameters are trained, and {type(self).__name__} has begun "
+                f"with {self.last_theta.shape[0]}: compile again after layers were frozen or "
+                "thawed."
+            )
         self.last_theta.assign(theta)
         self.last_loss.assign(np.inf)
         self.status.assign(RUNNING)

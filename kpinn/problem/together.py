@@ -1,8 +1,8 @@
 """Whether a condition takes its points together, as one with a mean over them does.
 
 Such a condition is evaluated on a whole set of points. What its arguments are made of does not
-matter, so that it is called on random numbers: where a point's residual is another without the
-other points, or there is none, the points are taken together.
+matter, so that it is called on random numbers: where a point's residual has a gradient with respect
+to another point, or is another without the other points, the points are taken together.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ RUNS = 2  # with other numbers
 
 
 def takes_together(function, shapes, dtype):
-    """Whether residuals of some points depend on others.
+    """Whether residuals of some points depend on others; asked outside of any graph.
 
     Args:
         function: takes a dict of tensors by name and returns residuals `(n, k)` or `(n,)`.
@@ -21,8 +21,18 @@ def takes_together(function, shapes, dtype):
         dtype: dtype of the tensors.
     """
     generator = np.random.default_rng(0)
-    with tf.init_scope():  # values, also while a graph is made
-        return any(_run(function, shapes, dtype, generator) for _ in range(RUNS))
+    return any(_run(function, shapes, dtype, generator) for _ in range(RUNS))
+
+
+def _has_gradient(function, values, shapes):
+    """Whether the residual of the first point has a gradient with respect to others."""
+    points = [value for name, value in values.items() if shapes[name] is not None]
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        first = tf.convert_to_tensor(function(values))[0]
+    found = tape.gradient(first, points)
+    others = (tf.convert_to_tensor(each)[1:].numpy() for each in found if each is not None)
+    return any(np.any(np.nan_to_num(each)) for each in others)
 
 
 def _run(function, shapes, dtype, generator):
@@ -37,6 +47,8 @@ def _run(function, shapes, dtype, generator):
 
     every, some = np.arange(COUNT), np.array([5, 2])
     try:
+        if _has_gradient(function, values, shapes):
+            return True
         whole, again, part = residual(every), residual(every), residual(some)
     except Exception:  # a function of a number of points, which are then taken as they are
         return True

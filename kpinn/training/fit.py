@@ -80,6 +80,8 @@ def _check_settings(pinn, settings):
             "validation_split and class_weight have no meaning for sets of points: pass "
             "validation_data, or sample_weight by condition."
         )
+    if not pinn.trainable_variables:
+        raise ValueError(f"{pinn.name!r} has no trainable variable: all its layers are frozen.")
     random = [
         layer.name
         for layer in all_layers(pinn.network)
