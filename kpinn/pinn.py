@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from kpinn.derivatives.api import epsilon, inference, resolve
-from kpinn.derivatives.requests import Space
+from kpinn.derivatives.space import Space
 from kpinn.keras_private import loss_tracker, replace_loss_tracker, set_untracked
 from kpinn.networks import check_network
 from kpinn.optimizers.flat_optimizer import FlatOptimizer

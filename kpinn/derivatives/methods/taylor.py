@@ -6,14 +6,15 @@ import keras
 import tensorflow as tf
 
 from kpinn.derivatives.algebra import Algebra, algebra, combine, derivative
-from kpinn.derivatives.context import wants_channels_per_point
+from kpinn.derivatives.channels_per_point import wants_channels_per_point
 from kpinn.derivatives.errors import RefusedError
 from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet, channel_of, full, times
+from kpinn.derivatives.operators import SUMS
 from kpinn.derivatives.per_point.keeps_rows import keeps_rows
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import SUMS, axis_order, partials
+from kpinn.derivatives.requests import axis_order, partials
 from kpinn.derivatives.tracing import trace
 
 

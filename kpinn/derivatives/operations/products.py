@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.context import wants_channels_per_point
+from kpinn.derivatives.channels_per_point import wants_channels_per_point
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.jets import (
     Jet,

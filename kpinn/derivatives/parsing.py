@@ -1,0 +1,92 @@
+"""From a name such as `u_xx` or `laplacian_u` to a `Request`."""
+
+from kpinn.derivatives.operators import OPERATORS, check_operator
+from kpinn.derivatives.requests import Request, axis_order, size_of
+
+# A derivative with respect to one of these is a derivative with respect to a coordinate, never
+# along a direction of that name: otherwise `u_y` on coordinates "t x" could not be refused.
+COORDINATE_LETTERS = frozenset("xyztr")
+
+
+def parse(name, space, directions=None):
+    """Reads one name.
+
+    Args:
+        name: `"u"`, `"u_xx"`, `"u_x1_x1"`, `"u_n"`, `"laplacian_u"`, ...
+        space: the `Space` with the coordinates and fields.
+        directions: names of the directions that there are; `None` if they are not known yet, so
+            that any name that cannot be a coordinate may be one.
+
+    Returns:
+        A `Request`.
+
+    Raises:
+        ValueError: if the name has no meaning; the message lists what there is.
+    """
+    if name in space.fields:
+        return Request(name, name)
+    operator, _, field = name.partition("_")
+    if operator in OPERATORS and operator not in space.fields:
+        check_operator(name, operator, field, space)
+        return Request(name, field, operator)
+    for field in sorted(space.fields, key=len, reverse=True):
+        if name.startswith(field + "_"):
+            axes = _parse_axes(name, name[len(field) + 1 :], space, directions)
+            return Request(name, field, axes=tuple(sorted(axes, key=axis_order)))
+    raise ValueError(
+        f"{name!r} is neither a field nor a derivative of one. There are {space.describe()}; "
+        f"derivatives are named like {_example(space)}, operators are "
+        f"{', '.join(f'{operator}_' for operator in OPERATORS)} before a field."
+    )
+
+
+def _example(space):
+    field, coordinate = next(iter(space.fields), "u"), next(iter(space.coordinates))
+    joint = "" if len(coordinate) == 1 else "_"
+    return f"'{field}_{coordinate}' or '{field}_{coordinate}{joint}{coordinate}'"
+
+
+def _parse_axes(name, suffix, space, directions):
+    letters = COORDINATE_LETTERS.union(name for name in space.coordinates if len(name) == 1)
+    if directions is not None:
+        directions = sorted(each for each in directions if not set(each) <= letters)
+    axes = []
+    for part in suffix.split("_"):
+        found = _parse_part(part, space, letters, directions)
+        if found is None:
+            raise ValueError(
+                f"{name!r} asks for a derivative with respect to {part!r}, which is not made of "
+                f"coordinates{' or directions' if directions else ''}. There are "
+                f"{space.describe()}"
+                + (f"; directions: {', '.join(directions)}" if directions else "")
+                + "."
+            )
+        axes.extend(found)
+    for axis in axes:
+        if isinstance(axis, slice):
+            raise ValueError(
+                f"{name!r}: the coordinate has {size_of(axis)} components, so that a derivative "
+                "with respect to it is not one number: ask for grad_, laplacian_ or a direction. "
+                "If it is a direction itself, name the coordinates: coordinates='x y'."
+            )
+    return axes
+
+
+def _parse_part(part, space, letters, directions):
+    if part in space.coordinates:
+        return [_axis(space.coordinates[part])]
+    if part and all(letter in space.coordinates for letter in part):
+        return [_axis(space.coordinates[letter]) for letter in part]
+    repeated = part[:1] if len(set(part)) == 1 else part
+    for direction in (repeated, part):  # "nn" is twice along "n", or once along "nn"
+        if directions is None:
+            known = direction.isidentifier() and direction[0] not in letters
+        else:
+            known = direction in directions
+        if known:
+            return [direction] * (len(part) // len(direction))
+    return None
+
+
+def _axis(columns):
+    return columns.start if size_of(columns) == 1 else columns
