@@ -12,7 +12,7 @@ from operators import OPERATORS, SINE, Case, truth
 
 import kpinn
 from kpinn.derivatives.api import parse_all
-from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.plan import Plan
 from kpinn.derivatives.space import Space
 
 STEP = 2.0**-4  # of finite differences where no step would leave two digits

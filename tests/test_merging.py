@@ -12,7 +12,7 @@ from problems import Heat
 
 import kpinn
 from kpinn.derivatives.api import parse_all
-from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.plan import Plan
 from kpinn.derivatives.space import Space
 from kpinn.problem import merging
 from kpinn.problem.affine import affine

@@ -11,7 +11,7 @@ import kpinn
 from kpinn.derivatives.api import evaluate, parse_all
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.methods.stochastic import KINDS, randomized
-from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.plan import Plan
 from kpinn.derivatives.space import Space
 
 DIMENSION = 4

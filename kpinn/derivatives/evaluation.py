@@ -5,7 +5,8 @@ from kpinn.derivatives.errors import UnsupportedError
 from kpinn.derivatives.factors import with_tensors
 from kpinn.derivatives.fallback import by_tapes, report_slow
 from kpinn.derivatives.methods.stochastic import Stochastic, draw, randomized
-from kpinn.derivatives.methods.taylor import Taylor, taylor
+from kpinn.derivatives.methods.taylor import Taylor
+from kpinn.derivatives.propagation import propagate
 from kpinn.derivatives.readout import at_points
 from kpinn.derivatives.tracing import TraceError
 
@@ -25,7 +26,7 @@ def evaluate(function, points, requests, directions, method, context):
         A dict from name to tensor.
     """
     space = context.space
-    requests = [with_tensors(request, points) for request in requests]
+    requests = [with_tensors(r, points) if r.factors else r for r in requests]
     if isinstance(method, Stochastic):
         requests, needed = randomized(requests, space, method)
         directions = directions | draw(needed, points, space, method, context.step)
@@ -35,10 +36,10 @@ def evaluate(function, points, requests, directions, method, context):
 
 
 def _by_taylor(function, points, requests, directions, method, context):
-    """`taylor`, and nested tapes where it cannot go through an operation."""
+    """`propagate`, and nested tapes where it cannot go through an operation."""
     reports = []
     try:
-        values = taylor(
+        values = propagate(
             function, points, requests, directions, context.space, reports.append, method.recompute
         )
     except (UnsupportedError, TraceError) as error:

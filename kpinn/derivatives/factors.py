@@ -34,11 +34,13 @@ def with_tensors(request, points):
     Raises:
         ValueError: for a factor of another shape.
     """
-    terms = [
-        (factor if isinstance(factor, float) else _with_tensor(request, factor, points), term)
-        for factor, term in request.terms
-    ]
-    return dataclasses.replace(request, terms=tuple(terms)) if terms else request
+
+    def filled(factor):
+        is_number = isinstance(factor, numbers.Real)
+        return factor if is_number else _with_tensor(request, factor, points)
+
+    terms = tuple((filled(factor), term) for factor, term in request.terms)
+    return dataclasses.replace(request, terms=terms)
 
 
 def _with_tensor(request, factor, points):

@@ -11,48 +11,38 @@ def inference(function, space=None):
     coordinates by name; outputs in a dict are put side by side by field, those of a list as they
     stand.
     """
+    call = function
     if isinstance(function, keras.layers.Layer):
-        return _Inference(function, space)
-    return _Joined(function, space)
+
+        def call(points):
+            return _call_layer(function, points, space)
+
+    return lambda points: _side_by_side(call(points), space)
 
 
-class _Joined:
-    """A function whose outputs are put side by side."""
-
-    def __init__(self, function, space):
-        self.function, self.space = function, space
-
-    def __call__(self, points):
-        outputs = self.function(points)
-        if isinstance(outputs, dict) and self.space is not None:
-            if set(outputs) != set(self.space.fields):
-                raise ValueError(
-                    f"the function returned {', '.join(map(repr, outputs))}: expected one output "
-                    f"per field. There are {self.space.describe()}."
-                )
-            outputs = [outputs[name] for name in self.space.fields]
-        if isinstance(outputs, list | tuple):
-            return tf.concat([tf.convert_to_tensor(output) for output in outputs], axis=1)
-        return outputs
+def _call_layer(layer, points, space):
+    inputs = getattr(layer, "inputs", None) or ()
+    if len(inputs) < 2 or space is None:
+        return layer(points, training=False)
+    names = [tensor.name for tensor in inputs]
+    if set(names) != set(space.coordinates):
+        raise ValueError(
+            f"the model {layer.name!r} has the inputs {', '.join(names)}: expected one input per "
+            "coordinate, named like it (keras.Input((1,), name='x')). There are "
+            f"{space.describe()}."
+        )
+    columns = {name: points[:, part] for name, part in space.coordinates.items()}
+    return layer(columns, training=False)
 
 
-class _Inference(_Joined):
-    """A Keras layer called with `training=False`."""
-
-    def __init__(self, layer, space):
-        super().__init__(self._call, space)
-        self._layer = layer
-
-    def _call(self, points):
-        inputs = getattr(self._layer, "inputs", None) or ()
-        if len(inputs) < 2 or self.space is None:
-            return self._layer(points, training=False)
-        names = [tensor.name for tensor in inputs]
-        if set(names) != set(self.space.coordinates):
+def _side_by_side(outputs, space):
+    if isinstance(outputs, dict) and space is not None:
+        if set(outputs) != set(space.fields):
             raise ValueError(
-                f"the model {self._layer.name!r} has the inputs {', '.join(names)}: expected "
-                "one input per coordinate, named like it (keras.Input((1,), name='x')). There are "
-                f"{self.space.describe()}."
+                f"the function returned {', '.join(map(repr, outputs))}: expected one output "
+                f"per field. There are {space.describe()}."
             )
-        columns = {name: points[:, part] for name, part in self.space.coordinates.items()}
-        return self._layer(columns, training=False)
+        outputs = [outputs[name] for name in space.fields]
+    if isinstance(outputs, list | tuple):
+        return tf.concat([tf.convert_to_tensor(output) for output in outputs], axis=1)
+    return outputs

@@ -8,12 +8,13 @@ difference.
 
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import algebra, derivative
+from kpinn.derivatives.algebra import algebra
 from kpinn.derivatives.errors import LostError, UnsupportedError
 from kpinn.derivatives.interpreter import interpret
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.operations import TABLE
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
+from kpinn.derivatives.symbols import derivative
 from kpinn.derivatives.tracing import bodies_of
 from kpinn.derivatives.walker import CALLS
 

@@ -1,5 +1,6 @@
 """From a name such as `u_xx` or `laplacian_u` to a `Request`."""
 
+from kpinn.derivatives.name_errors import no_axis, no_meaning, no_number
 from kpinn.derivatives.operators import OPERATORS, check_operator
 from kpinn.derivatives.requests import Request, axis_order, size_of
 
@@ -33,17 +34,7 @@ def parse(name, space, directions=None):
         if name.startswith(field + "_"):
             axes = _parse_axes(name, name[len(field) + 1 :], space, directions)
             return Request(name, field, axes=tuple(sorted(axes, key=axis_order)))
-    raise ValueError(
-        f"{name!r} is neither a field nor a derivative of one. There are {space.describe()}; "
-        f"derivatives are named like {_example(space)}, operators are "
-        f"{', '.join(f'{operator}_' for operator in OPERATORS)} before a field."
-    )
-
-
-def _example(space):
-    field, coordinate = next(iter(space.fields), "u"), next(iter(space.coordinates))
-    joint = "" if len(coordinate) == 1 else "_"
-    return f"'{field}_{coordinate}' or '{field}_{coordinate}{joint}{coordinate}'"
+    raise no_meaning(name, space, OPERATORS)
 
 
 def _parse_axes(name, suffix, space, directions):
@@ -54,21 +45,11 @@ def _parse_axes(name, suffix, space, directions):
     for part in suffix.split("_"):
         found = _parse_part(part, space, letters, directions)
         if found is None:
-            raise ValueError(
-                f"{name!r} asks for a derivative with respect to {part!r}, which is not made of "
-                f"coordinates{' or directions' if directions else ''}. There are "
-                f"{space.describe()}"
-                + (f"; directions: {', '.join(directions)}" if directions else "")
-                + "."
-            )
+            raise no_axis(name, part, directions, space)
         axes.extend(found)
     for axis in axes:
         if isinstance(axis, slice):
-            raise ValueError(
-                f"{name!r}: the coordinate has {size_of(axis)} components, so that a derivative "
-                "with respect to it is not one number: ask for grad_, laplacian_ or a direction. "
-                "If it is a direction itself, name the coordinates: coordinates='x y'."
-            )
+            raise no_number(name, size_of(axis))
     return axes
 
 

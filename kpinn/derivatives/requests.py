@@ -6,6 +6,7 @@ of a direction whose vectors come with the points (`str`).
 """
 
 import dataclasses
+import numbers
 
 from kpinn.derivatives.operators import operator_partials, operator_shape
 
@@ -35,6 +36,11 @@ class Request:
         if self.operator in (None, "combination"):
             return (size,)
         return operator_shape(self.operator, size, len(space.spatial))
+
+    @property
+    def factors(self):
+        """The factors of its terms that are no numbers."""
+        return [factor for factor, _ in self.terms if not isinstance(factor, numbers.Real)]
 
     @property
     def directions(self):
