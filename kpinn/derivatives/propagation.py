@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kpinn.derivatives.errors import RefusedError
-from kpinn.derivatives.interpreter import interpret
+from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.per_point.keeps_rows import keeps_rows
 from kpinn.derivatives.plan import Plan
 from kpinn.derivatives.tracing import trace
@@ -35,8 +35,8 @@ def propagate(function, points, requests, directions, space, report, recompute=F
         plan = Plan.of(requests, space).on(points)
         if plan.scales_rows() and not keeps_rows(function, size, points.dtype):
             plan = Plan.of(requests, space, apart=True).on(points)
-        inputs = [plan.seeds(points, directions)]
-        return plan, interpret(graph, inputs, plan.algebra, report, plan.needed, recompute)
+        run = Run(plan.algebra, report, recompute)
+        return plan, run.start(graph, [plan.seeds(points, directions)], plan.needed)
 
     try:
         plan, (outputs,) = through()
