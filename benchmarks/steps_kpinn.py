@@ -11,8 +11,9 @@ from keras import ops
 from operators import OPERATORS, SINE, Case, truth
 
 import kpinn
-from kpinn.derivatives.methods.taylor import Plan
-from kpinn.derivatives.requests import Space, parse_all
+from kpinn.derivatives.api import parse_all
+from kpinn.derivatives.plan import Plan
+from kpinn.derivatives.space import Space
 
 STEP = 2.0**-4  # of finite differences where no step would leave two digits
 FEW = 8  # points of an error

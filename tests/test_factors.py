@@ -8,9 +8,10 @@ import tensorflow as tf
 from keras import layers
 
 import kpinn
-from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.api import parse_all
 from kpinn.derivatives.per_point.keeps_rows import keeps_rows
-from kpinn.derivatives.requests import Space, parse_all
+from kpinn.derivatives.plan import Plan
+from kpinn.derivatives.space import Space
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,9 @@ from keras import ops
 from problems import Heat
 
 import kpinn
-from kpinn.derivatives.methods.taylor import Plan
-from kpinn.derivatives.requests import Space, parse_all
+from kpinn.derivatives.api import parse_all
+from kpinn.derivatives.plan import Plan
+from kpinn.derivatives.space import Space
 from kpinn.problem import merging
 from kpinn.problem.affine import affine
 from kpinn.problem.arguments import Quantity

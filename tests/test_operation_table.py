@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 import kpinn
-from kpinn.derivatives.context import channels_per_point
+from kpinn.derivatives.channels_per_point import channels_per_point
 from kpinn.derivatives.operations.labels import MixedError
 from kpinn.derivatives.operations.table import TABLE, carry
 from kpinn.derivatives.per_point.gradients import point_gradients

@@ -2,7 +2,10 @@
 
 import pytest
 
-from kpinn.derivatives.requests import Space, declare, parse, partials, split_names
+from kpinn.derivatives.declarations import declare, split_names
+from kpinn.derivatives.parsing import parse
+from kpinn.derivatives.requests import partials
+from kpinn.derivatives.space import Space
 
 PLANE = Space("t x y", "u v[2] u_star")
 SPACE3 = Space("time x y z", "u w[3]")

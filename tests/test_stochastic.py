@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 import kpinn
-from kpinn.derivatives.api import evaluate
+from kpinn.derivatives.api import evaluate, parse_all
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.methods.stochastic import KINDS, randomized
-from kpinn.derivatives.methods.taylor import Plan
-from kpinn.derivatives.requests import Space, parse_all
+from kpinn.derivatives.plan import Plan
+from kpinn.derivatives.space import Space
 
 DIMENSION = 4
 NAMES = "t x[4]"

@@ -24,6 +24,7 @@ from kpinn.derivatives.api import (
     epsilon,
     inference,
     input_dtype,
+    parse_all,
     resolve,
     space_of,
     split_points,
@@ -31,7 +32,6 @@ from kpinn.derivatives.api import (
 from kpinn.derivatives.context import Context, half_range
 from kpinn.derivatives.errors import DerivativeFallbackWarning
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, PrecisionWarning
-from kpinn.derivatives.requests import parse_all
 
 
 def check_derivatives(

@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from kpinn.checking.float64_copy import WRITES, Values
 from kpinn.checking.rule_errors import Step, channels_of, choice, is_wrong, same_jets
-from kpinn.derivatives.algebra import algebra, derivative
+from kpinn.derivatives.algebra import algebra
 from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.jets import value_of
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.methods.taylor import Plan
 from kpinn.derivatives.operations import facts_of
+from kpinn.derivatives.plan import Plan
+from kpinn.derivatives.symbols import derivative
 from kpinn.derivatives.tracing import bodies_of
 
 

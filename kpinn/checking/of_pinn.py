@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.checking.subject import Points, subject
-from kpinn.derivatives.api import Taylor, directions_of, join_points
+from kpinn.derivatives.api import Taylor, directions_of, join_points, parse_all
 from kpinn.derivatives.context import Context
-from kpinn.derivatives.requests import parse_all
 from kpinn.problem import points as data
 from kpinn.problem.arguments import Quantity
 

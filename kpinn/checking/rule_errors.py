@@ -12,11 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.checking.differences import difference_in_time
-from kpinn.derivatives.algebra import derivative
 from kpinn.derivatives.emission import emit
-from kpinn.derivatives.jets import Jet, dense, value_of
+from kpinn.derivatives.full_channels import dense
+from kpinn.derivatives.jets import Jet, value_of
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
+from kpinn.derivatives.symbols import derivative
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

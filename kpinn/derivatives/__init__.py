@@ -1,4 +1,13 @@
-"""The derivative engine; it imports nothing else of kpinn."""
+"""The derivative engine; it imports nothing else of kpinn.
+
+* From names to requests: `declarations`, `space`, `parsing`, `operators`, `requests`,
+  `combinations`.
+* From requests to channels: `symbols`, `sums`, `algebra`, `plan`.
+* Channels through functions: `jets`, `product_rules`, `powers`, `compositions`, `operations`.
+* Through a traced graph: `tracing`, `walker`, `emission`, `interpreter`, `propagation`.
+* Which method runs: `evaluation`, and beside propagation `black_box` with `methods`.
+* What users call: `api`.
+"""
 
 from kpinn.derivatives.api import derivatives as derivatives
 from kpinn.derivatives.errors import DerivativeFallbackWarning as DerivativeFallbackWarning

@@ -1,20 +1,12 @@
 """From the derivatives that are asked for to the channels that carry them. Pure Python.
 
-A linear differential operator at a point is a *symbol*: a polynomial in the partial derivatives. It
-is kept in the normalised basis `e_a = D^a / a!` (Taylor coefficients), as a dict from monomial to
-`Fraction`; a monomial is the sorted tuple of its variables, `(0, 0, 1)` for `e_xxy`.
-
-In this basis the product rule has no factors, `e_a(f g) = sum of e_b(f) e_c(g) over b + c = a`, so
-that a set of symbols can be propagated through products (and so through everything) if and only if
-its span contains every *contraction* `e_a -> e_(a - 1_i)` of its members. The smallest such span is
-the space of channels. With a reduced basis `q_k` (coefficient one at the *pivot* monomial `m_k`,
-zero at all other pivots) the structure constants are read off: `q_k(f g)` is the sum of
-`q_k[m_i + m_j] q_i(f) q_j(g)`. They are exact rationals.
-
-An operator with factors that are no numbers, such as `u_t - nu u_xx`, is a *sum*: a dict from the
-names of its factors (`None` for one) to symbols. Where the channels carry all contractions of these
-symbols, the sum needs but a channel of its own, whose structure constants are linear in the
-factors; it is no part of other channels.
+In the basis `e_a = D^a / a!` of symbols (see `symbols.py`) the product rule has no factors,
+`e_a(f g) = sum of e_b(f) e_c(g) over b + c = a`, so that a set of symbols can be propagated through
+products (and so through everything) if and only if its span contains every *contraction*
+`e_a -> e_(a - 1_i)` of its members. The smallest such span is the space of channels. With a reduced
+basis `q_k` (coefficient one at the *pivot* monomial `m_k`, zero at all other pivots) the structure
+constants are read off: `q_k(f g)` is the sum of `q_k[m_i + m_j] q_i(f) q_j(g)`. They are exact
+rationals.
 
 The space of channels is the inverse system of Macaulay ("The algebraic theory of modular systems",
 1916, chapter IV) of the symbols; dual numbers, hyper-dual numbers, truncated Taylor series and the
@@ -22,52 +14,12 @@ forward Laplacian (Li et al., "A computational framework for neural network-base
 Carlo with forward Laplacian", Nature Machine Intelligence 6, 2024) are examples of it.
 """
 
-import collections
 import copy
 import functools
-import math
 from fractions import Fraction
 
-VALUE = ()  # the monomial of the function itself
-
-
-def derivative(variables):
-    """The symbol of a partial derivative, `D^a = a! e_a`.
-
-    Args:
-        variables: sequence of variables (integers), `(0, 0)` for the second derivative.
-    """
-    monomial = tuple(sorted(variables))
-    factorials = map(math.factorial, collections.Counter(monomial).values())
-    return {monomial: Fraction(math.prod(factorials))}
-
-
-def combine(terms):
-    """The sum of `factor * symbol` over pairs `(factor, symbol)`."""
-    total = collections.defaultdict(Fraction)
-    for factor, symbol in terms:
-        for monomial, coefficient in symbol.items():
-            total[monomial] += Fraction(factor) * coefficient
-    return {monomial: value for monomial, value in total.items() if value}
-
-
-def contractions(symbol):
-    """All `e_a -> e_(a - 1_i)` of a symbol, as dict from variable to symbol."""
-    found = collections.defaultdict(dict)
-    for monomial, coefficient in symbol.items():
-        for variable in set(monomial):
-            found[variable][_without(monomial, variable)] = coefficient
-    return found
-
-
-def _without(monomial, variable):
-    position = monomial.index(variable)
-    return monomial[:position] + monomial[position + 1 :]
-
-
-def degree(symbol):
-    """The order of a differential operator."""
-    return max(map(len, symbol), default=0)
+from kpinn.derivatives.sums import not_carried, with_sums
+from kpinn.derivatives.symbols import VALUE, carried, combine, degree, without
 
 
 class Algebra:
@@ -98,7 +50,8 @@ class Algebra:
     """
 
     def __init__(self, symbols, sums=()):
-        self._basis, self.sums = _carriers(list(symbols), [dict(total) for total in sums])
+        symbols, sums = list(symbols), [dict(total) for total in sums]
+        self._basis, self.sums = with_sums(symbols, sums) if sums else (carried(symbols), ())
         order = sorted(self._basis, key=lambda m: (degree(self._basis[m]), m))
         self.pivots = tuple(order)
         self.channels = tuple(self._basis[monomial] for monomial in order)
@@ -137,11 +90,11 @@ class Algebra:
 
     def read_sum(self, total):
         """A sum as a combination of channels: list of `(channel, factor, Fraction)`."""
-        rest = _not_carried(total, self._basis)
+        rest = not_carried(total, self._basis) if self.sums else {}
         found = [
             (k, factor, constant)
             for factor, symbol in total.items()
-            for k, constant in self.read(_difference(symbol, rest.get(factor, {}))).items()
+            for k, constant in self.read(_difference(symbol, rest.get(factor))).items()
         ]
         if rest:
             found.append((len(self.channels) + self.sums.index(rest), None, Fraction(1)))
@@ -172,68 +125,8 @@ def _first_derivatives(totals):
     return {k: parts for k, parts in found.items() if parts}
 
 
-def _carriers(symbols, sums):
-    """The reduced basis of the channels of symbols, and the sums that have channels of their own.
-
-    A sum of which all but one symbol are carried needs no channel but that symbol's; and sums are
-    no gain where there are as many of them as of their symbols.
-    """
-    inner = [c for total in sums for s in total.values() for c in contractions(s).values()]
-    while True:
-        basis = _reduced_basis(_closure([*symbols, *inner]))
-        rests = []
-        for total in sums:
-            rest = _not_carried(total, basis)
-            if rest and rest not in rests:
-                rests.append(rest)
-        parts = [symbol for rest in rests for symbol in rest.values()]
-        single = [symbol for rest in rests if len(rest) == 1 for symbol in rest.values()]
-        gained = len(_reduced_basis(_closure([*symbols, *inner, *parts]))) - len(basis)
-        if not single and (not rests or gained > len(rests)):
-            return basis, tuple(rests)
-        symbols = [*symbols, *(single or parts)]
-
-
-def _not_carried(total, basis):
-    """The part of a sum that the channels do not carry: its symbols, reduced."""
-    reduced = {factor: _reduce(symbol, basis) for factor, symbol in total.items()}
-    return {factor: symbol for factor, symbol in reduced.items() if symbol}
-
-
-def _difference(a, b):
-    return combine([(1, a), (-1, b)])
-
-
-def _closure(symbols):
-    """The symbols and all their contractions, each once, and the value."""
-    waiting, seen = [{VALUE: Fraction(1)}, *symbols], {}
-    while waiting:
-        symbol = waiting.pop()
-        key = frozenset(symbol.items())
-        if symbol and key not in seen:
-            seen[key] = symbol
-            waiting.extend(contractions(symbol).values())
-    return list(seen.values())
-
-
-def _reduced_basis(symbols):
-    """A reduced basis of the span of symbols: dict from pivot monomial to symbol."""
-    basis = {}
-    for symbol in sorted(symbols, key=lambda s: (degree(s), len(s), sorted(s))):
-        symbol = _reduce(symbol, basis)
-        if symbol:
-            pivot = min(symbol, key=lambda m: (-len(m), -abs(symbol[m]), m))
-            symbol = {monomial: value / symbol[pivot] for monomial, value in symbol.items()}
-            for other, known in basis.items():
-                if pivot in known:
-                    basis[other] = combine([(1, known), (-known[pivot], symbol)])
-            basis[pivot] = symbol
-    return basis
-
-
-def _reduce(symbol, basis):
-    terms = [(-value, basis[monomial]) for monomial, value in symbol.items() if monomial in basis]
-    return combine([(1, symbol), *terms])
+def _difference(symbol, rest):
+    return combine([(1, symbol), (-1, rest)]) if rest else symbol
 
 
 @functools.lru_cache(maxsize=4096)
@@ -247,7 +140,7 @@ def _divisors(monomial):
 
 def _quotient(monomial, part):
     for variable in part:
-        monomial = _without(monomial, variable)
+        monomial = without(monomial, variable)
     return monomial
 
 

@@ -1,39 +1,11 @@
 """What an evaluation knows beside the function and the points."""
 
-import contextlib
-import contextvars
 import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.requests import Space
-
-EPSILON = {
-    tf.float64: 2.0**-52,
-    tf.float32: 2.0**-23,
-    tf.float16: 2.0**-10,
-    tf.bfloat16: 2.0**-7,
-}
-
-_per_point = contextvars.ContextVar("per_point", default=False)
-
-
-@contextlib.contextmanager
-def channels_per_point():
-    """Within it, propagations carry channels with a row for each point.
-
-    A channel that is the same for all points is otherwise one row, whose gradient is a sum.
-    """
-    token = _per_point.set(True)
-    try:
-        yield
-    finally:
-        _per_point.reset(token)
-
-
-def wants_channels_per_point():
-    """Whether a propagation runs within `channels_per_point`."""
-    return _per_point.get()
+from kpinn.derivatives.columns import half_range
+from kpinn.derivatives.space import Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +54,3 @@ class Context:
         if known is not None:
             return tf.constant(known, points.dtype)
         return half_range(tf.stop_gradient(points)[:, column])
-
-
-def half_range(values):
-    """Half the range of the values; where that is zero their size, but at least one."""
-    spread = (tf.reduce_max(values) - tf.reduce_min(values)) / 2.0
-    size = tf.maximum(tf.reduce_max(tf.abs(values)), 1.0)
-    return tf.where(spread > 0, spread, size)

@@ -1,7 +1,6 @@
-"""What the terms of a combination are multiplied with: numbers, or tensors known beforehand."""
+"""What the terms of a combination are multiplied with where that is no number."""
 
 import dataclasses
-import math
 import numbers
 
 import tensorflow as tf
@@ -29,31 +28,19 @@ class Factor:
         return product if self.number == 1.0 else self.number * product
 
 
-def factors_of(name, term, factor):
-    """The factor of a term as numbers and `Factor`s, to be added."""
-    if isinstance(factor, numbers.Real) and math.isfinite(factor):
-        return [float(factor)]
-    if isinstance(factor, list) and all(isinstance(f, Factor | numbers.Real) for f in factor):
-        return factor
-    if not isinstance(factor, numbers.Real | str) and hasattr(factor, "shape"):
-        return [Factor(id(factor), factor)]
-    raise ValueError(
-        f"{name!r} takes {term!r} times {factor!r}: expected a finite number, or an array, tensor "
-        "or variable with one value, or with one for each point."
-    )
-
-
 def with_tensors(request, points):
     """A combination with a tensor for each `Factor`, a scalar or `(n, 1)`.
 
     Raises:
         ValueError: for a factor of another shape.
     """
-    terms = [
-        (factor if isinstance(factor, float) else _with_tensor(request, factor, points), term)
-        for factor, term in request.terms
-    ]
-    return dataclasses.replace(request, terms=tuple(terms)) if terms else request
+
+    def filled(factor):
+        is_number = isinstance(factor, numbers.Real)
+        return factor if is_number else _with_tensor(request, factor, points)
+
+    terms = tuple((filled(factor), term) for factor, term in request.terms)
+    return dataclasses.replace(request, terms=terms)
 
 
 def _with_tensor(request, factor, points):

@@ -23,27 +23,6 @@ from kpinn.derivatives.walker import depending, needed_operations, walk
 _NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one
 
 
-def interpret(graph, inputs, algebra, report, needed=None, recompute=False):
-    """The outputs of a traced graph for other inputs.
-
-    Args:
-        graph: the graph of a `ConcreteFunction`.
-        inputs: a `Jet` or tensor for each of its arguments, without what it captures.
-        algebra: the `Algebra` of the jets.
-        report: called with the description of each operation that has no rule.
-        needed: the channels of the outputs that are used; by default all.
-        recompute: whether gradients compute channels again, see `kpinn.Taylor`.
-
-    Returns:
-        A list of jets and tensors.
-
-    Raises:
-        UnsupportedError: for an operation that cannot be propagated through.
-        RefusedError: for one that must not be.
-    """
-    return Run(algebra, report, recompute).start(graph, inputs, needed)
-
-
 def values_of(graph, inputs, tensors):
     """The values of some tensors of a traced graph.
 
@@ -61,8 +40,8 @@ class Run:
 
     Attributes:
         algebra: the `Algebra` of the jets.
-        report: see `interpret`.
-        recompute: see `interpret`.
+        report: called with the description of each operation that has no rule.
+        recompute: whether gradients compute channels again, see `kpinn.Taylor`.
         read: the values of variables that were read, by identity.
     """
 
@@ -72,7 +51,21 @@ class Run:
     read: dict = dataclasses.field(default_factory=dict)
 
     def start(self, graph, inputs, needed=None, outputs=None):
-        """The outputs of a graph with what it captures; variables are read here, before loops."""
+        """The outputs of a traced graph for other inputs; variables are read here, before loops.
+
+        Args:
+            graph: the graph of a `ConcreteFunction`.
+            inputs: a `Jet` or tensor for each of its arguments, without what it captures.
+            needed: the channels of the outputs that are used; by default all.
+            outputs: tensors of the graph; by default its outputs.
+
+        Returns:
+            A list of jets and tensors.
+
+        Raises:
+            UnsupportedError: for an operation that cannot be propagated through.
+            RefusedError: for one that must not be.
+        """
         names = [tensor.name for tensor in graph.inputs[: len(inputs)]]
         values = dict(zip(names, inputs, strict=True))
         variables = {id(variable.handle): variable for variable in graph.variables}

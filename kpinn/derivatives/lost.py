@@ -8,12 +8,13 @@ difference.
 
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import algebra, derivative
+from kpinn.derivatives.algebra import algebra
 from kpinn.derivatives.errors import LostError, UnsupportedError
-from kpinn.derivatives.interpreter import interpret
+from kpinn.derivatives.interpreter import Run
 from kpinn.derivatives.jets import Jet
 from kpinn.derivatives.operations import TABLE
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
+from kpinn.derivatives.symbols import derivative
 from kpinn.derivatives.tracing import bodies_of
 from kpinn.derivatives.walker import CALLS
 
@@ -32,7 +33,7 @@ def refuse_lost(graph, points):
     units = tf.unstack(tf.eye(size, dtype=points.dtype)[:, None])
     seeds = [units[variable] for (variable,) in carrier.pivots[1:]]
     try:
-        interpret(graph, [Jet(carrier, (points, *seeds))], carrier, lambda report: None)
+        Run(carrier, lambda report: None).start(graph, [Jet(carrier, (points, *seeds))])
     except LostError:
         raise
     except (LookupError, UnsupportedError, ValueError, tf.errors.OpError):

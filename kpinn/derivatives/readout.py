@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.operator_values import READERS
 from kpinn.derivatives.requests import partials
 
 
@@ -21,8 +22,9 @@ def read_out(request, space, values):
     if request.terms:
         return tf.add_n([factor * read_out(term, space, values) for factor, term in request.terms])
     terms = [values[key] for key in partials(request, space)]
-    build = _READERS.get(request.operator, _columns)
-    return build(terms, space.size(request.field), len(space.spatial))
+    if request.operator is None:
+        return terms[0] if len(terms) == 1 else tf.concat(terms, axis=1)
+    return READERS[request.operator](terms, space.size(request.field), len(space.spatial))
 
 
 def at_points(values, points):
@@ -32,65 +34,3 @@ def at_points(values, points):
     if count is None:
         return values
     return {name: tf.ensure_shape(v, [count, *v.shape[1:]]) for name, v in values.items()}
-
-
-def _columns(terms, size, dimension):
-    return terms[0] if len(terms) == 1 else tf.concat(terms, axis=1)
-
-
-def _jacobian(terms, size, dimension):
-    return tf.reshape(tf.concat(terms, axis=1), (-1, size, dimension))
-
-
-def _divergence(terms, size, dimension):
-    return tf.add_n(terms)
-
-
-def _per_component(terms, size):
-    count = len(terms) // size
-    return [terms[i * count : (i + 1) * count] for i in range(size)]
-
-
-def _laplacian(terms, size, dimension):
-    return _columns([tf.add_n(part) for part in _per_component(terms, size)], size, dimension)
-
-
-def _biharmonic(terms, size, dimension):
-    sums = []
-    for part in _per_component(terms, size):
-        pairs = iter(part)
-        weighted = [
-            next(pairs) * (1 if i == j else 2)
-            for i in range(dimension)
-            for j in range(i, dimension)
-        ]
-        sums.append(tf.add_n(weighted))
-    return _columns(sums, size, dimension)
-
-
-def _hessian(terms, size, dimension):
-    entries, pairs = {}, iter(terms)
-    for i in range(dimension):
-        for j in range(i, dimension):
-            entries[i, j] = entries[j, i] = next(pairs)
-    rows = [entries[i, j] for i in range(dimension) for j in range(dimension)]
-    return tf.reshape(tf.concat(rows, axis=1), (-1, dimension, dimension))
-
-
-def _curl(terms, size, dimension):
-    if dimension == 2:
-        u_y, v_x = terms
-        return v_x - u_y
-    u_y, u_z, v_x, v_z, w_x, w_y = terms
-    return tf.concat([w_y - v_z, u_z - w_x, v_x - u_y], axis=1)
-
-
-_READERS = {
-    "grad": _columns,
-    "jac": _jacobian,
-    "div": _divergence,
-    "curl": _curl,
-    "laplacian": _laplacian,
-    "hessian": _hessian,
-    "biharmonic": _biharmonic,
-}

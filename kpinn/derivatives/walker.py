@@ -80,7 +80,3 @@ def depending(operations, names):
             ]
             names |= {tensor.name for tensor in carrying}
     return names
-
-
-def _carries(dtype):
-    return dtype.is_floating or dtype == tf.variant

@@ -9,7 +9,10 @@ quantity is never looked up among the arrays of the points.
 import dataclasses
 import difflib
 
-from kpinn.derivatives.requests import OPERATORS, Request, Space, parse
+from kpinn.derivatives.operators import OPERATORS
+from kpinn.derivatives.parsing import parse
+from kpinn.derivatives.requests import Request
+from kpinn.derivatives.space import Space
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, evaluations
 from kpinn.derivatives.methods.reverse import tapes
 from kpinn.derivatives.methods.stochastic import Stochastic, randomized
-from kpinn.derivatives.methods.taylor import Plan
+from kpinn.derivatives.plan import Plan
 from kpinn.derivatives.requests import partials
 from kpinn.problem import merging
 

@@ -9,9 +9,10 @@ import dataclasses
 
 import tensorflow as tf
 
+from kpinn.derivatives.combinations import combination
 from kpinn.derivatives.factors import Factor
-from kpinn.derivatives.methods.taylor import Plan
-from kpinn.derivatives.requests import SUMS, combination
+from kpinn.derivatives.operators import SUMS
+from kpinn.derivatives.plan import Plan
 from kpinn.problem.affine import Affine, affine
 from kpinn.problem.arguments import Array, Quantity
 

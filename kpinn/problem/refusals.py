@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.api import stopped_message
+from kpinn.derivatives.black_box import stopped_message
 from kpinn.derivatives.stop_gradient import stopped_moments
 from kpinn.derivatives.tracing import graph_of
 from kpinn.problem.points import minus_target, sets_of, widths_of

@@ -11,7 +11,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from kpinn.derivatives.context import EPSILON
+from kpinn.derivatives.precision import EPSILON
 
 SCHEMES = ("central", "forward", "backward")
 

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.jets import Jet, dense, value_of
+from kpinn.derivatives.full_channels import dense
+from kpinn.derivatives.jets import Jet, value_of
 from kpinn.derivatives.walker import depending
 
 

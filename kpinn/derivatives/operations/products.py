@@ -2,19 +2,11 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.context import wants_channels_per_point
+from kpinn.derivatives.channels_per_point import wants_channels_per_point
+from kpinn.derivatives.compositions import compose, compose_with_variables
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.jets import (
-    Jet,
-    add,
-    aligned,
-    compose,
-    compose_with_variables,
-    full,
-    multiply,
-    shared_axes,
-    value_of,
-)
+from kpinn.derivatives.full_channels import full
+from kpinn.derivatives.jets import Jet, add, aligned, shared_axes, value_of
 from kpinn.derivatives.jets import linear as each_channel
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import (
@@ -27,6 +19,8 @@ from kpinn.derivatives.operations.labels import (
 from kpinn.derivatives.operations.rules import bilinear, linear, static_input
 from kpinn.derivatives.operations.selections import choose
 from kpinn.derivatives.operations.table import BROADCASTING, register
+from kpinn.derivatives.product_rules import multiply
+from kpinn.derivatives.recomputation import composed_again
 from kpinn.derivatives.tensorflow_private import compiled_by_xla
 
 
@@ -72,16 +66,16 @@ def _product_for_xla(a, b, recompute):
     narrow = b.shape[1] in NARROW
 
     def product(k, channel):
-        again = a.again if recompute and k else None
+        origin = a.origin if recompute and k else None
         if channel is None:
             return None
-        if not narrow and again is None:
+        if not narrow and origin is None:
             return tf.matmul(channel, b)
 
         @tf.custom_gradient
         def function(channel, b):
             def gradient(upstream):
-                kept = channel if again is None else again(k, upstream)
+                kept = composed_again(*origin, k, upstream) if origin else channel
                 of_b = tf.matmul(kept, upstream, transpose_a=True)
                 if narrow:
                     columns = range(b.shape[1])

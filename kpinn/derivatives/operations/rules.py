@@ -8,20 +8,14 @@ Most rules are made by a definer, which knows more of an operation than its rule
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.compositions import compose
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.jets import (
-    Jet,
-    channel_of,
-    compose,
-    full,
-    multiply,
-    shared_axes,
-    value_of,
-    zeros_like,
-)
+from kpinn.derivatives.full_channels import full, zeros_like
+from kpinn.derivatives.jets import Jet, channel_of, shared_axes, value_of
 from kpinn.derivatives.operations.labels import axes_of, probed
 from kpinn.derivatives.operations.labels import elementwise as each_element
 from kpinn.derivatives.operations.table import BROADCASTING, Facts, facts_of, follow
+from kpinn.derivatives.product_rules import multiply
 from kpinn.derivatives.tracing import traced
 from kpinn.derivatives.walker import walk
 
@@ -191,32 +185,34 @@ _PYTHON = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
 
 def refusal(operation, inputs):
     """Why an operation has no pointwise derivative; `None` if it may have one."""
-    kind, where = operation.type, describe(operation)
+    kind = operation.type
     if message := drawing(operation):
         return message
     if kind.startswith(_WRITES) and any(t.dtype == tf.resource for t in operation.inputs):
         return (
-            f"{where} changes a variable, as dropout, noise and batch normalization do in "
-            "training: such a function has no derivative. Call the layer with training=False."
+            f"{describe(operation)} changes a variable, as dropout, noise and batch normalization "
+            "do in training: such a function has no derivative. Call the layer with "
+            "training=False."
         )
     if _quantizes(operation):
         return (
-            f"{where} rounds to {operation.outputs[0].dtype.name}, as quantized layers do: the "
-            "derivative through it is zero. Use the layer as it was before."
+            f"{describe(operation)} rounds to {operation.outputs[0].dtype.name}, as quantized "
+            "layers do: the derivative through it is zero. Use the layer as it was before."
         )
     if not any(isinstance(value, Jet) for value in inputs):
         return None
     if _makes_integers(operation):
         return (
-            f"{where} turns values that depend on the coordinates into "
+            f"{describe(operation)} turns values that depend on the coordinates into "
             f"{operation.outputs[0].dtype.name}, as embeddings and discretization do: the "
             "derivative through it is zero. Feed such a layer from something else, or cast after "
             "tf.stop_gradient."
         )
     if kind in _PYTHON:
         return (
-            f"{where} calls Python on values that depend on the coordinates, which TensorFlow "
-            "cannot differentiate twice: write it in TensorFlow, or use method='finite_difference'."
+            f"{describe(operation)} calls Python on values that depend on the coordinates, which "
+            "TensorFlow cannot differentiate twice: write it in TensorFlow, or use "
+            "method='finite_difference'."
         )
     return mixing(operation, inputs)
 

@@ -10,7 +10,9 @@ import math
 import tensorflow as tf
 
 from kpinn.derivatives.errors import LostError, UnsupportedError, describe
-from kpinn.derivatives.jets import Jet, full, times, value_of
+from kpinn.derivatives.full_channels import full
+from kpinn.derivatives.jets import Jet, value_of
+from kpinn.derivatives.product_rules import times
 
 
 def generic(call, *inputs):

@@ -14,7 +14,7 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.context import channels_per_point as channels_per_point
+from kpinn.derivatives.channels_per_point import channels_per_point as channels_per_point
 from kpinn.derivatives.errors import describe
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, labels_of_points

@@ -1,0 +1,76 @@
+"""Methods that see no operations, tapes and differences, and what they would get wrong."""
+
+import tensorflow as tf
+
+from kpinn.derivatives.lost import refuse_lost
+from kpinn.derivatives.methods.finite_difference import FiniteDifference, finite_difference
+from kpinn.derivatives.methods.forward import forward
+from kpinn.derivatives.methods.reverse import reverse
+from kpinn.derivatives.mixing import refuse_mixed
+from kpinn.derivatives.readout import read_out
+from kpinn.derivatives.requests import partials
+from kpinn.derivatives.stop_gradient import stopped_moments
+from kpinn.derivatives.tracing import graph_of
+
+
+def black_box(function, points, requests, directions, method, context):
+    """Values of requests by `"reverse"`, `"forward"` or a `FiniteDifference`; see `evaluate`."""
+    space = context.space
+    function = _Checked(function, space)
+    wanted = {key for request in requests for key in partials(request, space)}
+    order = max(len(axes) for _, axes in wanted)
+    stopped = _refuse_wrong(function.function, points, order, method)
+    if isinstance(method, FiniteDifference):
+        values = finite_difference(function, points, wanted, directions, method, context)
+    else:
+        by_tapes = {"reverse": reverse, "forward": forward}[method]
+        values = by_tapes(function, points, wanted, directions)
+        if stopped:
+            values = {key: _prevent(value, key, stopped, method) for key, value in values.items()}
+    return {request.name: read_out(request, space, values) for request in requests}
+
+
+class _Checked:
+    """A function with its output checked against the fields."""
+
+    def __init__(self, function, space):
+        self.function, self.space = function, space
+
+    def __call__(self, points):
+        outputs = tf.convert_to_tensor(self.function(points))
+        self.space.check_output(outputs.shape, points.shape)
+        return outputs
+
+
+def _refuse_wrong(function, points, order, method):
+    """Raises for derivatives that a method gets wrong; returns the names of stopped moments."""
+    if order == 0:
+        return ()
+    graph = graph_of(function, points.shape[1], points.dtype, points.shape[0])
+    differences = isinstance(method, FiniteDifference)
+    refuse_mixed(graph, random=differences)
+    if differences:
+        return ()
+    refuse_lost(graph, points)
+    stopped = stopped_moments(graph)
+    if stopped and order > 1:
+        raise ValueError(stopped_message(stopped, method, f"derivatives of order {order}"))
+    return stopped
+
+
+def stopped_message(stopped, method, what):
+    """What to tell a user whose network has a variance with a stopped gradient."""
+    return (
+        f"{', '.join(map(repr, stopped))} computes a variance by tf.nn.moments, which stops the "
+        f"gradient of the mean, so that {what} by method={method!r} would be wrong. Layers such "
+        "as LayerNormalization and GroupNormalization do that. Use method='finite_difference', "
+        "or a network without the layer."
+    )
+
+
+def _prevent(value, key, stopped, method):
+    """First derivatives are right, but their gradient would be wrong: it raises `LookupError`."""
+    if not key[1]:
+        return value
+    message = stopped_message(stopped, method, "the gradient of a first derivative")
+    return tf.raw_ops.PreventGradient(input=value, message=message)
