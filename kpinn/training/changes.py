@@ -101,8 +101,16 @@ def set_scales(pinn, scales):
 
 def refuse_untrained(pinn, variables):
     """Raises `ValueError` for variables that the loss reads and nothing trains."""
-    own = {id(variable.value) for variable in pinn.variables}  # or frozen by its layer
+    own = set(map(id, _watched(pinn)))  # or frozen by its layer
     others = [variable for variable in variables if id(variable) not in own]
     if others:
-        frozen = [v.value for other in KNOWN if other is not pinn for v in other.variables]
+        frozen = [v for other in KNOWN if other is not pinn for v in _watched(other)]
         refusals.refuse_untrained(others, [*frozen, *pinn._state.trained_elsewhere])
+
+
+def _watched(pinn):
+    """What a tape watches of a PINN's variables: under a strategy there is one on each replica."""
+    for variable in pinn.variables:
+        raw = variable.value
+        yield raw
+        yield from raw.values if isinstance(raw, tf.distribute.DistributedValues) else ()
