@@ -170,7 +170,7 @@ class PINN(keras.Model):
 
     def __getattribute__(self, name):
         value = super().__getattribute__(name)
-        return reads.attribute(self, name, value)
+        return reads.attribute(self, name, value) if reads.ACTIVE.readers else value
 
     def __setattr__(self, name, value):
         if name in FIXED and "_state" in vars(self) and value is not getattr(self, name):

@@ -29,17 +29,20 @@ class _Active(threading.local):
     readers = ()
 
 
-_ACTIVE = _Active()
+ACTIVE = _Active()
 
 
 def attribute(owner, name, value):
-    """What an attribute is for the condition that reads it: its value, or a tensor."""
-    if not _ACTIVE.readers or name.startswith("__"):
+    """What an attribute is for the condition that reads it: its value, or a tensor.
+
+    It is asked only while there are readers, which is looked up in each access.
+    """
+    if name.startswith("__"):
         return value
-    *others, reader = _ACTIVE.readers
+    *others, reader = ACTIVE.readers
     found = inspect.getattr_static(type(owner), name, None)
     if name not in vars(owner) and (callable(found) or hasattr(found, "__get__")):
-        for each in _ACTIVE.readers:  # a method or property, which reads others
+        for each in ACTIVE.readers:  # a method or property, which reads others
             each.reads.look_into(getattr(found, "fget", value))
         return value
     if name.startswith("_") and not reader.reads.names(name):
@@ -215,10 +218,10 @@ class _Reader:
     @contextlib.contextmanager
     def active(self, function):
         """While it looks at a call of a function."""
-        before, _ACTIVE.readers = _ACTIVE.readers, (*_ACTIVE.readers, self)
+        before, ACTIVE.readers = ACTIVE.readers, (*ACTIVE.readers, self)
         try:
-            for each in _ACTIVE.readers:
+            for each in ACTIVE.readers:
                 each.reads.look_into(function)
             yield
         finally:
-            _ACTIVE.readers = before
+            ACTIVE.readers = before
