@@ -12,8 +12,8 @@ from operators import OPERATORS, SINE, Case, truth
 
 import kpinn
 from kpinn.derivatives.api import parse_all
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.channels.plan import Plan
+from kpinn.derivatives.names.space import Space
 
 STEP = 2.0**-4  # of finite differences where no step would leave two digits
 FEW = 8  # points of an error

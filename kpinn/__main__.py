@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kpinn.checking import check_derivatives
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.space import Space
 from kpinn.pinn import PINN
 
 _DESCRIPTION = """Checks the derivatives of a model at points drawn from a box, see

@@ -8,7 +8,7 @@ from keras import ops
 
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.space import Space
 from kpinn.options import positive_whole
 
 HALF_PRECISION = ("float16", "bfloat16")

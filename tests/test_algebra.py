@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kpinn.derivatives.algebra import Algebra
-from kpinn.derivatives.symbols import combine, contractions, degree, derivative
+from kpinn.derivatives.channels.algebra import Algebra
+from kpinn.derivatives.channels.symbols import combine, contractions, degree, derivative
 
 NU = Fraction(1, 100)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 import kpinn
 from kpinn.__main__ import main
 from kpinn.checking.differences import difference
-from kpinn.derivatives import interpreter
+from kpinn.derivatives.graphs import interpreter
 from kpinn.derivatives.operations.rules import elementwise
 from kpinn.derivatives.operations.table import TABLE
 

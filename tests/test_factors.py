@@ -9,9 +9,9 @@ from keras import layers
 
 import kpinn
 from kpinn.derivatives.api import parse_all
+from kpinn.derivatives.channels.plan import Plan
+from kpinn.derivatives.names.space import Space
 from kpinn.derivatives.per_point.keeps_rows import keeps_rows
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.space import Space
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from problems import Heat
 
 import kpinn
 from kpinn.derivatives.api import parse_all
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.channels.plan import Plan
+from kpinn.derivatives.names.space import Space
 from kpinn.problem import merging
 from kpinn.problem.affine import affine
 from kpinn.problem.arguments import Quantity

@@ -6,12 +6,12 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 import kpinn
-from kpinn.derivatives.channels_per_point import channels_per_point
+from kpinn.derivatives.channels.channels_per_point import channels_per_point
+from kpinn.derivatives.graphs.tracing import trace
 from kpinn.derivatives.operations.labels import MixedError
 from kpinn.derivatives.operations.table import TABLE, carry
 from kpinn.derivatives.per_point.gradients import point_gradients
 from kpinn.derivatives.per_point.keeps_rows import why_mixed
-from kpinn.derivatives.tracing import trace
 
 COUNT = 5  # points; no other axis of an input has this size
 RNG = np.random.default_rng(0)

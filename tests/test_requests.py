@@ -2,10 +2,10 @@
 
 import pytest
 
-from kpinn.derivatives.declarations import declare, split_names
-from kpinn.derivatives.parsing import parse
-from kpinn.derivatives.requests import partials
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.declarations import declare, split_names
+from kpinn.derivatives.names.parsing import parse
+from kpinn.derivatives.names.requests import partials
+from kpinn.derivatives.names.space import Space
 
 PLANE = Space("t x y", "u v[2] u_star")
 SPACE3 = Space("time x y z", "u w[3]")

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 import kpinn
 from kpinn.derivatives.api import evaluate, parse_all
+from kpinn.derivatives.channels.plan import Plan
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.methods.stochastic import KINDS, randomized
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.space import Space
 
 DIMENSION = 4
 NAMES = "t x[4]"

@@ -19,9 +19,9 @@ from mpmath import mp
 from tensorflow.python.framework import op_def_registry
 
 import kpinn
-from kpinn.derivatives import emission
-from kpinn.derivatives.emission import emit, signature
 from kpinn.derivatives.errors import UnsupportedError
+from kpinn.derivatives.graphs import emission
+from kpinn.derivatives.graphs.emission import emit, signature
 from kpinn.derivatives.operations.table import TABLE
 from kpinn.derivatives.tensorflow_private import function_graph
 

@@ -15,9 +15,9 @@ from kpinn.checking.kinks import near_kinks
 from kpinn.checking.subject import REFUSALS
 from kpinn.derivatives.methods.stochastic import Stochastic
 from kpinn.derivatives.methods.taylor import Taylor
-from kpinn.derivatives.operators import SUMS
+from kpinn.derivatives.names.operators import SUMS
+from kpinn.derivatives.names.requests import partials
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import partials
 
 MOST_PARTIALS = 200  # of which differences are taken
 

@@ -11,7 +11,7 @@ from kpinn.checking.differences import difference, moved
 from kpinn.checking.report import Finding
 from kpinn.checking.subject import REFUSALS
 from kpinn.derivatives.methods.taylor import Taylor
-from kpinn.derivatives.requests import partials
+from kpinn.derivatives.names.requests import partials
 
 
 class CrossCheck:

@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from kpinn.checking.float64_copy import WRITES, Values
 from kpinn.checking.rule_errors import Step, channels_of, choice, is_wrong, same_jets
-from kpinn.derivatives.algebra import algebra
-from kpinn.derivatives.interpreter import Run
-from kpinn.derivatives.jets import value_of
+from kpinn.derivatives.channels.algebra import algebra
+from kpinn.derivatives.channels.jets import value_of
+from kpinn.derivatives.channels.plan import Plan
+from kpinn.derivatives.channels.symbols import derivative
+from kpinn.derivatives.graphs.interpreter import Run
+from kpinn.derivatives.graphs.tracing import bodies_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.operations import facts_of
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.symbols import derivative
-from kpinn.derivatives.tracing import bodies_of
 
 
 class _Propagation(Run):

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.emission import emit
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.interpreter import Call, Run
+from kpinn.derivatives.graphs.emission import emit
+from kpinn.derivatives.graphs.interpreter import Call, Run
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 
 SHORTER = (tf.float32, tf.float16, tf.bfloat16)

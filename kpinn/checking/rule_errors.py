@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.checking.differences import difference_in_time
-from kpinn.derivatives.emission import emit
-from kpinn.derivatives.full_channels import dense
-from kpinn.derivatives.jets import Jet, value_of
+from kpinn.derivatives.channels.full_channels import dense
+from kpinn.derivatives.channels.jets import Jet, value_of
+from kpinn.derivatives.channels.symbols import derivative
+from kpinn.derivatives.graphs.emission import emit
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
-from kpinn.derivatives.symbols import derivative
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

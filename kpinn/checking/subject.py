@@ -12,9 +12,9 @@ from kpinn.checking.float64_copy import Float64Copy
 from kpinn.derivatives.api import evaluate
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.errors import UnsupportedError
-from kpinn.derivatives.factors import Factor
+from kpinn.derivatives.graphs.tracing import TraceError, trace
+from kpinn.derivatives.names.factors import Factor
 from kpinn.derivatives.precision import EPSILON
-from kpinn.derivatives.tracing import TraceError, trace
 
 # What the derivatives of a subject may raise.
 REFUSALS = (ValueError, LookupError, NotImplementedError, TypeError, tf.errors.OpError)

@@ -1,12 +1,12 @@
 """The derivative engine; it imports nothing else of kpinn.
 
-* From names to requests: `declarations`, `space`, `parsing`, `operators`, `requests`,
-  `combinations`.
-* From requests to channels: `symbols`, `sums`, `algebra`, `plan`.
-* Channels through functions: `jets`, `product_rules`, `powers`, `compositions`, `operations`.
-* Through a traced graph: `tracing`, `walker`, `emission`, `interpreter`, `propagation`.
-* Which method runs: `evaluation`, and beside propagation `black_box` with `methods`.
-* What users call: `api`.
+* `names`: from names to requests.
+* `channels`: from requests to channels, and how these go through sums, products and functions.
+* `operations`: the one table of what is known of TensorFlow's operations.
+* `graphs`: the walk through a traced graph, and what goes through it.
+* `propagation`: the three together; `evaluation`: which method runs; `methods`: the others.
+* `per_point`: gradients of each point.
+* `api`: what users call.
 """
 
 from kpinn.derivatives.api import derivatives as derivatives

@@ -5,17 +5,17 @@ import dataclasses
 import numpy as np
 
 from kpinn.derivatives.columns import as_column, directions_of, float_tensor, join_points
-from kpinn.derivatives.combinations import combination
 from kpinn.derivatives.context import Context
-from kpinn.derivatives.declarations import split_names
 from kpinn.derivatives.evaluation import evaluate
 from kpinn.derivatives.inference import inference
 from kpinn.derivatives.methods.finite_difference import FiniteDifference
 from kpinn.derivatives.methods.stochastic import Stochastic
 from kpinn.derivatives.methods.taylor import Taylor
-from kpinn.derivatives.parsing import parse
+from kpinn.derivatives.names.combinations import combination
+from kpinn.derivatives.names.declarations import split_names
+from kpinn.derivatives.names.parsing import parse
+from kpinn.derivatives.names.space import Space
 from kpinn.derivatives.precision import epsilon, input_dtype
-from kpinn.derivatives.space import Space
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 

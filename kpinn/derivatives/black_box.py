@@ -2,15 +2,15 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.lost import refuse_lost
+from kpinn.derivatives.graphs.lost import refuse_lost
+from kpinn.derivatives.graphs.mixing import refuse_mixed
+from kpinn.derivatives.graphs.stop_gradient import stopped_moments
+from kpinn.derivatives.graphs.tracing import graph_of
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, finite_difference
 from kpinn.derivatives.methods.forward import forward
 from kpinn.derivatives.methods.reverse import reverse
-from kpinn.derivatives.mixing import refuse_mixed
+from kpinn.derivatives.names.requests import partials
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import partials
-from kpinn.derivatives.stop_gradient import stopped_moments
-from kpinn.derivatives.tracing import graph_of
 
 
 def black_box(function, points, requests, directions, method, context):

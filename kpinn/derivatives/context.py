@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from kpinn.derivatives.columns import half_range
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.space import Space
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from kpinn.derivatives.black_box import black_box
 from kpinn.derivatives.errors import UnsupportedError
-from kpinn.derivatives.factors import with_tensors
 from kpinn.derivatives.fallback import by_tapes, report_slow
+from kpinn.derivatives.graphs.tracing import TraceError
 from kpinn.derivatives.methods.stochastic import Stochastic, draw, randomized
 from kpinn.derivatives.methods.taylor import Taylor
+from kpinn.derivatives.names.factors import with_tensors
 from kpinn.derivatives.propagation import propagate
 from kpinn.derivatives.readout import at_points
-from kpinn.derivatives.tracing import TraceError
 
 
 def evaluate(function, points, requests, directions, method, context):

@@ -3,7 +3,7 @@
 import warnings
 
 from kpinn.derivatives.errors import DerivativeFallbackWarning
-from kpinn.derivatives.tracing import TraceError
+from kpinn.derivatives.graphs.tracing import TraceError
 
 
 def by_tapes(compute, error, reports, strict):

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.channels.plan import Plan
 from kpinn.derivatives.errors import RefusedError
-from kpinn.derivatives.interpreter import Run
+from kpinn.derivatives.graphs.interpreter import Run
+from kpinn.derivatives.graphs.tracing import trace
 from kpinn.derivatives.per_point.keeps_rows import keeps_rows
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.tracing import trace
 
 
 def propagate(function, points, requests, directions, space, report, recompute=False):

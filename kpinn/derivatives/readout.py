@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.names.requests import partials
 from kpinn.derivatives.operator_values import READERS
-from kpinn.derivatives.requests import partials
 
 
 def read_out(request, space, values):

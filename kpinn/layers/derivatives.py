@@ -4,9 +4,9 @@ import keras
 
 from kpinn import derivatives as engine
 from kpinn.derivatives.api import resolve
-from kpinn.derivatives.declarations import split_names
-from kpinn.derivatives.parsing import parse
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.declarations import split_names
+from kpinn.derivatives.names.parsing import parse
+from kpinn.derivatives.names.space import Space
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -5,9 +5,9 @@ import numbers
 import keras
 from keras import ops
 
-from kpinn.derivatives.declarations import split_names
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.declarations import split_names
+from kpinn.derivatives.names.space import Space
 from kpinn.options import argument_names
 
 

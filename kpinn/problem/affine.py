@@ -9,10 +9,10 @@ import functools
 
 import tensorflow as tf
 
-from kpinn.derivatives.interpreter import values_of
+from kpinn.derivatives.graphs.interpreter import values_of
+from kpinn.derivatives.graphs.tracing import TraceError, traced
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import refusal
-from kpinn.derivatives.tracing import TraceError, traced
 
 _KEEPS = ("Identity", "IdentityN", "Snapshot")
 ONE = ()  # the monomial of a factor that is a number

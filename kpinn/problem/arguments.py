@@ -9,10 +9,10 @@ quantity is never looked up among the arrays of the points.
 import dataclasses
 import difflib
 
-from kpinn.derivatives.operators import OPERATORS
-from kpinn.derivatives.parsing import parse
-from kpinn.derivatives.requests import Request
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.operators import OPERATORS
+from kpinn.derivatives.names.parsing import parse
+from kpinn.derivatives.names.requests import Request
+from kpinn.derivatives.names.space import Space
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,14 +11,14 @@ import warnings
 import tensorflow as tf
 
 from kpinn.derivatives.api import Taylor, evaluate
+from kpinn.derivatives.channels.plan import Plan
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.errors import DerivativeFallbackWarning
-from kpinn.derivatives.factors import Factor
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, evaluations
 from kpinn.derivatives.methods.reverse import tapes
 from kpinn.derivatives.methods.stochastic import Stochastic, randomized
-from kpinn.derivatives.plan import Plan
-from kpinn.derivatives.requests import partials
+from kpinn.derivatives.names.factors import Factor
+from kpinn.derivatives.names.requests import partials
 from kpinn.problem import merging
 
 _HEAD = ("condition", "asks the network for", "method", "passes", "differences", "tapes")

@@ -9,10 +9,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.combinations import combination
-from kpinn.derivatives.factors import Factor
-from kpinn.derivatives.operators import SUMS
-from kpinn.derivatives.plan import Plan
+from kpinn.derivatives.channels.plan import Plan
+from kpinn.derivatives.names.combinations import combination
+from kpinn.derivatives.names.factors import Factor
+from kpinn.derivatives.names.operators import SUMS
 from kpinn.problem.affine import Affine, affine
 from kpinn.problem.arguments import Array, Quantity
 

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from kpinn.derivatives.black_box import stopped_message
-from kpinn.derivatives.stop_gradient import stopped_moments
-from kpinn.derivatives.tracing import graph_of
+from kpinn.derivatives.graphs.stop_gradient import stopped_moments
+from kpinn.derivatives.graphs.tracing import graph_of
 from kpinn.problem.points import minus_target, sets_of, widths_of
 
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.declarations import split_names
+from kpinn.derivatives.names.declarations import split_names
 from kpinn.problem.arguments import Array, Quantity
 
 

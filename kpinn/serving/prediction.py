@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.declarations import split_names
+from kpinn.derivatives.names.declarations import split_names
 from kpinn.problem import refusals
 from kpinn.problem.points import in_order, minus_target, one_set, sets_of, widths_of
 

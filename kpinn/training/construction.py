@@ -4,7 +4,7 @@ import functools
 import inspect
 
 from kpinn.derivatives.api import epsilon, inference, input_dtype
-from kpinn.derivatives.space import Space
+from kpinn.derivatives.names.space import Space
 from kpinn.problem import refusals
 from kpinn.problem.conditions import marked
 from kpinn.problem.problem import Problem

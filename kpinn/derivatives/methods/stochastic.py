@@ -13,7 +13,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from kpinn.derivatives.requests import Request
+from kpinn.derivatives.names.requests import Request
 
 KINDS = ("rademacher", "gaussian", "coordinates")
 

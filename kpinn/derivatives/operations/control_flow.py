@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.full_channels import dense
-from kpinn.derivatives.jets import Jet, value_of
-from kpinn.derivatives.walker import depending
+from kpinn.derivatives.channels.full_channels import dense
+from kpinn.derivatives.channels.jets import Jet, value_of
+from kpinn.derivatives.graphs.walker import depending
 
 
 def _if(call, condition, *inputs):

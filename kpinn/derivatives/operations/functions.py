@@ -2,16 +2,16 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.compositions import compose, compose_with_variables
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, add
-from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.channels.compositions import compose, compose_with_variables
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, add
+from kpinn.derivatives.channels.jets import linear as each_channel
+from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import every_axis
 from kpinn.derivatives.operations.rules import composite, elementwise
 from kpinn.derivatives.operations.table import BROADCASTING, Facts, register
 from kpinn.derivatives.operations.without_rule import generic
-from kpinn.derivatives.product_rules import multiply
 
 # Functions of each element -----------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, value_of
-from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, value_of
+from kpinn.derivatives.channels.jets import linear as each_channel
 from kpinn.derivatives.operations import taylor_series
 from kpinn.derivatives.operations.labels import by_sample, moved
 from kpinn.derivatives.operations.rules import composite, linear

@@ -11,7 +11,7 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.emission import emit, has_functions
+from kpinn.derivatives.graphs.emission import emit, has_functions
 
 
 class MixedError(Exception):

@@ -9,13 +9,13 @@ import itertools
 
 import tensorflow as tf
 
-from kpinn.derivatives.compositions import compose
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, add_channels, algebra_of, channel_of, value_of
-from kpinn.derivatives.jets import linear as each_channel
+from kpinn.derivatives.channels.compositions import compose
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, add_channels, algebra_of, channel_of, value_of
+from kpinn.derivatives.channels.jets import linear as each_channel
+from kpinn.derivatives.channels.product_rules import multiply, nilpotent_rule, sum_of_rule
 from kpinn.derivatives.operations import taylor_series
 from kpinn.derivatives.operations.table import Facts, register
-from kpinn.derivatives.product_rules import multiply, nilpotent_rule, sum_of_rule
 
 MATRICES = (-2, -1)
 register("Qr", "SelfAdjointEigV2", "Svd", along=MATRICES)(Facts())  # have no rule

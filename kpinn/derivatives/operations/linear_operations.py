@@ -3,10 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, value_of
+from kpinn.derivatives.channels.jets import linear as each_channel
 from kpinn.derivatives.errors import RefusedError, UnsupportedError, describe
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, value_of
-from kpinn.derivatives.jets import linear as each_channel
 from kpinn.derivatives.operations import choices
 from kpinn.derivatives.operations.labels import (
     by_sample,

@@ -2,12 +2,14 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.channels_per_point import wants_channels_per_point
-from kpinn.derivatives.compositions import compose, compose_with_variables
+from kpinn.derivatives.channels.channels_per_point import wants_channels_per_point
+from kpinn.derivatives.channels.compositions import compose, compose_with_variables
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, add, aligned, shared_axes, value_of
+from kpinn.derivatives.channels.jets import linear as each_channel
+from kpinn.derivatives.channels.product_rules import multiply
+from kpinn.derivatives.channels.recomputation import composed_again
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, add, aligned, shared_axes, value_of
-from kpinn.derivatives.jets import linear as each_channel
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import (
     by_sample,
@@ -19,8 +21,6 @@ from kpinn.derivatives.operations.labels import (
 from kpinn.derivatives.operations.rules import bilinear, linear, static_input
 from kpinn.derivatives.operations.selections import choose
 from kpinn.derivatives.operations.table import BROADCASTING, register
-from kpinn.derivatives.product_rules import multiply
-from kpinn.derivatives.recomputation import composed_again
 from kpinn.derivatives.tensorflow_private import compiled_by_xla
 
 

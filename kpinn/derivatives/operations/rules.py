@@ -8,16 +8,16 @@ Most rules are made by a definer, which knows more of an operation than its rule
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.compositions import compose
+from kpinn.derivatives.channels.compositions import compose
+from kpinn.derivatives.channels.full_channels import full, zeros_like
+from kpinn.derivatives.channels.jets import Jet, channel_of, shared_axes, value_of
+from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.full_channels import full, zeros_like
-from kpinn.derivatives.jets import Jet, channel_of, shared_axes, value_of
+from kpinn.derivatives.graphs.tracing import traced
+from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations.labels import axes_of, probed
 from kpinn.derivatives.operations.labels import elementwise as each_element
 from kpinn.derivatives.operations.table import BROADCASTING, Facts, facts_of, follow
-from kpinn.derivatives.product_rules import multiply
-from kpinn.derivatives.tracing import traced
-from kpinn.derivatives.walker import walk
 
 
 def static_input(call, position):

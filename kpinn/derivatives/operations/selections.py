@@ -5,16 +5,16 @@ import itertools
 
 import tensorflow as tf
 
-from kpinn.derivatives.compositions import compose
+from kpinn.derivatives.channels.compositions import compose
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, add, algebra_of, aligned, channel_of, value_of
+from kpinn.derivatives.channels.jets import linear as each_channel
+from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, add, algebra_of, aligned, channel_of, value_of
-from kpinn.derivatives.jets import linear as each_channel
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import by_sample, combine, given_by, of_first_input
 from kpinn.derivatives.operations.rules import static_input
 from kpinn.derivatives.operations.table import BROADCASTING, register
-from kpinn.derivatives.product_rules import multiply
 
 
 @register("AddV2", "Add", is_linear=True, **BROADCASTING)

@@ -9,10 +9,10 @@ import math
 
 import tensorflow as tf
 
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, value_of
+from kpinn.derivatives.channels.product_rules import times
 from kpinn.derivatives.errors import LostError, UnsupportedError, describe
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, value_of
-from kpinn.derivatives.product_rules import times
 
 
 def generic(call, *inputs):

@@ -14,8 +14,9 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.channels_per_point import channels_per_point as channels_per_point
+from kpinn.derivatives.channels.channels_per_point import channels_per_point as channels_per_point
 from kpinn.derivatives.errors import describe
+from kpinn.derivatives.graphs.walker import needed_operations
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, labels_of_points
 from kpinn.derivatives.operations.table import carry
@@ -27,7 +28,6 @@ from kpinn.derivatives.per_point.products import (
     pass_on,
 )
 from kpinn.derivatives.tensorflow_private import captured, has_gradient
-from kpinn.derivatives.walker import needed_operations
 
 
 def point_gradients(outputs, variables, points, tape, report):

@@ -7,11 +7,11 @@ say which point an entry depends on. What is not proved is taken for mixed.
 import numpy as np
 
 from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.graphs.tracing import TraceError, trace
+from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, labels_of_points
 from kpinn.derivatives.operations.table import follow
-from kpinn.derivatives.tracing import TraceError, trace
-from kpinn.derivatives.walker import walk
 
 COUNT = 7  # points in the trace; a number that sizes of layers seldom have
 

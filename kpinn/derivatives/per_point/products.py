@@ -9,7 +9,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.emission import emit, has_functions
+from kpinn.derivatives.graphs.emission import emit, has_functions
 from kpinn.derivatives.operations.labels import einsum_terms, static
 from kpinn.derivatives.operations.table import facts_of
 

@@ -9,7 +9,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import Algebra
+from kpinn.derivatives.channels.algebra import Algebra
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

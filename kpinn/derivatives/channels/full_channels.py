@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.jets import Jet, shared_axes
+from kpinn.derivatives.channels.jets import Jet, shared_axes
 
 
 def full(jet):

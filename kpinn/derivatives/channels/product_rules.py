@@ -5,7 +5,7 @@ import operator
 
 import tensorflow as tf
 
-from kpinn.derivatives.jets import Jet, linear
+from kpinn.derivatives.channels.jets import Jet, linear
 
 
 def multiply(a, b, product=tf.multiply):

@@ -4,10 +4,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.factor_gradients import factor_gradients
-from kpinn.derivatives.jets import Jet, shared_axes
-from kpinn.derivatives.powers import taylor_sums
-from kpinn.derivatives.product_rules import product_rule, scaled, times, total_of
+from kpinn.derivatives.channels.factor_gradients import factor_gradients
+from kpinn.derivatives.channels.jets import Jet, shared_axes
+from kpinn.derivatives.channels.powers import taylor_sums
+from kpinn.derivatives.channels.product_rules import product_rule, scaled, times, total_of
 
 
 def compose(jet, tower, needed=None):

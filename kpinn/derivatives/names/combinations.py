@@ -3,10 +3,10 @@
 import math
 import numbers
 
-from kpinn.derivatives.factors import Factor
-from kpinn.derivatives.operators import SUMS
-from kpinn.derivatives.parsing import parse
-from kpinn.derivatives.requests import Request
+from kpinn.derivatives.names.factors import Factor
+from kpinn.derivatives.names.operators import SUMS
+from kpinn.derivatives.names.parsing import parse
+from kpinn.derivatives.names.requests import Request
 
 
 def combination(name, terms, space, directions=None):

@@ -4,12 +4,12 @@ Where points influence one another, a tape returns derivatives of a sum over the
 move all at once. Where random numbers are drawn, differences compare one draw with another.
 """
 
+from kpinn.derivatives.channels.jets import Jet
 from kpinn.derivatives.errors import RefusedError
-from kpinn.derivatives.jets import Jet
+from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import drawing, mixing
-from kpinn.derivatives.walker import walk
 
 _MOVING = Jet(None, ())  # stands for what depends on the points
 

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.powers import powers
-from kpinn.derivatives.product_rules import (
+from kpinn.derivatives.channels.powers import powers
+from kpinn.derivatives.channels.product_rules import (
     nilpotent_rule,
     square_rule,
     sum_of_products,

@@ -9,16 +9,16 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import Algebra
-from kpinn.derivatives.emission import emit
+from kpinn.derivatives.channels.algebra import Algebra
+from kpinn.derivatives.channels.jets import Jet, value_of
 from kpinn.derivatives.errors import LostError, RefusedError, UnsupportedError, describe
-from kpinn.derivatives.jets import Jet, value_of
+from kpinn.derivatives.graphs.emission import emit
+from kpinn.derivatives.graphs.walker import depending, needed_operations, walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import refusal
 from kpinn.derivatives.operations.without_rule import generic
 from kpinn.derivatives.tensorflow_private import function_graph
-from kpinn.derivatives.walker import depending, needed_operations, walk
 
 _NUMPY = ("PyFunc", "PyFuncStateless")  # which have no gradient; `EagerPyFunc` has one
 

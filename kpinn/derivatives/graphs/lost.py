@@ -8,15 +8,15 @@ difference.
 
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import algebra
+from kpinn.derivatives.channels.algebra import algebra
+from kpinn.derivatives.channels.jets import Jet
+from kpinn.derivatives.channels.symbols import derivative
 from kpinn.derivatives.errors import LostError, UnsupportedError
-from kpinn.derivatives.interpreter import Run
-from kpinn.derivatives.jets import Jet
+from kpinn.derivatives.graphs.interpreter import Run
+from kpinn.derivatives.graphs.tracing import bodies_of
+from kpinn.derivatives.graphs.walker import CALLS
 from kpinn.derivatives.operations import TABLE
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
-from kpinn.derivatives.symbols import derivative
-from kpinn.derivatives.tracing import bodies_of
-from kpinn.derivatives.walker import CALLS
 
 
 def refuse_lost(graph, points):

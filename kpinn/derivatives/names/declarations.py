@@ -3,7 +3,7 @@
 import copy
 import re
 
-from kpinn.derivatives.parsing import parse
+from kpinn.derivatives.names.parsing import parse
 
 _DECLARATION = re.compile(r"^([A-Za-z][A-Za-z0-9_]*)(?:\[(\d+)\])?$")
 

@@ -2,8 +2,8 @@
 
 import itertools
 
-from kpinn.derivatives.declarations import check_names, check_new_name, declare
-from kpinn.derivatives.requests import size_of
+from kpinn.derivatives.names.declarations import check_names, check_new_name, declare
+from kpinn.derivatives.names.requests import size_of
 
 TIME_NAMES = ("t", "time")
 

@@ -6,7 +6,7 @@ the inputs, and the gradient of a first derivative with respect to the parameter
 the traced graph, so that custom layers which call `tf.nn.moments` are found too.
 """
 
-from kpinn.derivatives.tracing import bodies_of
+from kpinn.derivatives.graphs.tracing import bodies_of
 
 
 def stopped_moments(graph):

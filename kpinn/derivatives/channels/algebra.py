@@ -18,8 +18,8 @@ import copy
 import functools
 from fractions import Fraction
 
-from kpinn.derivatives.sums import not_carried, with_sums
-from kpinn.derivatives.symbols import VALUE, carried, combine, degree, without
+from kpinn.derivatives.channels.sums import not_carried, with_sums
+from kpinn.derivatives.channels.symbols import VALUE, carried, combine, degree, without
 
 
 class Algebra:

@@ -1,8 +1,8 @@
 """From a name such as `u_xx` or `laplacian_u` to a `Request`."""
 
-from kpinn.derivatives.name_errors import no_axis, no_meaning, no_number
-from kpinn.derivatives.operators import OPERATORS, check_operator
-from kpinn.derivatives.requests import Request, axis_order, size_of
+from kpinn.derivatives.names.name_errors import no_axis, no_meaning, no_number
+from kpinn.derivatives.names.operators import OPERATORS, check_operator
+from kpinn.derivatives.names.requests import Request, axis_order, size_of
 
 # A derivative with respect to one of these is a derivative with respect to a coordinate, never
 # along a direction of that name: otherwise `u_y` on coordinates "t x" could not be refused.

@@ -6,7 +6,7 @@ symbols, the sum needs but a channel of its own, whose structure constants are l
 factors; it is no part of other channels.
 """
 
-from kpinn.derivatives.symbols import carried, contractions, reduced
+from kpinn.derivatives.channels.symbols import carried, contractions, reduced
 
 
 def with_sums(symbols, sums):

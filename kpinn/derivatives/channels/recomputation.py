@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.compositions import compose
-from kpinn.derivatives.jets import Jet
-from kpinn.derivatives.powers import sources
-from kpinn.derivatives.product_rules import nilpotent_rule
+from kpinn.derivatives.channels.compositions import compose
+from kpinn.derivatives.channels.jets import Jet
+from kpinn.derivatives.channels.powers import sources
+from kpinn.derivatives.channels.product_rules import nilpotent_rule
 
 
 def composed_again(jet, tower, k, after):

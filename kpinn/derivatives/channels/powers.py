@@ -1,6 +1,11 @@
 """The powers of the nilpotent part of a jet, and sums of them with Taylor coefficients."""
 
-from kpinn.derivatives.product_rules import nilpotent_rule, square_rule, sum_of_rule, total_of
+from kpinn.derivatives.channels.product_rules import (
+    nilpotent_rule,
+    square_rule,
+    sum_of_rule,
+    total_of,
+)
 
 
 def taylor_sums(jet, coefficients, needed=None):

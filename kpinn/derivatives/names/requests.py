@@ -8,7 +8,7 @@ of a direction whose vectors come with the points (`str`).
 import dataclasses
 import numbers
 
-from kpinn.derivatives.operators import operator_partials, operator_shape
+from kpinn.derivatives.names.operators import operator_partials, operator_shape
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,15 +5,15 @@ import numbers
 
 import tensorflow as tf
 
-from kpinn.derivatives.algebra import Algebra, algebra
-from kpinn.derivatives.channels_per_point import wants_channels_per_point
-from kpinn.derivatives.full_channels import full
-from kpinn.derivatives.jets import Jet, channel_of
-from kpinn.derivatives.operators import SUMS
-from kpinn.derivatives.product_rules import scaled, times, total_of
+from kpinn.derivatives.channels.algebra import Algebra, algebra
+from kpinn.derivatives.channels.channels_per_point import wants_channels_per_point
+from kpinn.derivatives.channels.full_channels import full
+from kpinn.derivatives.channels.jets import Jet, channel_of
+from kpinn.derivatives.channels.product_rules import scaled, times, total_of
+from kpinn.derivatives.channels.symbols import combine, derivative
+from kpinn.derivatives.names.operators import SUMS
+from kpinn.derivatives.names.requests import axis_order, partials
 from kpinn.derivatives.readout import read_out
-from kpinn.derivatives.requests import axis_order, partials
-from kpinn.derivatives.symbols import combine, derivative
 
 VALUE = {None: {(): 1}}  # the sum that is the function itself
 

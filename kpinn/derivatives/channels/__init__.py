@@ -1,0 +1,1 @@
+"""What a propagation carries: algebras of channels, and jets."""

@@ -1,0 +1,1 @@
+"""Traced graphs: the walk through them, what they propagate, and what they must not."""

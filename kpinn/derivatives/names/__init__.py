@@ -1,0 +1,1 @@
+"""Names: of coordinates and fields, and of what can be asked for."""
