@@ -55,7 +55,7 @@ def refuse_other_losses(losses, name):
         given = getattr(loss, "__name__", type(loss).__name__)
         raise ValueError(
             f"the loss of condition {name!r} is {given}: only a mean square is a sum of squares of "
-            "residuals. Compile with the default loss ('mse')."
+            "residuals. Compile with the loss 'mse'."
         )
 
 
