@@ -150,45 +150,58 @@ class Everything(kpinn.PINN):
         return p_n - g
 
 
-@pytest.mark.parametrize("method", ["reverse", "forward", kpinn.FiniteDifference(accuracy=4)])
-def test_a_saved_model_serves_without_kpinn_and_keras(tmp_path, method):
-    network = Formula(lambda t, x, y: [t * x**2, x * y**3, x**3 * t])
-    pinn = Everything(network, method=method)
-    pinn.export(tmp_path / "model", derivatives="p_xx, v_x, curl_v, speed_y, p_n")
+SERVED = ["taylor", "reverse", "forward", kpinn.FiniteDifference(accuracy=4)]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """For each method the PINN, its inputs and what its SavedModel serves in another process."""
+    folder, pinns = tmp_path_factory.mktemp("served"), []
     rng = np.random.default_rng(0)
     columns = {name: rng.uniform(0.2, 1.0, (5, 1)).astype("float32") for name in ("t", "x", "y")}
     extra = {"n": rng.normal(size=(5, 2)).astype("float32"), "g": columns["t"]}
-    np.savez(tmp_path / "inputs.npz", **columns, **extra)
+    np.savez(folder / "inputs.npz", **columns, **extra)
+    for i, method in enumerate(SERVED):
+        network = Formula(lambda t, x, y: [t * x**2, x * y**3, x**3 * t])
+        pinns.append(Everything(network, method=method))
+        pinns[i].export(folder / f"model{i}", derivatives="p_xx, v_x, curl_v, speed_y, p_n")
     program = """
         sys.modules["keras"] = sys.modules["kpinn"] = None
         import numpy as np, tensorflow as tf
         inputs = {name: tf.constant(values) for name, values in np.load("inputs.npz").items()}
         xyz = {name: inputs[name] for name in "txy"}
-        model = tf.saved_model.load("model")
-        signatures = model.signatures
-        assert sorted(signatures) == [
-            "derivatives", "residual_inside", "residual_wall", "serving_default"
-        ]
-        results = dict(signatures["serving_default"](**xyz))
-        results |= signatures["derivatives"](**xyz, n=inputs["n"])
-        results |= signatures["residual_inside"](**xyz)
-        results |= signatures["residual_wall"](**xyz, n=inputs["n"], g=inputs["g"])
-        one = {name: values[:1] for name, values in xyz.items()}
-        assert signatures["serving_default"](**one)["p"].shape == (1, 1)
-        np.savez("served.npz", **{name: values.numpy() for name, values in results.items()})
+        for i in range(NUMBER):
+            model = tf.saved_model.load(f"model{i}")
+            signatures = model.signatures
+            assert sorted(signatures) == [
+                "derivatives", "residual_inside", "residual_wall", "serving_default"
+            ]
+            results = dict(signatures["serving_default"](**xyz))
+            results |= signatures["derivatives"](**xyz, n=inputs["n"])
+            results |= signatures["residual_inside"](**xyz)
+            results |= signatures["residual_wall"](**xyz, n=inputs["n"], g=inputs["g"])
+            one = {name: values[:1] for name, values in xyz.items()}
+            assert signatures["serving_default"](**one)["p"].shape == (1, 1)
+            np.savez(f"served{i}.npz", **{name: values.numpy() for name, values in results.items()})
     """
-    fresh_process(program, tmp_path)
-    served = dict(np.load(tmp_path / "served.npz"))
+    fresh_process(program.replace("NUMBER", str(len(SERVED))), folder)
+    found = [dict(np.load(folder / f"served{i}.npz")) for i in range(len(SERVED))]
+    return [(pinn, columns, extra, each) for pinn, each in zip(pinns, found, strict=True)]
+
+
+@pytest.mark.parametrize("number", range(len(SERVED)), ids=map(str, SERVED))
+def test_a_saved_model_serves_without_kpinn_and_keras(served, number):
+    pinn, columns, extra, found = served[number]
     expected = pinn.predict_fields(columns | extra, "v, p, speed, p_xx, v_x, curl_v, speed_y, p_n")
     expected |= pinn.residuals({"inside": columns, "wall": columns | extra})
-    assert served.keys() == expected.keys()
+    assert found.keys() == expected.keys()
     for name, values in expected.items():
-        np.testing.assert_allclose(served[name], values, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(found[name], values, rtol=1e-3, atol=1e-3)
     t, x, y = columns["t"], columns["x"], columns["y"]
-    tolerance = 2e-2 if isinstance(method, kpinn.FiniteDifference) else 1e-5
-    np.testing.assert_allclose(served["p_xx"], 6 * x * t, rtol=tolerance, atol=tolerance)
+    tolerance = 2e-2 if isinstance(SERVED[number], kpinn.FiniteDifference) else 1e-5
+    np.testing.assert_allclose(found["p_xx"], 6 * x * t, rtol=tolerance, atol=tolerance)
     inside = 2 * t * x + 3 * x * y**2 + 0.5 * 6 * x * t + 4 * t**2 * x**3 + 2 * x * y**6
-    np.testing.assert_allclose(served["inside"], inside, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(found["inside"], inside, rtol=tolerance, atol=tolerance)
 
 
 def test_the_derivatives_exported_by_default_are_those_of_the_conditions(tmp_path):
