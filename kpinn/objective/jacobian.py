@@ -21,19 +21,18 @@ from kpinn.objective.weighted_residuals import weighted_residuals
 from kpinn.optimizers.flat import join, split
 
 
-def residual_jacobian(objective, data, weighted=True):
+def residual_jacobian(objective, data):
     """The matrix and the residual vector.
 
     Args:
         objective: the `Objective`.
         data: a `Data` whose points have static shapes. Its weights are taken as they are: a
             negative one gives NaN.
-        weighted: whether the residuals have the weights of the loss; without, it may be any.
 
     Returns:
         A pair of tensors `(m, p)` and `(m,)`.
     """
-    parts = parts_of(objective, data, weighted)
+    parts = parts_of(objective, data)
     matrices = [matrix_of(part, objective.values()) for part in parts]
     return tf.concat(matrices, axis=0), join([part.residual for part in parts])
 
