@@ -582,11 +582,11 @@ def test_quasi_newton_takes_losses_of_any_kind(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ratio": 0.0}, "ratio is between 0 and 1, not 0.0"),
-        ({"ratio": 1.0}, "ratio is between 0 and 1, not 1.0"),
-        ({"ratio": math.nan}, "ratio is between 0 and 1"),
-        ({"damping": 0.0}, "damping is positive, not 0.0"),
-        ({"damping": math.nan}, "damping is positive"),
+        ({"ratio": 0.0}, r"ratio is a number in \(0, 1\), not 0.0"),
+        ({"ratio": 1.0}, r"ratio is a number in \(0, 1\), not 1.0"),
+        ({"ratio": math.nan}, r"ratio is a number in \(0, 1\)"),
+        ({"damping": 0.0}, "damping is a positive number, not 0.0"),
+        ({"damping": math.nan}, "damping is a positive number"),
         ({"trials": 0}, "trials is a positive whole number, not 0"),
         ({"trials": 2.5}, "trials is a positive whole number, not 2.5"),
     ],

@@ -90,7 +90,7 @@ def spread(lower, upper, n, method, rng):
         >>> spread(np.zeros(2), np.ones(2), 8, "sobol", generator(0)).shape
         (8, 2)
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"Unknown method={method!r}. Use one of {(*METHODS, 'grid')}.")
     if len(lower) == 0:
         return np.empty((n, 0))

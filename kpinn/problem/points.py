@@ -1,13 +1,15 @@
 """Points as users give them, checked and turned into tensors of one shape of structure."""
 
 import dataclasses
+import hashlib
 import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.context import half_range
+from kpinn.derivatives.columns import half_range, real_array
+from kpinn.options import did_you_mean
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -231,7 +233,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
         if name not in arrays:
             raise ValueError(
                 f"points of {where!r} lack the coordinate {name!r}: there are "
-                f"{', '.join(arrays) or 'none'}."
+                f"{', '.join(arrays) or 'none'}.{did_you_mean(name, arrays)}"
             )
         if arrays[name].shape[1] != part.stop - part.start:
             raise ValueError(
@@ -248,7 +250,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
 
 def _tensor(name, values, kept):
     """The tensor of an array; that of an equal one of the same name, if there is one."""
-    key = name, values.shape, values.tobytes()
+    key = name, values.shape, hashlib.sha256(np.ascontiguousarray(values)).digest()
     if key not in kept:
         kept[key] = tf.constant(values)
     return kept[key]
@@ -269,13 +271,8 @@ def _needed(arrays, problem, conditions):
 
 def _array(where, name, values, dtype):
     label = f"{name!r} of {where!r}"
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"its dtype is {array.dtype}")
-        array = array.astype(dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+    with np.errstate(over="ignore"):  # too large for the dtype: infinite, which is refused
+        array = real_array(label, values).astype(dtype)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:

@@ -1,8 +1,13 @@
 """`PINN.export`: a SavedModel with fields, derivatives and residuals."""
 
+import os
+import pathlib
+
 import tensorflow as tf
 
 from kpinn.derivatives.names.declarations import split_names
+from kpinn.options import names as names_of
+from kpinn.options import shown
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -19,7 +24,16 @@ def export(problem, method, variables, widths, path, derivatives=None):
     """
     module = tf.Module()
     module.weights = list(variables)
-    names = split_names(derivatives) if derivatives else asked_derivatives(problem)
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise ValueError(
+            f"path is that of a directory to write, such as 'heat', not {shown(path)}."
+        )
+    if pathlib.Path(path).is_file():
+        raise ValueError(f"path {shown(str(path))} is a file: expected a directory to write.")
+    if derivatives is None:
+        names = asked_derivatives(problem)
+    else:
+        names = split_names(names_of("derivatives", derivatives, "u_x, u_xx"))
     signatures = {
         "serving_default": _values_function(problem, method, list(problem.space.fields), widths)
     }

@@ -59,7 +59,10 @@ def fit(pinn, usual_step, given, schedule, settings):
 
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
-    if not data.is_stream(x):
+    pinn._require_compiled()
+    if data.is_stream(x):
+        check_stream(pinn, x, every=False)
+    else:
         x = data.as_dataset(pinn.prepare(x, y, sample_weight), repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
@@ -67,7 +70,10 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
 
 
 def _validation(pinn, points):
-    if points is None or data.is_stream(points):
+    if points is None:
+        return None
+    if data.is_stream(points):
+        check_stream(pinn, points, every=False)
         return points
     return data.as_dataset(pinn.prepare(points), repeat=False)
 
@@ -75,7 +81,8 @@ def _validation(pinn, points):
 def _check_settings(pinn, settings):
     """Raises `ValueError` for settings of `fit` and layers that make no sense for points."""
     pinn._require_compiled()
-    if settings.pop("validation_split") or settings.pop("class_weight") is not None:
+    split, class_weight = settings.pop("validation_split"), settings.pop("class_weight")
+    if split not in (None, 0.0) or class_weight is not None:
         raise ValueError(
             "validation_split and class_weight have no meaning for sets of points: pass "
             "validation_data, or sample_weight by condition."
@@ -103,11 +110,17 @@ def _check_stream(pinn, stream):
             f"{type(pinn.optimizer).__name__} needs points in memory: pass arrays, not "
             f"{type(stream).__name__}."
         )
-    element = data.first_element(stream)
-    if element is not None:
-        _check_start(pinn, pinn.prepare(*element, every=True))
+    arrays = check_stream(pinn, stream, every=True)
+    if arrays is not None:
+        _check_start(pinn, arrays)
     else:
         _build_optimizer(pinn)
+
+
+def check_stream(pinn, stream, every):
+    """The first element of a dataset as a `Data`, checked; `None` for what cannot be read twice."""
+    element = data.first_element(stream)
+    return None if element is None else pinn.prepare(*element, every=every)
 
 
 def _check_start(pinn, arrays):
