@@ -86,8 +86,8 @@ def text(name, value, example):
 def names(name, value, example):
     """Names in one string or in a sequence of strings."""
     many = [value] if isinstance(value, str) else value
-    is_sequence = isinstance(many, list | tuple)
-    if not is_sequence or not many or not all(isinstance(each, str) for each in many):
+    are_names = isinstance(many, list | tuple) and all(isinstance(each, str) for each in many)
+    if not are_names or not "".join(many).strip(" ,"):
         raise ValueError(f"{name} are names such as {example!r}, not {shown(value)}.")
     return value
 

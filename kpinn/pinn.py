@@ -463,7 +463,7 @@ class PINN(keras.Model):
             sample_weight: sample weights by condition.
             **kwargs: of `keras.Model.evaluate`.
         """
-        arguments.of_evaluate(x, batch_size, kwargs)
+        kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
         return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
@@ -558,7 +558,7 @@ class PINN(keras.Model):
 
     def predict(self, x, batch_size=None, **kwargs):
         """Residuals, the outputs of the model; see `predict_fields` for the solution."""
-        arguments.of_evaluate(x, batch_size, kwargs)
+        kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
         if data.is_stream(x):
             training.check_stream(self, x, every=False)

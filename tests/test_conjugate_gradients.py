@@ -92,7 +92,7 @@ def test_without_a_matrix_the_loss_falls_far():
 def test_the_solver_is_checked():
     with pytest.raises(
         ValueError,
-        match="solver 'qr' is unknown: expected one of 'dense', 'kernel', 'sketch', 'cg'",
+        match="solver 'qr' is unknown: .* 'kernel', 'sketch', 'cg'",
     ):
         LevenbergMarquardt("qr")
     assert LevenbergMarquardt("cg").get_config()["solver"] == "cg"

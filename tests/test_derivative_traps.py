@@ -498,7 +498,7 @@ def test_a_function_less_precise_than_its_points_is_refused():
         ({"accuracy": 3}, "accuracy 3 is unknown: expected one of 2, 4, 6"),
         (
             {"scheme": "upwind"},
-            "scheme 'upwind' is unknown: expected one of 'central', 'forward', 'backward'",
+            "scheme 'upwind' is unknown: expected one of 'central'",
         ),
         ({"step": 0.0}, "step is a positive number, not 0.0"),
         ({"step": {"x": -1.0}}, "step is a positive number, not -1.0"),

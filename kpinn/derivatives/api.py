@@ -2,9 +2,13 @@
 
 import dataclasses
 
-import numpy as np
-
-from kpinn.derivatives.columns import as_column, directions_of, float_tensor, join_points
+from kpinn.derivatives.columns import (
+    as_column,
+    directions_of,
+    float_tensor,
+    join_points,
+    real_array,
+)
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.evaluation import evaluate
 from kpinn.derivatives.inference import inference
@@ -139,7 +143,7 @@ def _coordinate_names(points):
     """Names of the coordinates of a dict of arrays, `x[3]` for an array `(n, 3)`."""
     names = []
     for name, values in points.items():
-        shape = tuple(np.shape(values))
+        shape = tuple(values.shape if hasattr(values, "shape") else real_array(name, values).shape)
         names.append(name if len(shape) < 2 or shape[1] == 1 else f"{name}[{shape[1]}]")
     return names
 

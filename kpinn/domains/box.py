@@ -120,10 +120,10 @@ class Box:
                 f"{self} has no spatial coordinate, so no default boundary. Name the coordinates: "
                 f"boundary({self.coordinates[0]!r})."
             )
-        if len(set(names)) < len(names):
-            raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
         for name in names:
             self._check_known(name)
+        if len(set(names)) < len(names):
+            raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
         return Boundary(self, names)
 
     def contains(self, points):
@@ -169,7 +169,7 @@ class Box:
         return np.all((lower <= values) & (values <= upper), axis=1)
 
     def _check_known(self, name):
-        if name not in self.axes:
+        if not isinstance(name, str) or name not in self.axes:
             raise ValueError(f"Unknown coordinate {name!r}. The box has {self.coordinates}.")
 
     def _scalar_axis(self, name):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.columns import half_range, real_array
-from kpinn.options import did_you_mean
+from kpinn.options import did_you_mean, flag, shown
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -169,13 +169,13 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
     x, y, sample_weight = unpack(x, y, sample_weight)
-    names = list(problem.conditions)
+    names, every = list(problem.conditions), flag("every", every)
     if not isinstance(x, dict) or not x:
         raise ValueError(
-            f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
+            f"points are {shown(x)}: expected a dict of arrays by coordinate, or a dict "
             f"of those by condition ({', '.join(names)})."
         )
-    if is_shared(x):
+    if is_shared(x) and not set(x) <= set(names):
         points = one_set("all conditions", x, problem, names)
         present = names
     else:
@@ -224,7 +224,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
     """
     if not isinstance(arrays, dict):
         raise ValueError(
-            f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
+            f"points of {where!r} are {shown(arrays)}: expected a dict of arrays by name, "
             f"with {', '.join(problem.space.coordinates)}."
         )
     dtype = problem.dtype.as_numpy_dtype
@@ -310,6 +310,11 @@ def _by_condition(what, given, names, sizes, problem):
                 raise ValueError(
                     f"{what} of {name!r} have {len(array)} rows for {sizes[name]} points."
                 )
+            if what == "sample_weight" and array.shape[1] != 1:
+                raise ValueError(
+                    f"sample_weight of {name!r} has the shape {array.shape}: expected (n,), one "
+                    "weight for each point."
+                )
             arrays[name] = tf.constant(array)
     return arrays
 
@@ -364,9 +369,14 @@ def minus_target(name, residual, target):
     """
     if target is None:
         return residual
-    if target.shape != residual.shape:
+    check_target(name, residual, target)
+    return residual - tf.cast(target, residual.dtype)
+
+
+def check_target(name, residual, target):
+    """Raises `ValueError` for a target of another shape than the residual `(n, k)`."""
+    if not residual.shape.is_compatible_with(target.shape):
         raise ValueError(
             f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition returns "
             f"{tuple(residual.shape)}: expected one target for each residual."
         )
-    return residual - tf.cast(target, residual.dtype)

@@ -61,11 +61,25 @@ def _values_function(problem, method, names, widths):
         if not isinstance(argument, Quantity) and getattr(argument, "request", None) is None:
             problem.names.quantity(argument.name, {})  # an error that lists what there is
     directions = _directions(problem, arguments, widths)
+    _refuse_unknown(problem, directions, widths)
 
     def served(**arrays):
         return problem.values(problem.quantities(names, directions), arrays, method)
 
     return _trace(problem, served, directions)
+
+
+def _refuse_unknown(problem, directions, widths):
+    """Raises `ValueError` for a direction that no condition and no points have had."""
+    asked = [a for f in problem.conditions.values() for a in f.arrays if a.request is not None]
+    known = {*widths, *(name for argument in asked for name in argument.request.directions)}
+    for name in directions:
+        if name not in known:
+            raise ValueError(
+                f"derivatives has one along {name!r}, which is no coordinate, and no direction "
+                f"either that a condition or the points of fit have. There are "
+                f"{problem.names.describe()}."
+            )
 
 
 def _residual_function(problem, name, function, widths):

@@ -6,6 +6,7 @@ from kpinn.options import flag, of_keras, one_of, optional, positive_whole, show
 from kpinn.problem.points import is_stream
 
 _VERBOSE = ("auto", 0, 1, 2, True, False)
+_BY_KERAS = ("_use_cached_eval_dataset",)  # what its fit passes to evaluate
 
 
 def of_compile(optimizer, jit_compile, steps_per_execution, run_eagerly, others):
@@ -82,24 +83,27 @@ _FIT = (
 
 
 def of_evaluate(x, batch_size, others):
-    """Checks of the arguments of `evaluate` and `predict`.
+    """The arguments of `evaluate` and `predict` with whole numbers as such.
 
     Args:
         x: points.
         batch_size: most points at a time, or `None`.
         others: dict of the others by name.
+
+    Returns:
+        The others.
     """
-    name, known = "evaluate or predict", ("verbose", "steps", "callbacks", "return_dict")
-    _refuse_unknown(name, others, known)
+    known = ("verbose", "steps", "callbacks", "return_dict", *_BY_KERAS)
+    _refuse_unknown("evaluate or predict", others, known)
     if is_stream(x) and batch_size is not None:
         raise ValueError(
             f"batch_size={shown(batch_size)} is for arrays: {type(x).__name__} has batches already."
         )
     optional(positive_whole, "batch_size", batch_size)
     one_of("verbose", others.get("verbose", "auto"), _VERBOSE)
-    optional(positive_whole, "steps", others.get("steps"))
     flag("return_dict", others.get("return_dict", False))
     callbacks(others.get("callbacks"))
+    return others | {"steps": optional(positive_whole, "steps", others.get("steps"))}
 
 
 def _refuse_unknown(what, given, known):
