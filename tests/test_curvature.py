@@ -540,21 +540,22 @@ def regularized():
 
 
 @pytest.mark.parametrize(
-    ("make", "options", "data", "message"),
+    ("make", "weight", "data", "message"),
     [
-        (regularized, {}, DATA, "regularization losses"),
-        (network, {"loss_weights": {"ode": -1.0}}, DATA, "loss weight of 'ode' is negative"),
+        (regularized, 1.0, DATA, "regularization losses"),
+        (network, -1.0, DATA, "loss weight of 'ode' is negative"),
         (
             network,
-            {},
+            1.0,
             (POINTS, TARGETS, {"ode": np.linspace(-1.0, 1.0, 12)}),
             "sample weights of 'ode' are negative",
         ),
     ],
 )
-def test_losses_that_are_no_sum_of_squares(make, options, data, message):
+def test_losses_that_are_no_sum_of_squares(make, weight, data, message):
     pinn = Decay(make())
-    pinn.compile(LevenbergMarquardt(), jit_compile=False, **options)
+    pinn.compile(LevenbergMarquardt(), jit_compile=False)
+    pinn.loss_weights["ode"].assign(weight)
     before = theta(pinn)
     with pytest.raises(ValueError, match=message):
         fit(pinn, 2, data, callbacks=[Began()])
@@ -582,11 +583,11 @@ def test_quasi_newton_takes_losses_of_any_kind(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ratio": 0.0}, "ratio is between 0 and 1, not 0.0"),
-        ({"ratio": 1.0}, "ratio is between 0 and 1, not 1.0"),
-        ({"ratio": math.nan}, "ratio is between 0 and 1"),
-        ({"damping": 0.0}, "damping is positive, not 0.0"),
-        ({"damping": math.nan}, "damping is positive"),
+        ({"ratio": 0.0}, r"ratio is a number in \(0, 1\), not 0.0"),
+        ({"ratio": 1.0}, r"ratio is a number in \(0, 1\), not 1.0"),
+        ({"ratio": math.nan}, r"ratio is a number in \(0, 1\)"),
+        ({"damping": 0.0}, "damping is a positive number, not 0.0"),
+        ({"damping": math.nan}, "damping is a positive number"),
         ({"trials": 0}, "trials is a positive whole number, not 0"),
         ({"trials": 2.5}, "trials is a positive whole number, not 2.5"),
     ],

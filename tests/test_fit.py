@@ -101,7 +101,13 @@ def test_settings_of_losses_that_cannot_work():
     for arguments, message in [
         ({"loss": {"head": "mse"}}, "loss names 'head', but the conditions are heat, start"),
         ({"loss_weights": {"head": 1.0}}, "loss_weights names 'head'"),
-        ({"loss_weights": {"heat": "big"}}, "loss weight of 'heat' is a number"),
+        ({"loss_weights": {"heat": "big"}}, r"loss_weights\['heat'\] is a number in"),
+        ({"loss_weights": {"heat": -1.0}}, r"loss_weights\['heat'\] is a number in"),
+        ({"loss_weights": {"heat": float("nan")}}, "is a number in .* not nan"),
+        ({"loss_weights": [1.0]}, r"loss_weights is \[1.0\]: expected a dict"),
+        ({"loss": "sparse_categorical_crossentropy"}, "which compares classes"),
+        ({"loss": {"heat": keras.losses.Hinge()}}, "loss of 'heat' .* compares classes"),
+        ({"metrics": {"heat": ["accuracy"]}}, "metrics of 'heat' .* no metric of real numbers"),
     ]:
         with pytest.raises(ValueError, match=message):
             pinn.compile("adam", **arguments)
@@ -267,7 +273,7 @@ def test_steps_per_epoch_counts_steps():
     assert int(pinn.optimizer.iterations) == 21
     pinn.fit(heat_points(), epochs=2, batch_size=16, verbose=0)
     assert int(pinn.optimizer.iterations) == 21 + 2 * 4
-    with pytest.raises(ValueError, match="steps_per_epoch is at least 1"):
+    with pytest.raises(ValueError, match="steps_per_epoch is a positive whole number, not 0"):
         pinn.fit(heat_points(), steps_per_epoch=0, verbose=0)
     for wrong in (0, 2.5, {"start": 1}):
         with pytest.raises(ValueError, match="batch_size is a positive whole number"):

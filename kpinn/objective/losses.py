@@ -1,9 +1,12 @@
 """The losses of conditions, and losses beyond those of Keras."""
 
+import types
+
 import keras
 from keras import ops
 
-from kpinn.problem.points import check_known
+from kpinn.options import number, of_keras, shown
+from kpinn.problem.points import check_known, check_target
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -75,11 +78,15 @@ class Losses:
 
     def __init__(self, names, loss=None, weights=None, dtype="float32", doubled=()):
         by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
-        weights = dict(weights or {})
+        weights = {} if weights is None else weights
+        if not isinstance(weights, dict):
+            raise ValueError(
+                f"loss_weights is {shown(weights)}: expected a dict from condition to number."
+            )
         for argument, given in (("loss", by_name), ("loss_weights", weights)):
             check_known(given, names, f"{argument} names")
         usual = {name: Product() if name in doubled else "mse" for name in names}
-        self.functions = {n: keras.losses.get(by_name.get(n) or usual[n]) for n in names}
+        self.functions = {n: _loss(n, by_name.get(n, None), usual[n]) for n in names}
         self.weights = {name: _weight(name, weights.get(name, 1.0), dtype) for name in names}
 
     def terms(self, residuals, targets, sample_weight):
@@ -108,8 +115,12 @@ class Losses:
             residual: a tensor `(n, k)`.
         """
         loss = self.functions[name]
-        target = ops.zeros_like(residual) if target is None else target
-        target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
+        if target is None:
+            target = ops.zeros_like(residual)
+        else:
+            target = target[:, None] if len(target.shape) == 1 else target
+            check_target(name, residual, target)
+        target = ops.cast(target, residual.dtype)
         return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
 
     def reduction(self, name):
@@ -122,12 +133,39 @@ class Losses:
         return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
 
 
+def _loss(name, given, usual):
+    """A loss of Keras or of a user; raises `ValueError` for one of classes."""
+    found = of_keras(f"loss of {name!r}:", keras.losses.get, usual if given is None else given)
+    if found is None:
+        raise ValueError(f"loss of {name!r} is {shown(given)}: expected a loss such as 'mse'.")
+    if is_of_classes(found):
+        raise ValueError(
+            f"loss of {name!r} is {shown(given)}, which compares classes: a residual is a real "
+            "number. Use 'mse', 'mae', 'huber', 'log_cosh' or a loss of your own."
+        )
+    return found
+
+
+def is_of_classes(found):
+    """Whether a loss or metric of Keras is for classes or probabilities, by its name."""
+    if not isinstance(found, keras.losses.Loss | keras.metrics.Metric | types.FunctionType):
+        return False
+    is_function = isinstance(found, types.FunctionType)
+    name = found.__name__ if is_function else getattr(found, "name", None) or ""
+    owner = found.__module__ if is_function else type(found).__module__
+    return owner.startswith("keras.") and any(part in name for part in _OF_CLASSES)
+
+
+_OF_CLASSES = (
+    *("crossentropy", "cross_entropy", "hinge", "divergence", "poisson", "ctc", "dice", "tversky"),
+    *("circle", "accuracy", "precision", "recall", "auc", "f1", "fbeta", "iou", "io_u"),
+    *("negatives", "positives", "sensitivity", "specificity"),
+)
+
+
 def _weight(name, value, dtype):
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"loss weight of {name!r} is a number, not {value!r}.") from error
-    return keras.Variable(number, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
+    value = number(f"loss_weights[{name!r}]", value, "[0, inf)")
+    return keras.Variable(value, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
 
 
 def _reduce(values, weight, reduction):

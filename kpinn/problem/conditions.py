@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
+from kpinn.options import function as check_function
+from kpinn.options import positive_whole
 from kpinn.problem.arguments import Array, Quantity, order
 
 
@@ -40,11 +42,12 @@ def field(function=None, *, size=1):
         def flux(self, x, u_x):
             return (1.0 + x) * u_x
     """
-    return _mark(function, "field", size)
+    return _mark(function, "field", positive_whole("size", size))
 
 
 def _mark(function, kind, option):
     def mark(function):
+        check_function(kind, getattr(function, "__func__", function), "def equation(u)")
         function._kpinn_kind, function._kpinn_option = kind, option
         return function
 

@@ -18,7 +18,6 @@ from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import enter, stages
-from kpinn.options import positive_whole
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
@@ -43,12 +42,9 @@ class Schedule:
     """
 
     def __init__(self, data, batch_size, steps_per_epoch, shuffle):
-        batch_size = None if batch_size is None else positive_whole("batch_size", batch_size)
         self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
         needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
-        self.steps = needed if steps_per_epoch is None else int(steps_per_epoch)
-        if self.steps < 1:
-            raise ValueError(f"steps_per_epoch is at least 1, not {steps_per_epoch}.")
+        self.steps = steps_per_epoch or needed
 
     @property
     def key(self):

@@ -78,7 +78,10 @@ def _train(pinn, usual_step, arrays, stream, schedule, settings):
 
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
-    if not data.is_stream(x):
+    pinn._require_compiled()
+    if data.is_stream(x):
+        check_stream(pinn, x, every=False)
+    else:
         x = data.as_dataset(pinn.prepare(x, y, sample_weight), repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
@@ -86,7 +89,10 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
 
 
 def _validation(pinn, points):
-    if points is None or data.is_stream(points):
+    if points is None:
+        return None
+    if data.is_stream(points):
+        check_stream(pinn, points, every=False)
         return points
     return data.as_dataset(pinn.prepare(points), repeat=False)
 
@@ -94,7 +100,8 @@ def _validation(pinn, points):
 def _check_settings(pinn, settings):
     """Raises `ValueError` for settings of `fit` and layers that make no sense for points."""
     pinn._require_compiled()
-    if settings.pop("validation_split") or settings.pop("class_weight") is not None:
+    split, class_weight = settings.pop("validation_split"), settings.pop("class_weight")
+    if split not in (None, 0.0) or class_weight is not None:
         raise ValueError(
             "validation_split and class_weight have no meaning for sets of points: pass "
             "validation_data, or sample_weight by condition."
@@ -122,13 +129,18 @@ def _check_stream(pinn, stream):
             f"{type(pinn.optimizer).__name__} needs points in memory: pass arrays, not "
             f"{type(stream).__name__}."
         )
-    element = data.first_element(stream)
-    if element is None:
+    arrays = check_stream(pinn, stream, every=True)
+    if arrays is None:
         _build_optimizer(pinn)
-        return None
-    arrays = pinn.prepare(*element, every=True)
-    _check_start(pinn, arrays)
+    else:
+        _check_start(pinn, arrays)
     return arrays
+
+
+def check_stream(pinn, stream, every):
+    """The first element of a dataset as a `Data`, checked; `None` for what cannot be read twice."""
+    element = data.first_element(stream)
+    return None if element is None else pinn.prepare(*element, every=every)
 
 
 def _check_start(pinn, arrays):

@@ -4,6 +4,8 @@ import dataclasses
 
 import keras
 
+from kpinn.options import flag
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Taylor:
 
     strict: bool = False
     recompute: bool = False
+
+    def __post_init__(self):
+        flag("strict", self.strict)
+        flag("recompute", self.recompute)
 
     def get_config(self):
         """The arguments."""

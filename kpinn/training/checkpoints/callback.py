@@ -9,7 +9,7 @@ import keras
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import current, stages
-from kpinn.options import positive_whole
+from kpinn.options import positive_whole, whole
 from kpinn.training.checkpoints import content, files
 from kpinn.training.checkpoints.history import Calls
 from kpinn.training.checkpoints.holders import set_global_random_state
@@ -55,9 +55,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
             raise ValueError(f"path is the name of a folder, not {path!r}.")
         self.path, self.every = os.path.abspath(os.fspath(path)), positive_whole("every", every)
-        self.keep = positive_whole("keep", keep)
-        if self.keep < 2:
-            raise ValueError(f"keep is at least 2, not {keep}: the newest one may be damaged.")
+        self.keep = whole("keep", keep, 2)  # the newest one may be damaged
         self._calls = Calls(self.path, self.keep)
         self._signals = self._fit = None
 
