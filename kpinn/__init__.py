@@ -13,6 +13,7 @@ from kpinn.derivatives import (
     derivatives,
 )
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
+from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.backend import set_float64
@@ -36,6 +37,7 @@ __all__ = [
     "jacobian",
     "jacobian_vector_product",
     "layers",
+    "load_export",
     "losses",
     "networks",
     "optimizers",

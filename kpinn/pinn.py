@@ -566,25 +566,30 @@ class PINN(keras.Model):
 
         Its signatures are `"serving_default"` (the fields), `"derivatives"` and
         `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for.
+        and by the arrays and directions that a condition asks for. An export that was there is
+        replaced when the new one is complete.
 
         Args:
-            path: directory to write.
+            path: folder to write.
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
+        Returns:
+            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares.
+
         Raises:
-            ValueError: for a name without meaning.
+            ValueError: for a name without meaning, a folder with other files, or an operation that
+                does more than compute, such as `tf.py_function`.
 
         Example:
 
             pinn.export("heat")
-            served = tf.saved_model.load("heat")
+            served = kpinn.load_export("heat")  # or by tf.saved_model.load
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
         """
         variables = [variable.value for variable in self.variables]
         with self._state.reads.constant():
             method, widths = resolve(self.method), self._state.widths
-            export.export(self.problem, method, variables, widths, path, derivatives)
+            return export.export(self.problem, method, variables, widths, path, derivatives)
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
