@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kpinn.configs import check_tree, checked, construct, faults_of
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
@@ -252,10 +253,14 @@ class _Mixed(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        deserialize, config = keras.saving.deserialize_keras_object, dict(config)
-        for name in ("encoders", "hidden"):
-            config[name] = [deserialize(layer) for layer in config[name]]
-        return cls(**config)
+        with faults_of(cls):
+            check_tree(config)
+            config = dict(checked(cls, config))
+            for name in ("encoders", "hidden"):
+                config[name] = [
+                    keras.saving.deserialize_keras_object(layer) for layer in config[name]
+                ]
+            return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="Sine")
@@ -273,7 +278,7 @@ class _Sine:
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        return construct(cls, config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="UniformByInputs")

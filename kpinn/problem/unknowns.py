@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from kpinn.configs import construct
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 class AtLeast(keras.constraints.Constraint):
@@ -19,6 +21,11 @@ class AtLeast(keras.constraints.Constraint):
     def get_config(self):
         """The argument."""
         return {"minimum": self.minimum}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
 
 
 def add_unknown(layer, name, initial, positive, dtype):

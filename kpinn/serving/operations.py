@@ -128,4 +128,5 @@ GROUPS = (
 )
 ALLOWED = frozenset(name for group in GROUPS for name in group.split())
 ALLOWED_IN_SAVER = ALLOWED | frozenset(SAVER.split())
-CONSOLE = (b"stderr", b"stdout", b"log(info)", b"log(warning)", b"log(error)")  # of PrintV2
+# Where PrintV2 may print to, by default to stderr.
+CONSOLE = (b"", b"stderr", b"stdout", b"log(info)", b"log(warning)", b"log(error)")

@@ -52,8 +52,10 @@ def check_program(folder):
 
 def _check_objects(graph):
     nodes = graph.object_graph_def.nodes
-    if len(nodes) > MOST_NODES or graph.asset_file_def:
-        raise ValueError(f"the export has {len(nodes)} objects, or files that it reads.")
+    if len(nodes) > MOST_NODES:
+        raise ValueError(f"the export has more than {MOST_NODES} objects.")
+    if graph.asset_file_def:
+        raise ValueError(f"the export reads the file {graph.asset_file_def[0].filename!r}.")
     for node in nodes:
         kind, name = node.WhichOneof("kind"), node.registered_name or node.registered_saver
         if kind == "user_object" and node.user_object.identifier not in CLASSES:

@@ -4,6 +4,8 @@ import dataclasses
 
 import keras
 
+from kpinn.configs import construct
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
@@ -32,4 +34,4 @@ class Taylor:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)
