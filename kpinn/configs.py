@@ -7,6 +7,7 @@ numbers that are none and sizes that no network has are refused before anything 
 
 import inspect
 import math
+import numbers
 import re
 
 import keras
@@ -49,6 +50,8 @@ DEEPEST, MOST_ENTRIES, MOST_OBJECTS = 100, 1_000_000, 10_000
 LONGEST = 100_000  # characters of a text
 LARGEST = 10_000_000  # whole number in a class of Keras or kpinn, that may be a size
 NO_SIZES = ("maxfun", "maxiter", "memory", "seed", "shared_object_id")
+LIMITS = {"directions": 10_000, "harmonics": 10_000, "trials": 10_000, "units": LARGEST}
+NO_NUMBERS = ("complex64", "complex128", "string")  # dtypes that Keras has, and no network here
 _DTYPE = re.compile(r"(bool|bfloat16|complex(64|128)|float(16|32|64)|u?int(8|16|32|64))")
 
 
@@ -76,6 +79,7 @@ def checked(cls, config):
         if name in parameters:
             _check_kind(name, value, parameters[name].default)
             _check_finite(name, value)
+    check_tree(config, sizes=True)
     return config
 
 
@@ -98,9 +102,9 @@ class faults_of:  # noqa: N801  read as a phrase: with faults_of(cls)
     def __exit__(self, kind, error, trace):
         if isinstance(error, Exception):
             text = str(error)
-            begin = f"the config of {self.name!r} cannot be used: "
             text = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-            raise ValueError(begin + shortened(text, 2_000, str)) from error
+            text = f"config of {self.name!r}: {shortened(text, 2_000, str)}"
+            raise ValueError(text) from error
 
 
 def shortened(value, most=80, show=repr):
@@ -110,15 +114,18 @@ def shortened(value, most=80, show=repr):
 
 
 def _check_kind(name, value, default):
-    wanted = None
+    if name in ("name", "seed"):
+        default = {"name": "", "seed": 0}[name] if value is not None else None
+    if isinstance(value, dict) and "class_name" in value and name != "name":
+        return  # an object, which the constructor gets
     if isinstance(default, bool) and not isinstance(value, bool | np.bool_):
-        wanted = "True or False"
-    elif isinstance(default, str) and not isinstance(value, str | dict | None):
-        wanted = "a text"
-    elif _is_number(default) and isinstance(value, bool | str | list):
-        wanted = "a number"
-    if wanted and not callable(value):  # an object that has been made already
-        raise ValueError(f"{name} is {wanted}, not {shortened(value)}.")
+        raise ValueError(f"{name} is True or False, not {shortened(value)}.")
+    if isinstance(default, str) and not isinstance(value, str | None) and not callable(value):
+        raise ValueError(f"{name} is a text, not {shortened(value)}.")
+    if _is_number(default) and isinstance(value, bool | str | dict):
+        raise ValueError(f"{name} is a number, not {shortened(value)}.")
+    if type(default) is int and (not isinstance(value, numbers.Real) or value % 1):
+        raise ValueError(f"{name} is a whole number, not {shortened(value)}.")
 
 
 def _is_number(value):
@@ -135,13 +142,14 @@ def _check_finite(name, value):
 # The whole of a config ----------------------------------------------------------------------
 
 
-def check_tree(config):
+def check_tree(config, sizes=False):
     """Raises `ValueError` for what a config with objects in it, at any depth, may not say.
 
     Args:
         config: dict or list of plain data, as it stands in the file.
+        sizes: whether whole numbers that are in no object in it may be sizes.
     """
-    waiting, entries, objects = [(config, (), False)], 0, 0
+    waiting, entries, objects = [(config, (), sizes)], 0, 0
     while waiting:
         value, path, sizes = waiting.pop()
         entries += 1
@@ -209,13 +217,17 @@ def _check_leaf(value, path, sizes):
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
     if isinstance(value, str) and len(value) > LONGEST:
         raise ValueError(f"{_place(path)} is a text of {len(value)} characters.")
-    if not sizes or isinstance(value, bool) or not isinstance(value, int | float):
+    if not sizes:
         return
-    if value != value or (isinstance(value, int) and abs(value) > LARGEST and name not in NO_SIZES):
-        raise ValueError(
-            f"{_place(path)} is {shortened(value)}: expected a number, of at most {LARGEST} where "
-            "it may be a size."
-        )
+    if "dtype" in (name, *path[-3:-2]) and value in NO_NUMBERS:
+        raise ValueError(f"{_place(path)} is {value!r}: expected a dtype such as 'float32'.")
+    if not _is_number(value):
+        return
+    counted = isinstance(value, int) and name not in NO_SIZES
+    most = LIMITS.get(name, LARGEST if counted else math.inf)
+    if value != value or abs(value) > most:
+        wanted = "a number" if value != value else f"at most {most}, since it may be a size"
+        raise ValueError(f"{_place(path)} is {shortened(value)}: expected {wanted}.")
 
 
 def _place(path):

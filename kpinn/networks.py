@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kpinn.configs import check_tree, checked, construct, faults_of
+from kpinn.configs import checked, construct, faults_of
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
@@ -254,7 +254,6 @@ class _Mixed(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         with faults_of(cls):
-            check_tree(config)
             config = dict(checked(cls, config))
             for name in ("encoders", "hidden"):
                 config[name] = [
@@ -286,10 +285,14 @@ class _UniformByInputs(keras.initializers.RandomUniform):
     """Uniform between -1 and 1 over the number of inputs."""
 
     def __init__(self, minval=-1.0, maxval=1.0, seed=None):
-        super().__init__(minval, maxval, seed)
+        super().__init__(float(minval), float(maxval), seed)
 
     def __call__(self, shape, dtype=None):
         return super().__call__(shape, dtype) / shape[0]
+
+    @classmethod
+    def from_config(cls, config):
+        return construct(cls, config)
 
 
 # Checks ------------------------------------------------------------------------------------

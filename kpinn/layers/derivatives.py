@@ -3,7 +3,7 @@
 import keras
 
 from kpinn import derivatives as engine
-from kpinn.configs import check_tree, checked, faults_of
+from kpinn.configs import checked, faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
@@ -71,7 +71,6 @@ class Derivatives(keras.layers.Layer):
     def from_config(cls, config):
         """The inverse of `get_config`."""
         with faults_of(cls):
-            check_tree(config)
             config = dict(checked(cls, config))
             for name in ("network", "method"):
                 if isinstance(config.get(name), dict):

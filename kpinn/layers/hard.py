@@ -5,7 +5,7 @@ import numbers
 import keras
 from keras import ops
 
-from kpinn.configs import check_tree, checked, faults_of
+from kpinn.configs import checked, faults_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
@@ -123,7 +123,6 @@ class HardCondition(keras.layers.Layer):
     def from_config(cls, config):
         """The inverse of `get_config`."""
         with faults_of(cls):
-            check_tree(config)
             config = dict(checked(cls, config))
             for name in ("network", "value", "distance"):
                 if isinstance(config.get(name), dict):

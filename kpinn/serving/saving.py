@@ -6,7 +6,7 @@ import re
 
 import keras
 
-from kpinn.configs import check_tree, entries_of, shortened
+from kpinn.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.problem.unknowns import describe
 
@@ -15,6 +15,7 @@ deserialize = keras.saving.deserialize_keras_object
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _UNKNOWN = {"name", "initial", "positive"}
+LARGEST_WEIGHT = 1e38  # of a condition; float32 has hardly larger numbers
 
 
 def config(arguments, unknowns, scales):
@@ -222,7 +223,7 @@ def compile_arguments(config, compile):
         if name not in parameters:
             raise ValueError(f"{name!r} is no argument of compile.")
     for name, value in entries_of(config.get("loss_weights") or {}):
-        if not _is_number(value) or not math.isfinite(value):
+        if not _is_number(value) or not abs(value) < LARGEST_WEIGHT:
             raise ValueError(
                 f"entry 'loss_weights' has {shortened(value)} for {name!r}: expected a number."
             )
@@ -233,6 +234,6 @@ def compile_arguments(config, compile):
 
 def _check_switch(name, value):
     chosen = value == "auto" and name != "run_eagerly"
-    whole = name == "steps_per_execution" and type(value) is int and value >= 1
+    whole = name == "steps_per_execution" and type(value) is int and 1 <= value <= LARGEST
     if not (isinstance(value, bool | None) or chosen or whole):
         raise ValueError(f"entry {name!r} is {shortened(value)}.")
