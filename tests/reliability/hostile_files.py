@@ -1,4 +1,4 @@
-"""Loads every hostile file of `tests/hostile_files.py`, and says what came of it.
+"""Loads every hostile file of `tests/hostile`, and says what came of it.
 
     python tests/reliability/hostile_files.py
 
@@ -24,7 +24,7 @@ import tensorflow as tf
 
 sys.path[:0] = [str(pathlib.Path(__file__).parents[1])]
 
-import hostile_files  # noqa: E402
+import hostile  # noqa: E402
 
 import kpinn  # noqa: E402
 
@@ -77,7 +77,7 @@ class Watcher:
 def loaders(base):
     """The functions that load a file, by name."""
     network = kpinn.networks.MLP(units=3, depth=1)
-    pinn = kpinn.PINN(network, "x", "u", conditions=[hostile_files.decay])
+    pinn = kpinn.PINN(network, "x", "u", conditions=[hostile.decay])
     pinn.compile("adam")
     return {
         "keras": keras.saving.load_model,
@@ -121,7 +121,7 @@ def forget_peak():
         file.write("5")
 
 
-def run(files=hostile_files.FILES):
+def run(files=hostile.FILES):
     """Loads all files.
 
     Returns:
@@ -132,7 +132,7 @@ def run(files=hostile_files.FILES):
         inside, outside = pathlib.Path(name) / "inside", pathlib.Path(name) / "outside"
         inside.mkdir()
         outside.mkdir()
-        base = hostile_files.make_base(inside, outside)
+        base = hostile.make_base(inside, outside)
         load = loaders(base)
         for kind, good in (("keras", "good.keras"), ("kpinn", "good.keras"), ("export", "export")):
             load[kind](inside / good)  # whatever is imported and traced at first is so now
