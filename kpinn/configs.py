@@ -34,6 +34,7 @@ MODULES = (  # of Keras, in which a config may name a class or a function
     "keras.src.ops",
 )
 FUNCTIONS = ("keras.activations", "keras.losses", "keras.metrics", "keras.ops", "builtins")
+BUILTIN = ("activations", "constraints", "initializers", "losses", "metrics", "regularizers")
 REFUSED = {  # classes of Keras that read files, load programs or call other frameworks
     "FeatureSpace",
     "FlaxLayer",
@@ -189,13 +190,19 @@ def _check_object(value, path):
     if not isinstance(what, str) or not what.isidentifier() or what in REFUSED:
         raise ValueError(f"{_place(path)} is {shortened(what)}, which no file of kpinn needs.")
     allowed = FUNCTIONS if name == "function" else MODULES
-    if module is not None and not _within(module, allowed):
+    known = module is None or _within(module, allowed)
+    if not known or (module == "builtins" and not _is_of_keras(what)):
         raise ValueError(
             f"{_place(path)} is {what!r} of {module!r}, which is not registered with Keras in this "
-            "process: import the module that defines it, decorated with "
-            "@keras.saving.register_keras_serializable(), before the file is loaded."
+            "process: the module that defines it, decorated with "
+            "@keras.saving.register_keras_serializable(), is imported before a file is loaded."
         )
     return True
+
+
+def _is_of_keras(name):
+    """Whether Keras finds a function of which it has kept the name only."""
+    return any(hasattr(getattr(keras, each), name) for each in BUILTIN)
 
 
 def _within(module, allowed):

@@ -1,5 +1,7 @@
 """The private names of Keras that kpinn needs: one function each, with a test of its own."""
 
+from keras.src.backend.common import global_state
+
 
 def replace_loss_tracker(model, tracker):
     """Replaces the tracker of `"loss"`, which Keras makes in `floatx`, by one in another dtype."""
@@ -26,6 +28,12 @@ def leave_untracked(layer, kind):
     config = layer._tracker.config
     is_layer, sublayers = config["layers"]
     config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers
+
+
+def writes_file():
+    """Whether Keras asks for a config to write it to a file, and not to clone a model."""
+    name = "shared_objects/id_to_config_map"
+    return global_state.get_global_attribute(name) is not None
 
 
 def opened_file(store):

@@ -5,7 +5,12 @@ import tensorflow as tf
 
 from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
-from kpinn.keras_private import leave_untracked, loss_tracker, replace_loss_tracker
+from kpinn.keras_private import (
+    leave_untracked,
+    loss_tracker,
+    replace_loss_tracker,
+    writes_file,
+)
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -614,7 +619,8 @@ class PINN(keras.Model):
 
     def get_build_config(self):
         """What Keras asks for when it writes a file; there is nothing to build."""
-        saving.refuse_unregistered_class(type(self))
+        if writes_file():
+            saving.refuse_unregistered_class(type(self))
 
     def get_compile_config(self):
         """The arguments of `compile`, with the present loss weights."""
