@@ -5,6 +5,7 @@ import types
 import keras
 from keras import ops
 
+from kpinn.configs import construct
 from kpinn.options import number, of_keras, shown
 from kpinn.problem.points import check_known, check_target
 
@@ -32,6 +33,11 @@ class Mean(keras.losses.Loss):
         """Means over the last axis: `(n, k)` to `(n,)`."""
         return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 class Product(keras.losses.Loss):
@@ -53,6 +59,11 @@ class Product(keras.losses.Loss):
         """Means over the components: `(n, 2 k)` to `(n,)`."""
         first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
         return ops.mean(first * second, axis=-1)
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
 
 
 class Losses:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn.configs import checked, faults_of
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.result import MinimizeResult, ResultCode
 
@@ -201,6 +202,12 @@ class FlatOptimizer(keras.optimizers.Optimizer):
     def get_config(self):
         """The arguments."""
         return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(dict(checked(cls, config)), custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """There is no update from a gradient alone."""

@@ -11,6 +11,7 @@ import warnings
 import keras
 import tensorflow as tf
 
+from kpinn.configs import construct
 from kpinn.derivatives.precision import EPSILON
 from kpinn.options import number, one_of, optional
 
@@ -71,7 +72,7 @@ class FiniteDifference:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)
 
     def step_for(self, name):
         """The step that the user chose for a coordinate or direction, or `None`."""
