@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.graphs.lost import refuse_lost
 from kpinn.derivatives.graphs.mixing import refuse_mixed
+from kpinn.derivatives.graphs.python_calls import refuse_python
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
 from kpinn.derivatives.graphs.tracing import graph_of
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, finite_difference
@@ -48,6 +49,8 @@ def _refuse_wrong(function, points, order, method):
         return ()
     graph = graph_of(function, points.shape[1], points.dtype, points.shape[0])
     differences = isinstance(method, FiniteDifference)
+    if graph is None and not differences and tf.executing_eagerly():
+        refuse_python("the function", function, [points], [True], eager=True)
     refuse_mixed(graph, random=differences)
     if differences:
         return ()

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.graphs.python_calls import named
+
 
 def inference(function, space=None):
     """The function as it is to be differentiated, from points `(n, d)` to outputs `(n, m)`.
@@ -11,13 +13,18 @@ def inference(function, space=None):
     coordinates by name; outputs in a dict are put side by side by field, those of a list as they
     stand.
     """
-    call = function
+    call, what = function, "the function"
     if isinstance(function, keras.layers.Layer):
+        what = f"the network {function.name!r}"
 
         def call(points):
             return _call_layer(function, points, space)
 
-    return lambda points: _side_by_side(call(points), space)
+    def outputs(points):
+        with named(what):
+            return _side_by_side(call(points), space)
+
+    return outputs
 
 
 def _call_layer(layer, points, space):

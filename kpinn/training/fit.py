@@ -132,6 +132,8 @@ def _check_start(pinn, arrays):
         residuals = pinn.call(arrays.points)  # as it is: Keras would wrap its errors
     changes.refuse_untrained(pinn, watcher.watched_variables())
     refusals.check_start(arrays, residuals)
+    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
+    pinn.objective.losses.check(arrays, residuals, pinn.run_eagerly)
     pinn._step_logs(0.0, *arrays.parts, residuals)
     pinn.reset_metrics()
     _build_optimizer(pinn)
