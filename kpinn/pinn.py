@@ -674,7 +674,7 @@ class PINN(keras.Model):
             super().save(new, zipped=zipped, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
-        """Loads weights, as in Keras, after the file was looked at.
+        """Loads weights, as in Keras, which reads nothing before the file was looked at.
 
         Args:
             filepath: name of a `.weights.h5` or `.keras` file.
@@ -685,7 +685,8 @@ class PINN(keras.Model):
             ValueError: for a file that is none of weights of this model.
         """
         keras_files.check_weights_name(filepath)
-        super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+        with weight_files.faults_of(str(filepath)):
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def load_own_variables(self, store):
         """The first thing that Keras loads of a file of weights: all of it is checked here."""

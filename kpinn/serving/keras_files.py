@@ -9,11 +9,12 @@ import secrets
 import tempfile
 import zipfile
 
+import h5py
 import keras
 
 from kpinn.configs import check_tree, entries_of
 from kpinn.serving import limits
-from kpinn.serving.weight_files import check_weights
+from kpinn.serving.weight_files import check_h5, faults_of
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MEMBERS = {CONFIG, "metadata.json", WEIGHTS}
@@ -74,7 +75,8 @@ def check_archive(file, memory=MEMORY):
         with zipfile.ZipFile(file) as archive:
             _check_members(archive, memory)
             _check_config(archive.read(CONFIG))
-            check_weights(io.BytesIO(archive.read(WEIGHTS)))
+            with faults_of(WEIGHTS), h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as weights:
+                check_h5(weights)
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, RuntimeError) as error:
         raise ValueError(f"it is no archive that Keras writes: {error}") from error
 

@@ -1,5 +1,6 @@
 """Files of weights, looked at before anything is read from them."""
 
+import contextlib
 import math
 
 import h5py
@@ -71,18 +72,12 @@ def check_store(store):
         raise refused from error
 
 
-def check_weights(path):
-    """`check_h5` of a `.weights.h5` file; other errors of HDF5 become `ValueError`."""
+@contextlib.contextmanager
+def faults_of(path):
+    """A block in which errors of HDF5 for what is no file of weights become `ValueError`."""
     try:
-        with h5py.File(path, "r") as file:
-            check_h5(file)
-    except ValueError as error:
-        raise ValueError(f"{_name(path)} is not loaded: {error}") from error
-    except FileNotFoundError:
+        yield
+    except (FileNotFoundError, PermissionError):
         raise
-    except (OSError, RuntimeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{_name(path)} is no file of weights: {error}") from error
-
-
-def _name(path):
-    return repr(str(path)) if isinstance(path, str) or hasattr(path, "__fspath__") else "the file"
+    except (OSError, RuntimeError, KeyError, AttributeError, EOFError) as error:
+        raise ValueError(f"{path!r} is no file of weights that Keras writes: {error}") from error
