@@ -230,6 +230,23 @@ class ResidualWeights(_Every):
         )
         self._in_use = training_data(self.model).sample_weight
 
+    def get_state(self):
+        """The weights, for `Checkpoint`."""
+        present = training_data(self.model).sample_weight
+        in_use = [name for name, weight in self._in_use.items() if present.get(name) is weight]
+        return {
+            "last": self._last,
+            "weights": dict(self.weights),
+            "given": dict(self._given),
+            "in_use": in_use,
+        }
+
+    def set_state(self, state):
+        """Sets what `get_state` returned."""
+        self._last, self.weights, self._given = state["last"], state["weights"], state["given"]
+        present = training_data(self.model).sample_weight
+        self._in_use = {name: present[name] for name in state["in_use"]}
+
 
 class LossBalancing(_Every):
     """Weights conditions so that none is drowned by the others.
