@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import like
+
 
 def inference(function, space=None):
     """The function as it is to be differentiated, from points `(n, d)` to outputs `(n, m)`.
@@ -17,7 +19,11 @@ def inference(function, space=None):
         def call(points):
             return _call_layer(function, points, space)
 
-    return lambda points: _side_by_side(call(points), space)
+    def fields(points):
+        return _side_by_side(call(points), space)
+
+    fields.origin = function
+    return like(fields, function)
 
 
 def _call_layer(layer, points, space):
