@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import like
 from kpinn.derivatives.graphs.python_calls import named
 
 
@@ -20,11 +21,12 @@ def inference(function, space=None):
         def call(points):
             return _call_layer(function, points, space)
 
-    def outputs(points):
+    def fields(points):
         with named(what):
             return _side_by_side(call(points), space)
 
-    return outputs
+    fields.origin = function
+    return like(fields, function)
 
 
 def _call_layer(layer, points, space):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import directions_of, evaluate, join_points, resolve
 from kpinn.derivatives.context import Context
+from kpinn.derivatives.declarations import like
 from kpinn.options import argument_names, shown
 from kpinn.problem import residuals, together
 from kpinn.problem.arguments import Array, Coordinate, Names, Quantity, Unknown, order
@@ -307,4 +308,4 @@ class _Evaluation:
             outputs = tf.convert_to_tensor(derived(inner.values(derived.arguments)))
             return outputs if outputs.shape.rank == 2 else tf.reshape(outputs, (-1, derived.size))
 
-        return function
+        return like(function, self.problem.network)
