@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
+from kpinn.derivatives.columns import without_lists
 from kpinn.keras_private import (
     leave_untracked,
     loss_tracker,
@@ -15,11 +16,14 @@ from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current
+from kpinn.options import function as check_function
+from kpinn.options import names as names_of
+from kpinn.options import shown
 from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
-from kpinn.training import changes, construction
+from kpinn.training import arguments, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
@@ -170,6 +174,9 @@ class PINN(keras.Model):
 
             pinn.declare_trained(weights)
         """
+        for each in variables:
+            if not isinstance(each, keras.Variable | tf.Variable):
+                raise ValueError(f"variables are Keras or TensorFlow variables, not {shown(each)}.")
         self._state.trained_elsewhere += variables
 
     # What changes ----------------------------------------------------------------------------
@@ -192,6 +199,10 @@ class PINN(keras.Model):
 
     def build(self, input_shape=None):
         """Nothing to do: the network is built with the PINN."""
+
+    def __call__(self, points, *args, **kwargs):
+        """As of any Keras model; lists of numbers are arrays in the dtype of the network."""
+        return super().__call__(without_lists("points", points), *args, **kwargs)
 
     def call(self, points, training=None):
         """Residuals of the conditions.
@@ -218,7 +229,10 @@ class PINN(keras.Model):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        return self.problem.residuals_at(names, arrays, self._step_number())
+        given = names_of("names", names, "heat")
+        listed = [given] if isinstance(given, str) else given
+        data.check_known(listed, list(self.conditions), "names has")
+        return self.problem.residuals_at(listed, arrays, self._step_number())
 
     def _step_number(self):
         """On which random directions depend."""
@@ -242,6 +256,7 @@ class PINN(keras.Model):
 
             pinn.describe()
         """
+        check_function("print_fn", print_fn, "print")
         with self._state.reads.constant():
             print_fn(costs.describe(self.problem, self._state.widths))
 
@@ -286,7 +301,9 @@ class PINN(keras.Model):
             run_eagerly: whether to run without a graph, to debug.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
         """
-        optimizer = keras.optimizers.get(optimizer)
+        optimizer, steps_per_execution = arguments.of_compile(
+            optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
+        )
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
@@ -437,6 +454,7 @@ class PINN(keras.Model):
             "initial_epoch": initial_epoch,
             "validation_freq": validation_freq,
         }
+        schedule, settings = arguments.of_fit(x, schedule, settings)
         changes.notice(self)
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
@@ -451,6 +469,7 @@ class PINN(keras.Model):
             sample_weight: sample weights by condition.
             **kwargs: of `keras.Model.evaluate`.
         """
+        kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
         return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
@@ -543,12 +562,14 @@ class PINN(keras.Model):
         """
         return self._prediction().residuals(self.prepare(points), batch_size)
 
-    def predict(self, x, batch_size=prediction.BATCH, **kwargs):
+    def predict(self, x, batch_size=None, **kwargs):
         """Residuals, the outputs of the model; see `predict_fields` for the solution."""
+        kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
         if data.is_stream(x):
+            training.check_stream(self, x, every=False)
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
-        return self.residuals(x, batch_size)
+        return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 
     def predict_fields(self, points, names=None, batch_size=prediction.BATCH):
         """Fields and any of their derivatives at points.

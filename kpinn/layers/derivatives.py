@@ -8,6 +8,7 @@ from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
+from kpinn.options import keras_layer, names
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -38,9 +39,10 @@ class Derivatives(keras.layers.Layer):
 
     def __init__(self, network, requests, coordinates, fields="u", method="auto", **kwargs):
         super().__init__(**kwargs)
-        self.network = network
-        self.requests = ", ".join(split_names(requests))
-        self.coordinates, self.fields, self.method = coordinates, fields, method
+        self.network = keras_layer("network", network)
+        self.requests = ", ".join(split_names(names("requests", requests, "u, u_x")))
+        self.coordinates = names("coordinates", coordinates, "t x")
+        self.fields, self.method = names("fields", fields, "u v"), method
         space = Space(coordinates, fields)
         for name in split_names(requests):
             parse(name, space)

@@ -6,6 +6,8 @@ import pathlib
 import tensorflow as tf
 
 from kpinn.derivatives.names.declarations import split_names
+from kpinn.options import names as names_of
+from kpinn.options import shown
 from kpinn.problem.arguments import Array, Quantity
 from kpinn.serving.folders import MANIFEST, regular_files, write_manifest, written_whole
 from kpinn.serving.programs import check_program
@@ -31,7 +33,16 @@ def export(problem, method, variables, widths, path, derivatives=None):
     path = _place(path)
     module = tf.Module()
     module.weights = list(variables)
-    names = split_names(derivatives) if derivatives else asked_derivatives(problem)
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise ValueError(
+            f"path is that of a directory to write, such as 'heat', not {shown(path)}."
+        )
+    if pathlib.Path(path).is_file():
+        raise ValueError(f"path {shown(str(path))} is a file: expected a directory to write.")
+    if derivatives is None:
+        names = asked_derivatives(problem)
+    else:
+        names = split_names(names_of("derivatives", derivatives, "u_x, u_xx"))
     signatures = {
         "serving_default": _values_function(problem, method, list(problem.space.fields), widths)
     }
@@ -85,11 +96,25 @@ def _values_function(problem, method, names, widths):
         if not isinstance(argument, Quantity) and getattr(argument, "request", None) is None:
             problem.names.quantity(argument.name, {})  # an error that lists what there is
     directions = _directions(problem, arguments, widths)
+    _refuse_unknown(problem, directions, widths)
 
     def served(**arrays):
         return problem.values(problem.quantities(names, directions), arrays, method)
 
     return _trace(problem, served, directions)
+
+
+def _refuse_unknown(problem, directions, widths):
+    """Raises `ValueError` for a direction that no condition and no points have had."""
+    asked = [a for f in problem.conditions.values() for a in f.arrays if a.request is not None]
+    known = {*widths, *(name for argument in asked for name in argument.request.directions)}
+    for name in directions:
+        if name not in known:
+            raise ValueError(
+                f"derivatives has one along {name!r}, which is no coordinate, and no direction "
+                f"either that a condition or the points of fit have. There are "
+                f"{problem.names.describe()}."
+            )
 
 
 def _residual_function(problem, name, function, widths):

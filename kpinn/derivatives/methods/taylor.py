@@ -5,6 +5,7 @@ import dataclasses
 import keras
 
 from kpinn.configs import construct
+from kpinn.options import flag
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -26,6 +27,10 @@ class Taylor:
 
     strict: bool = False
     recompute: bool = False
+
+    def __post_init__(self):
+        flag("strict", self.strict)
+        flag("recompute", self.recompute)
 
     def get_config(self):
         """The arguments."""

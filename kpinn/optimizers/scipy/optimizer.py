@@ -26,7 +26,7 @@ class ScipyOptimizer(keras.optimizers.Optimizer):
     def __init__(self, method, methods, options, name):
         super().__init__(learning_rate=0.0, name=name)
         known = {known.lower(): known for known in methods}
-        if str(method).lower() not in known:
+        if not isinstance(method, str) or method.lower() not in known:
             raise ValueError(
                 f"method {method!r} is not one of {', '.join(methods)}, those of scipy that use "
                 "derivatives of the loss."
