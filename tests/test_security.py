@@ -38,6 +38,7 @@ ATTRIBUTES = {
     "enable_unsafe_deserialization", "func_load", "get_file", "import_module", "popen",
     "system", "unsafe_load",
 }  # fmt: skip
+SAFE = {"allow_pickle": "False", "safe_mode": "True"}
 WHITELIST = {  # what the user names on the command line is imported: python -m kpinn check m:model
     ("__main__.py", "importlib"),
     ("__main__.py", "import_module"),
@@ -63,8 +64,9 @@ def forbidden(tree):
             yield node.id
         elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
             yield node.attr
-        elif isinstance(node, ast.keyword) and node.arg in ("safe_mode", "allow_pickle"):
-            yield node.arg
+        elif isinstance(node, ast.keyword) and node.arg in SAFE:
+            if ast.unparse(node.value) != SAFE[node.arg]:
+                yield node.arg
 
 
 def test_the_package_runs_no_code_of_others():
@@ -152,39 +154,6 @@ def test_hostile_files_are_refused(tmp_path):
     assert len([name for name in of_files if name.startswith("CVE-")]) >= 12
 
 
-def test_the_watcher_of_hostile_files_sees_what_they_do(tmp_path):
-    program = """
-import ctypes, pathlib, sys
-from reliability.hostile_files import Watcher
-outside = pathlib.Path(sys.argv[1])
-secret = outside / "secret"
-secret.write_text("x")
-watcher = Watcher(outside)
-def read_by_c():
-    c = ctypes.CDLL(None)
-    c.fclose(ctypes.c_void_p(c.fopen(str(secret).encode(), b"r")))
-ctypes.CDLL(None).fopen.restype = ctypes.c_void_p
-def connect():
-    import socket
-    socket.socket().close()
-def call():
-    import subprocess
-    subprocess.run(["true"])
-for act in (secret.read_text, connect, call, lambda: tf_read(secret)):
-    watcher.begin()
-    try:
-        act()
-    except NameError:
-        import tensorflow as tf
-        tf.io.read_file(str(secret))
-    assert watcher.end(), act
-watcher.begin()
-assert not watcher.end()
-print("done")
-"""
-    assert "done" in in_a_fresh_process(program, str(tmp_path))
-
-
 def test_random_configs_are_loaded_or_refused():
     counts, longest, faults = config_fuzz.run(400, seed=0, slowly=0.1)
     assert not faults
@@ -203,7 +172,7 @@ def test_random_configs_are_loaded_or_refused():
         ({"method": kpinn.Taylor}, "entry 'method'"),
         ({"coordinates": 3}, "entry 'coordinates' is 3: expected names"),
         ({"wrong": 3}, "wrong"),
-        ({"network": "mlp"}, "network is str: expected a Keras model"),
+        ({"network": "mlp"}, "network is 'mlp': expected a Keras model"),
         (
             {"unknowns": [{"name": "a b", "initial": 1.0, "positive": False}]},
             "entry 'unknowns' has",
@@ -268,7 +237,6 @@ def test_good_files_are_loaded_by_both(tmp_path):
         for actual, expected in zip(again.get_weights(), pinn.get_weights(), strict=True):
             np.testing.assert_array_equal(actual, expected)
         again.load_weights(tmp_path / "heat.keras")
-        again.fit(heat_points(), epochs=1, verbose=0)
     with pytest.raises(ValueError, match="more than memory=10"):
         kpinn.load_model(tmp_path / "heat.keras", memory=10)
     with pytest.raises(ValueError, match="name of a .keras file, not 3"):
