@@ -630,6 +630,7 @@ class PINN(keras.Model):
         """The inverse of `get_config`; `ValueError`, by entry, for what that would not return."""
         with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
             arguments, unknowns, scales = saving.from_config(config, custom_objects)
+            limits.check_call(arguments.get("network"), saving.columns(cls, arguments))
             positional, by_name = saving.call_of(cls.__init__, arguments)
             pinn = cls(*positional, **by_name)
             for unknown in unknowns:

@@ -9,6 +9,7 @@ import keras
 
 from kpinn.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.names.declarations import declare
 from kpinn.keras_private import writes_file
 from kpinn.problem.unknowns import describe
 
@@ -149,6 +150,12 @@ def _scales(entry):
                 "coordinate, a positive number."
             )
     return dict(entry)
+
+
+def columns(cls, arguments):
+    """The number of columns of the points of a PINN of a class, made of these arguments."""
+    names = arguments.get("coordinates") or cls.coordinates or "x"
+    return max(part.stop for part in declare(names, "coordinate").values())
 
 
 def check_scales(scales, coordinates):
