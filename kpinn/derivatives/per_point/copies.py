@@ -90,7 +90,7 @@ def _other(variable, generator):
     size = np.sqrt(np.mean(np.square(value.astype(np.float64)))) or 1.0
     moved = value * generator.uniform(0.7, 1.4, value.shape)
     moved = moved + 0.2 * size * generator.standard_normal(value.shape)
-    return tf.Variable(tf.cast(moved, variable.dtype))
+    return tf.Variable(tf.cast(moved, variable.dtype), trainable=False)
 
 
 def _outside(pair, variables):

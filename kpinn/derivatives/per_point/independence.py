@@ -46,6 +46,7 @@ class Verdict:
 
 
 _verdicts = collections.OrderedDict()
+_of_functions = weakref.WeakKeyDictionary()
 _tried = weakref.WeakSet()
 
 
@@ -60,19 +61,32 @@ def refuse_together(function, traced, points):
     """
     if is_declared(function):
         return
-    key = None if traced is None else _key(traced.graph)
-    verdict = _verdicts.get(key)
-    if verdict is None:
-        verdict = _judge(function, traced, points)
-        if verdict.gradients:
-            warnings.warn(verdict.gradients, UserWarning, stacklevel=2)
-    if key is not None:
-        _verdicts[key] = verdict
-        _verdicts.move_to_end(key)
-        while len(_verdicts) > _KEPT:
-            _verdicts.popitem(last=False)
+    key, known = None if traced is None else _key(traced.graph), _verdicts
+    if key is not None and custom_gradients.nodes_of(traced.graph):
+        known = _own_verdicts(function)  # other gradients have the same nodes
+    if key not in known:
+        known[key] = _judge(function, traced, points)
+        if known[key].gradients:
+            warnings.warn(known[key].gradients, UserWarning, stacklevel=2)
+    verdict = known[key]
+    known.move_to_end(key)
+    if key is None or len(known) > _KEPT:
+        known.popitem(last=key is None)
     if verdict.together:
         raise RefusedError(verdict.together)
+
+
+def _own_verdicts(function):
+    """The verdicts of a function that are for no other one."""
+    try:
+        return _of_functions.setdefault(_origin(function), collections.OrderedDict())
+    except TypeError:  # what cannot be referred to weakly
+        return collections.OrderedDict()
+
+
+def _origin(function):
+    """What a user gave, of a function that is made anew for each call."""
+    return getattr(function, "origin", function)
 
 
 def _key(graph):
@@ -83,12 +97,14 @@ def _key(graph):
     definition = graph.as_graph_def()
     functions = {function.signature.name: function for function in definition.library.function}
     names = sorted(functions, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
+    for node in definition.node:
+        node.attr.pop("_gradient_op_type", None)
     nodes = [*definition.node, *(functions[name] for name in names)]
     text = b"".join(node.SerializeToString(deterministic=True) for node in nodes)
     # Each trace counts on in these names.
     known = {name.encode(): b"function %d" % i for i, name in enumerate(names)}
     pattern = b"|".join([*sorted(map(re.escape, known), key=len, reverse=True), _CUSTOM])
-    text = re.sub(pattern, lambda match: known.get(match[0], b"CustomGradient"), text)
+    text = re.sub(pattern, lambda match: known.get(match[0], b""), text)
     values = [hash(np.asarray(tensor).tobytes()) for tensor in outer if tensor.dtype != tf.variant]
     return text, tuple(graph.inputs[0].shape), str(graph.outputs[0].shape), *values
 
@@ -114,7 +130,11 @@ def _judge(function, traced, points):
         message = _placed(function, traced, few, epsilon)
     if message is not None:
         return Verdict(message)
-    return Verdict(*custom_gradients.look_at(traced, few.count, epsilon))
+    if not custom_gradients.nodes_of(traced.graph):
+        return Verdict()
+    # Another trace, since TensorFlow adds outputs to the graph of what it differentiates.
+    size, dtype = points.shape[1], points.dtype
+    return Verdict(*custom_gradients.look_at(trace(function, size, dtype, few.count), few.count))
 
 
 def _of_few(function, traced, count):
@@ -202,7 +222,7 @@ def _of_number(function, traced, count):
 
 def _untraced(function, points, known, epsilon):
     """The same for a function that runs in eager mode only; it is tried once."""
-    origin = getattr(function, "origin", function)
+    origin = _origin(function)
     with contextlib.suppress(TypeError):  # of what cannot be referred to weakly
         if origin in _tried:
             return None
