@@ -111,26 +111,30 @@ MIXING_MATRIX = np.random.default_rng(1).uniform(size=(COUNT, COUNT))
 VARIABLE = tf.Variable(np.zeros((1, 1)))  # a part that is zero at first
 TOGETHER = {
     "mean": lambda x: column(x) - tf.reduce_mean(column(x)),
-    "transposed mean": lambda x: x[:, :1]
-    - tf.transpose(tf.reduce_mean(tf.transpose(x[:, :1]), 1, keepdims=True)),
+    "transposed mean": lambda x: (
+        x[:, :1] - tf.transpose(tf.reduce_mean(tf.transpose(x[:, :1]), 1, keepdims=True))
+    ),
     "stopped mean": lambda x: x[:, :1] - tf.stop_gradient(tf.reduce_mean(x, 0))[:1],
     "pinned": lambda x: column(x) - column(x)[:1],
     "pinned last": lambda x: column(x) - column(x)[-1:],
     "gathered row": lambda x: column(x) - tf.gather(column(x), [0]),
-    "gathered with shape": lambda x: column(x)
-    - tf.gather(column(x), tf.zeros(tf.shape(x)[:1], tf.int32)),
+    "gathered with shape": lambda x: (
+        column(x) - tf.gather(column(x), tf.zeros(tf.shape(x)[:1], tf.int32))
+    ),
     "row by gather_nd": lambda x: column(x) * tf.gather_nd(column(x), [[1, 0]]),
-    "row by one-hot": lambda x: column(x)
-    - tf.one_hot([2], tf.shape(x)[0], dtype=x.dtype) @ column(x),
+    "row by one-hot": lambda x: (
+        column(x) - tf.one_hot([2], tf.shape(x)[0], dtype=x.dtype) @ column(x)
+    ),
     "reversed": lambda x: column(x) + tf.reverse(column(x), [0]),
     "rolled": lambda x: column(x) * tf.roll(column(x), 1, 0),
     "shifted": lambda x: tf.concat([column(x)[1:], column(x)[:1]], 0),
     "sorted": lambda x: tf.sort(column(x), axis=0),
     "sorted transpose": lambda x: tf.transpose(tf.sort(tf.transpose(column(x)))),
-    "ranks": lambda x: column(x)
-    * tf.cast(tf.argsort(tf.argsort(x[:, 0])), x.dtype)[:, None],
+    "ranks": lambda x: column(x) * tf.cast(tf.argsort(tf.argsort(x[:, 0])), x.dtype)[:, None],
     "top": lambda x: column(x) - tf.math.top_k(tf.transpose(column(x)), 1)[0],
-    "unique": lambda x: column(x) * tf.cast(tf.unique(tf.round(x[:, 0] * 3.0))[1], x.dtype)[:, None],
+    "unique": lambda x: (
+        column(x) * tf.cast(tf.unique(tf.round(x[:, 0] * 3.0))[1], x.dtype)[:, None]
+    ),
     "largest": lambda x: column(x) / tf.reduce_max(column(x)),
     "picked by a value": picked,
     "below the mean": branch,
@@ -150,27 +154,33 @@ TOGETHER = {
     "recurrent layer": in_one_sequence(lambda: keras.layers.GRU(3)),
     "pooled": in_one_sequence(lambda: keras.layers.GlobalAveragePooling1D()),
     "batch statistics": batch_norm,
-    "gram matrix": lambda x: tf.linalg.diag_part(x @ tf.transpose(x) @ x @ tf.transpose(x))[:, None],
+    "gram matrix": lambda x: tf.linalg.diag_part(x @ tf.transpose(x) @ x @ tf.transpose(x))[
+        :, None
+    ],
     "matrix of the points": lambda x: tf.cast(MIXING_MATRIX, x.dtype) @ column(x),
     "einsum": lambda x: tf.einsum("ni,mi->n", x, x)[:, None],
     "outer product": lambda x: total(column(x) * tf.transpose(column(x))),
     "solution": lambda x: tf.linalg.solve(
         tf.matmul(x, x, transpose_a=True) + tf.eye(2, dtype=x.dtype), tf.transpose(x)
     )[0][:, None],
-    "segments": lambda x: column(x)
-    - tf.gather(
-        tf.math.segment_mean(column(x), tf.range(tf.shape(x)[0]) // 2),
-        tf.range(tf.shape(x)[0]) // 2,
+    "segments": lambda x: (
+        column(x)
+        - tf.gather(
+            tf.math.segment_mean(column(x), tf.range(tf.shape(x)[0]) // 2),
+            tf.range(tf.shape(x)[0]) // 2,
+        )
     ),
     "reshaped": lambda x: tf.reshape(tf.transpose(x), (-1, 2))[:, :1] + column(x),
     "a part that is zero at first": lambda x: column(x) + VARIABLE * tf.reduce_mean(x),
-    "mean of values with stopped gradients": lambda x: x[:, :1]
-    - tf.reduce_mean(x[:, :1])
-    + tf.stop_gradient(tf.reduce_mean(x[:, :1])),
+    "mean of values with stopped gradients": lambda x: (
+        x[:, :1] - tf.reduce_mean(x[:, :1]) + tf.stop_gradient(tf.reduce_mean(x[:, :1]))
+    ),
     "gradient of its own": lambda x: with_a_mean_in_its_gradient(x[:, :1]),
     "fixed number": fixed_number,
     "number of points": lambda x: column(x) / tf.cast(tf.shape(x)[0], x.dtype),
-    "number in Python": lambda x: column(x) / tf.fill((x.shape[0], 1), tf.cast(x.shape[0], x.dtype)),
+    "number in Python": lambda x: (
+        column(x) / tf.fill((x.shape[0], 1), tf.cast(x.shape[0], x.dtype))
+    ),
     "places": lambda x: column(x) * tf.cast(tf.range(tf.shape(x)[0]), x.dtype)[:, None],
 }
 
@@ -275,14 +285,14 @@ APART = {
     "split and stack": lambda x: total(tf.stack(tf.split(features(x), 4, axis=1), axis=2) ** 2),
     "all of shape one": lambda x: column(x) * tf.ones([tf.shape(x)[0], 1], x.dtype),
     "silu": lambda x: tf.nn.silu(x[:, :1] * x[:, 1:]),
-    "attention over features": of_layer(
-        lambda: attends(2, 3), tokens
-    ),
+    "attention over features": of_layer(lambda: attends(2, 3), tokens),
     "convolution over features": of_layer(lambda: keras.layers.Conv1D(3, 2), tokens),
     "pooling over features": of_layer(lambda: keras.layers.AveragePooling1D(2), tokens),
     "GRU over features": of_layer(lambda: keras.layers.GRU(3), tokens),
     "LSTM over features": of_layer(lambda: keras.layers.LSTM(3), tokens),
-    "bidirectional": of_layer(lambda: keras.layers.Bidirectional(keras.layers.SimpleRNN(2)), tokens),
+    "bidirectional": of_layer(
+        lambda: keras.layers.Bidirectional(keras.layers.SimpleRNN(2)), tokens
+    ),
     "batch normalization": of_layer(lambda: keras.layers.BatchNormalization()),
     "rescaling": of_layer(lambda: keras.layers.Rescaling(0.3, 0.1)),
     "normalization": of_layer(lambda: keras.layers.Normalization(mean=0.4, variance=2.0)),

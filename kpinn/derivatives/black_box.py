@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kpinn.derivatives.graphs.lost import refuse_lost
+from kpinn.derivatives.graphs.python_calls import refuse_python
 from kpinn.derivatives.graphs.random_numbers import refuse_random
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
 from kpinn.derivatives.graphs.tracing import trace_or_none
@@ -50,7 +51,10 @@ def _refuse_wrong(function, points, order, method):
     if order == 0:
         return ()
     graph = None if traced is None else traced.graph
-    if isinstance(method, FiniteDifference):
+    differences = isinstance(method, FiniteDifference)
+    if graph is None and not differences and tf.executing_eagerly():
+        refuse_python("the function", function, [points], [True], eager=True)
+    if differences:
         refuse_random(graph)
         return ()
     refuse_lost(graph, points)

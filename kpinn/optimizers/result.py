@@ -49,4 +49,4 @@ class MinimizeResult:
     loss: float
     iterations: int
     evaluations: int
-    theta: np.ndarray
+    theta: np.ndarray = dataclasses.field(repr=False)

@@ -13,15 +13,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.keras_private import made_under_strategy, restored_epoch
+from kpinn.keras_private import made_under_strategy
 from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import enter, stages
-from kpinn.options import positive_whole
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
+from kpinn.training.checkpoints.callback import Checkpoint
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.scipy_loop import fit_minimizer
@@ -42,12 +42,9 @@ class Schedule:
     """
 
     def __init__(self, data, batch_size, steps_per_epoch, shuffle):
-        batch_size = None if batch_size is None else positive_whole("batch_size", batch_size)
         self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
         needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
-        self.steps = needed if steps_per_epoch is None else int(steps_per_epoch)
-        if self.steps < 1:
-            raise ValueError(f"steps_per_epoch is at least 1, not {steps_per_epoch}.")
+        self.steps = steps_per_epoch or needed
 
     @property
     def key(self):
@@ -140,10 +137,12 @@ class Callbacks:
                 model=pinn,
             )
         self.list, self.pinn, self.last_step = callbacks, pinn, steps - 1
+        found = [each for each in callbacks.callbacks if isinstance(each, Checkpoint)]
+        self.most_epochs = found[0].epochs_until_save if found else lambda epoch: BLOCK
 
     def block_seconds(self):
         """How long a call may take for several epochs: not at all if a callback could act."""
-        kinds = {type(callback) for callback in self.list.callbacks}
+        kinds = {type(callback) for callback in self.list.callbacks} - {Checkpoint}
         if kinds <= {keras.callbacks.History}:
             return BLOCK_SECONDS
         shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}
@@ -199,9 +198,10 @@ def fit(
     validate = _validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
-    pinn._state.training_data = data
+    pinn._state.training_data, pinn._state.replaying = data, False
+    pinn._state.order_seed = _seed()
     callbacks.list.on_train_begin()
-    epoch, logs = restored_epoch(pinn) or initial_epoch, {}
+    epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
         if epoch < last and not pinn.stop_training:
             enter(pinn.optimizer, optimizer)
@@ -221,17 +221,20 @@ class _Notice(keras.callbacks.Callback):
         changes.objective(self.model)
 
 
-def _with_notice(callbacks):
+def _with_notice(pinn, callbacks):
     """Callbacks as Keras takes them, and after them a `_Notice`."""
+    notice = _Notice()
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(_Notice())
+        notice.set_model(pinn)
+        callbacks.callbacks.append(notice)
         return callbacks
-    return [*keras.tree.flatten(callbacks or []), _Notice()]
+    return [*keras.tree.flatten(callbacks or []), notice]
 
 
 def fit_by_keras(pinn, x, callbacks, **arguments):
     """Trains in Keras's own loop; returns its `History`."""
-    arguments["callbacks"] = _with_notice(callbacks)
+    arguments["callbacks"] = _with_notice(pinn, callbacks)
+    pinn._state.training_data, pinn._state.replaying = None, False
 
     def run():
         flat = isinstance(pinn.optimizer, FlatOptimizer)
@@ -315,9 +318,9 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     whole = per_call == schedule.steps
     key = "epochs", schedule.key, whole, id(pinn._at_work())
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
-    seed, epoch, logs = _seed(), initial_epoch, {}
+    epoch, logs = initial_epoch, {}
     while epoch < epochs and not pinn.stop_training:
-        count = min(block, epochs - epoch, BLOCK)
+        count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
         callbacks.begin(epoch)
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
@@ -328,7 +331,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             changes.objective(pinn)  # another one, if a callback has changed what conditions read
             make = functools.partial(compile_epochs, pinn, schedule, whole)
             run, names = pinn._state.compiled.once(key, make)
-            arguments = (seed, epoch, count, first, steps)
+            arguments = (pinn._state.order_seed, epoch, count, first, steps)
             done, rows = run(
                 pinn._state.training_data, *(tf.constant(a, tf.int32) for a in arguments)
             )
@@ -341,7 +344,9 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         if time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
+            pinn._state.replaying = True
             _replay(callbacks, epoch, rows[: count - 1], names)
+            pinn._state.replaying = False
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count

@@ -54,6 +54,9 @@ class State:
         training_data: the `Data` that `fit` trains on now.
         minimizing: whether a minimizer of scipy works, which needs the same loss throughout.
         trained_elsewhere: variables that an overridden `train_step` trains.
+        order_seed: seed of the orders of mini-batches in this `fit`.
+        replaying: whether callbacks hear of epochs that later ones have followed already.
+        finished_fits: by the folder of a `Checkpoint`, how many calls of `fit` have ended.
     """
 
     problem: Problem
@@ -67,6 +70,9 @@ class State:
     training_data: Data | None = None
     minimizing: bool = False
     trained_elsewhere: tuple = ()
+    order_seed: int = 0
+    replaying: bool = False
+    finished_fits: dict = dataclasses.field(default_factory=dict)
 
 
 def losses_of(problem, loss=None, weights=None):

@@ -15,9 +15,9 @@ from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import traced
 from kpinn.derivatives.graphs.walker import walk
-from kpinn.derivatives.operations.labels import probed
 from kpinn.derivatives.operations.labels import elementwise as each_element
-from kpinn.derivatives.operations.table import BROADCASTING, Facts, facts_of, follow
+from kpinn.derivatives.operations.labels import probed
+from kpinn.derivatives.operations.table import BROADCASTING, Facts, follow
 
 
 def static_input(call, position):
