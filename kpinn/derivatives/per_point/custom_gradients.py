@@ -11,6 +11,7 @@ from kpinn.derivatives.graphs.interpreter import values_of
 from kpinn.derivatives.graphs.tracing import bodies_of
 from kpinn.derivatives.graphs.walker import CALLS
 from kpinn.derivatives.per_point import probe
+from kpinn.derivatives.per_point.copies import at_once
 from kpinn.derivatives.tensorflow_private import function_graph, origin_of_gradient
 
 _KNOWN = ("tensorflow.python.ops.nn_impl",)  # silu, whose gradient is its derivative
@@ -63,7 +64,7 @@ def look_at(traced, count):
     try:
         if probe.gradients_reach(traced, draws[0], points.dtype):
             return _together(names), None
-        differ = any(probe.at_once(lambda: _differ(traced, draw())) for draw in draws)
+        differ = at_once(lambda: any(_differ(traced, draw()) for draw in draws))
     except probe.FAILURES:  # without a gradient, there is nothing to compare
         return None, None
     return None, _warning(names) if differ else None

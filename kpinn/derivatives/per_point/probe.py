@@ -1,9 +1,9 @@
 """Whether a value at a point depends on other points, tried on numbers."""
 
-import concurrent.futures
-
 import numpy as np
 import tensorflow as tf
+
+from kpinn.derivatives.per_point.copies import at_once
 
 FAILURES = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError)
 FAILURES += (AttributeError, AssertionError, tf.errors.OpError)
@@ -108,15 +108,6 @@ def gradients_reach(function, draw, dtype):
         return depends(gradients, [draw], epsilon) is True
 
     return at_once(tried)
-
-
-def at_once(function):
-    """What a function returns in eager mode, whatever is traced or recorded around it.
-
-    A thread of its own has neither a graph nor a tape; `tf.init_scope` would stop tapes inside too.
-    """
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(function).result()
 
 
 def _gradients(function, rows, weights):
