@@ -15,6 +15,7 @@ from kpinn.derivatives import (
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
+from kpinn.training.nonfinite import NonFiniteError
 from kpinn.backend import set_float64
 from kpinn.version import __version__
 
@@ -22,6 +23,7 @@ __all__ = [
     "PINN",
     "DerivativeFallbackWarning",
     "FiniteDifference",
+    "NonFiniteError",
     "PrecisionWarning",
     "Stochastic",
     "Taylor",

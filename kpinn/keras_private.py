@@ -26,3 +26,13 @@ def leave_untracked(layer, kind):
     config = layer._tracker.config
     is_layer, sublayers = config["layers"]
     config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers
+
+
+def schedule_of(optimizer):
+    """The schedule of an optimizer's learning rate, or whatever else it was given."""
+    return optimizer._learning_rate
+
+
+def step_counter(optimizer):
+    """The variable that counts the steps of an optimizer, those that only accumulate too."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations

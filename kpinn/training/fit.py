@@ -13,8 +13,10 @@ from kpinn.problem import points as data
 from kpinn.problem import refusals
 from kpinn.training import changes
 from kpinn.training import epochs as loops
+from kpinn.training.batches import fit_by_keras
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
+from kpinn.training.results import reported
 
 NOT_POINTWISE = (
     keras.layers.AlphaDropout,
@@ -43,6 +45,12 @@ def fit(pinn, usual_step, given, schedule, settings):
     """
     _check_settings(pinn, settings)
     settings = settings | {"validation_data": _validation(pinn, settings["validation_data"])}
+    pinn._state.own_step = type(pinn).train_step is not usual_step
+    with reported(pinn, settings["verbose"]):
+        return _fit(pinn, given, schedule, settings)
+
+
+def _fit(pinn, given, schedule, settings):
     x, steps = given[0], schedule["steps_per_epoch"]
     if data.is_stream(x):
         _check_stream(pinn, x)
@@ -50,11 +58,11 @@ def fit(pinn, usual_step, given, schedule, settings):
     else:
         arrays = pinn.prepare(*given, every=True)
         _check_start(pinn, arrays)
-        if loops.runs_on_arrays(pinn, usual_step):
+        if loops.runs_on_arrays(pinn):
             loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
             return pinn.history
         x, steps, shuffle = data.as_dataset(arrays, schedule["batch_size"]), steps or 1, False
-    return loops.fit_by_keras(pinn, x, steps_per_epoch=steps, shuffle=shuffle, **settings)
+    return fit_by_keras(pinn, x, steps_per_epoch=steps, shuffle=shuffle, **settings)
 
 
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
@@ -119,6 +127,7 @@ def _check_start(pinn, arrays):
         residuals = pinn.call(arrays.points)  # as it is: Keras would wrap its errors
     changes.refuse_untrained(pinn, watcher.watched_variables())
     refusals.check_start(arrays, residuals)
+    pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
     pinn._step_logs(0.0, *arrays.parts, residuals)
     pinn.reset_metrics()
     _build_optimizer(pinn)
