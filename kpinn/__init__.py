@@ -13,6 +13,8 @@ from kpinn.derivatives import (
     derivatives,
 )
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
+from kpinn.serving.keras_files import load_model
+from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.training.nonfinite import NonFiniteError
@@ -38,6 +40,8 @@ __all__ = [
     "jacobian",
     "jacobian_vector_product",
     "layers",
+    "load_export",
+    "load_model",
     "losses",
     "networks",
     "optimizers",

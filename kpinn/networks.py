@@ -6,10 +6,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kpinn.configs import checked, construct, faults_of
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
-from kpinn.options import positive_whole
+from kpinn.options import flag, function, keras_layer, number, of_keras, positive_whole, shown, text
 
 HALF_PRECISION = ("float16", "bfloat16")
 
@@ -19,7 +20,7 @@ def MLP(
     depth=4,
     outputs=1,
     activation="tanh",
-    name="mlp",
+    name=None,
     *,
     embedding=None,
     dense=keras.layers.Dense,
@@ -32,7 +33,7 @@ def MLP(
         depth: number of hidden layers.
         outputs: number of columns of the output.
         activation: activation of the hidden layers; smooth, for higher derivatives.
-        name: name of the model.
+        name: name of the model; by default one that no other model has.
         embedding: a layer, or a list of layers, in front of the first hidden layer, such as
             `kpinn.layers.PeriodicEmbedding([None, 2.0])`.
         dense: class of the hidden layers, such as `kpinn.layers.FactorizedDense`.
@@ -52,11 +53,8 @@ def MLP(
     """
     units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
     initializer = _initializer(kwargs)
-    hidden = [
-        dense(units, activation=activation, kernel_initializer=initializer.clone(), **kwargs)
-        for _ in range(depth)
-    ]
-    return _sequential(embedding, hidden, outputs, initializer, name)
+    hidden = _hidden(dense, depth, units, activation, initializer, kwargs)
+    return _sequential(embedding, hidden, outputs, initializer, _name(name, "mlp"))
 
 
 def ModifiedMLP(
@@ -64,7 +62,7 @@ def ModifiedMLP(
     depth=4,
     outputs=1,
     activation="tanh",
-    name="modified_mlp",
+    name=None,
     *,
     embedding=None,
     dense=keras.layers.Dense,
@@ -81,7 +79,7 @@ def ModifiedMLP(
         depth: number of hidden layers.
         outputs: number of columns of the output.
         activation: activation of the hidden layers and of the encodings; smooth.
-        name: name of the model.
+        name: name of the model; by default one that no other model has.
         embedding: as in `MLP`.
         dense: as in `MLP`, for the encodings too.
         **kwargs: as in `MLP`.
@@ -104,12 +102,9 @@ def ModifiedMLP(
     """
     units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
     initializer = _initializer(kwargs)
-    layers = [
-        dense(units, activation=activation, kernel_initializer=initializer.clone(), **kwargs)
-        for _ in range(depth + 2)
-    ]
+    layers = _hidden(dense, depth + 2, units, activation, initializer, kwargs)
     mixed = _Mixed(layers[:2], layers[2:], name="mixed", dtype=layers[0].dtype_policy)
-    return _sequential(embedding, [mixed], outputs, initializer, name)
+    return _sequential(embedding, [mixed], outputs, initializer, _name(name, "modified_mlp"))
 
 
 def SIREN(
@@ -118,7 +113,7 @@ def SIREN(
     outputs=1,
     first_frequency=3.0,
     frequency=1.0,
-    name="siren",
+    name=None,
     *,
     embedding=None,
     **kwargs,
@@ -138,7 +133,7 @@ def SIREN(
         outputs: number of columns of the output.
         first_frequency: factor of the argument of the first sine.
         frequency: factor of the arguments of the others.
-        name: name of the model.
+        name: name of the model; by default one that no other model has.
         embedding: as in `MLP`.
         **kwargs: further arguments of the hidden layers; `dtype` is that of the last layer too.
 
@@ -158,9 +153,8 @@ def SIREN(
         of the first layer, which are uniform.
     """
     units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
-    for what, value in (("first_frequency", first_frequency), ("frequency", frequency)):
-        if not 0 < value < math.inf:
-            raise ValueError(f"{what} is a positive number, not {value!r}.")
+    first_frequency = number("first_frequency", first_frequency, "(0, inf)")
+    frequency = number("frequency", frequency, "(0, inf)")
     period = math.pi / first_frequency
     first = keras.layers.Dense(
         units,
@@ -176,7 +170,7 @@ def SIREN(
         )
         for _ in range(depth - 1)
     ]
-    return _sequential(embedding, [first, *hidden], outputs, uniform, name)
+    return _sequential(embedding, [first, *hidden], outputs, uniform, _name(name, "siren"))
 
 
 # Parts of networks -------------------------------------------------------------------------
@@ -186,9 +180,32 @@ def _whole(**sizes):
     return [positive_whole(*size) for size in sizes.items()]
 
 
+def _hidden(dense, count, units, activation, initializer, kwargs):
+    """Hidden layers of a class."""
+    activation = of_keras("activation", keras.activations.get, activation)
+    layers = [
+        function("dense", dense, "keras.layers.Dense")(
+            units, activation=activation, kernel_initializer=initializer.clone(), **kwargs
+        )
+        for _ in range(count)
+    ]
+    if not isinstance(layers[0], keras.layers.Layer):
+        raise ValueError(f"dense makes {shown(layers[0])}: expected a class of Keras layers.")
+    return layers
+
+
 def _initializer(kwargs):
     """Takes the initializer of the kernels out of the arguments."""
-    return keras.initializers.get(kwargs.pop("kernel_initializer", "glorot_normal"))
+    given = kwargs.pop("kernel_initializer", "glorot_normal")
+    return of_keras("kernel_initializer", keras.initializers.get, given)
+
+
+def _name(given, usual):
+    """The name of a model: without one that of its kind, with a number from the second on."""
+    if given is not None:
+        return text("name", given, usual)
+    number = keras.backend.get_uid(usual) - 1
+    return f"{usual}_{number}" if number else usual
 
 
 def _sequential(embedding, hidden, outputs, initializer, name):
@@ -252,10 +269,13 @@ class _Mixed(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        deserialize, config = keras.saving.deserialize_keras_object, dict(config)
-        for name in ("encoders", "hidden"):
-            config[name] = [deserialize(layer) for layer in config[name]]
-        return cls(**config)
+        with faults_of(cls):
+            config = dict(checked(cls, config))
+            for name in ("encoders", "hidden"):
+                config[name] = [
+                    keras.saving.deserialize_keras_object(layer) for layer in config[name]
+                ]
+            return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="Sine")
@@ -273,7 +293,7 @@ class _Sine:
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        return construct(cls, config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="UniformByInputs")
@@ -281,10 +301,14 @@ class _UniformByInputs(keras.initializers.RandomUniform):
     """Uniform between -1 and 1 over the number of inputs."""
 
     def __init__(self, minval=-1.0, maxval=1.0, seed=None):
-        super().__init__(minval, maxval, seed)
+        super().__init__(float(minval), float(maxval), seed)
 
     def __call__(self, shape, dtype=None):
         return super().__call__(shape, dtype) / shape[0]
+
+    @classmethod
+    def from_config(cls, config):
+        return construct(cls, config)
 
 
 # Checks ------------------------------------------------------------------------------------
@@ -299,11 +323,8 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
     Raises:
         ValueError: if it is no Keras layer, computes in half precision, or has other columns.
     """
-    if not isinstance(network, keras.layers.Layer):
-        raise ValueError(
-            f"network is {type(network).__name__}: expected a Keras model or layer from (n, d) to "
-            "(n, m), such as kpinn.networks.MLP(units=20, depth=4)."
-        )
+    keras_layer("network", network)
+    flag("allow_mixed_precision", allow_mixed_precision)
     space = Space(coordinates, fields)
     if not network.built and isinstance(network, keras.Sequential):
         network.build((None, space.input_size))

@@ -3,17 +3,22 @@
 import keras
 import tensorflow as tf
 
+from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
+from kpinn.derivatives.columns import without_lists
 from kpinn.keras_private import leave_untracked, loss_tracker, replace_loss_tracker
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current
+from kpinn.options import function as check_function
+from kpinn.options import names as names_of
+from kpinn.options import shown
 from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
-from kpinn.serving import export, prediction, saving
-from kpinn.training import batches, changes, construction
+from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
+from kpinn.training import arguments, batches, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
@@ -165,6 +170,9 @@ class PINN(keras.Model):
 
             pinn.declare_trained(weights)
         """
+        for each in variables:
+            if not isinstance(each, keras.Variable | tf.Variable):
+                raise ValueError(f"variables are Keras or TensorFlow variables, not {shown(each)}.")
         self._state.trained_elsewhere += variables
 
     # What changes ----------------------------------------------------------------------------
@@ -187,6 +195,10 @@ class PINN(keras.Model):
 
     def build(self, input_shape=None):
         """Nothing to do: the network is built with the PINN."""
+
+    def __call__(self, points, *args, **kwargs):
+        """As of any Keras model; lists of numbers are arrays in the dtype of the network."""
+        return super().__call__(without_lists("points", points), *args, **kwargs)
 
     def call(self, points, training=None):
         """Residuals of the conditions.
@@ -213,7 +225,10 @@ class PINN(keras.Model):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        return self.problem.residuals_at(names, arrays, self._step_number())
+        given = names_of("names", names, "heat")
+        listed = [given] if isinstance(given, str) else given
+        data.check_known(listed, list(self.conditions), "names has")
+        return self.problem.residuals_at(listed, arrays, self._step_number())
 
     def _step_number(self):
         """On which random directions depend."""
@@ -237,6 +252,7 @@ class PINN(keras.Model):
 
             pinn.describe()
         """
+        check_function("print_fn", print_fn, "print")
         with self._state.reads.constant():
             print_fn(costs.describe(self.problem, self._state.widths))
 
@@ -287,7 +303,9 @@ class PINN(keras.Model):
                 half the learning rate, three times at most, then it raises.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
         """
-        optimizer = keras.optimizers.get(optimizer)
+        optimizer, steps_per_execution = arguments.of_compile(
+            optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
+        )
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
@@ -443,6 +461,7 @@ class PINN(keras.Model):
             "initial_epoch": initial_epoch,
             "validation_freq": validation_freq,
         }
+        schedule, settings = arguments.of_fit(x, schedule, settings)
         changes.notice(self)
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
@@ -463,6 +482,7 @@ class PINN(keras.Model):
             sample_weight: sample weights by condition.
             **kwargs: of `keras.Model.evaluate`.
         """
+        kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
         return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
@@ -566,12 +586,14 @@ class PINN(keras.Model):
         """
         return self._prediction().residuals(self.prepare(points), batch_size)
 
-    def predict(self, x, batch_size=prediction.BATCH, **kwargs):
+    def predict(self, x, batch_size=None, **kwargs):
         """Residuals, the outputs of the model; see `predict_fields` for the solution."""
+        kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
         if data.is_stream(x):
+            training.check_stream(self, x, every=False)
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
-        return self.residuals(x, batch_size)
+        return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 
     def predict_fields(self, points, names=None, batch_size=prediction.BATCH):
         """Fields and any of their derivatives at points.
@@ -595,25 +617,30 @@ class PINN(keras.Model):
 
         Its signatures are `"serving_default"` (the fields), `"derivatives"` and
         `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for.
+        and by the arrays and directions that a condition asks for. An export that was there is
+        replaced when the new one is complete.
 
         Args:
-            path: directory to write.
+            path: folder to write.
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
+        Returns:
+            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares.
+
         Raises:
-            ValueError: for a name without meaning.
+            ValueError: for a name without meaning, a folder with other files, or an operation that
+                does more than compute, such as `tf.py_function`.
 
         Example:
 
             pinn.export("heat")
-            served = tf.saved_model.load("heat")
+            served = kpinn.load_export("heat")  # or by tf.saved_model.load
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
         """
         variables = [variable.value for variable in self.variables]
         with self._state.reads.constant():
             method, widths = resolve(self.method), self._state.widths
-            export.export(self.problem, method, variables, widths, path, derivatives)
+            return export.export(self.problem, method, variables, widths, path, derivatives)
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
@@ -624,14 +651,20 @@ class PINN(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The inverse of `get_config`."""
-        arguments, unknowns, scales = saving.from_config(config, custom_objects)
-        positional, by_name = saving.call_of(cls.__init__, arguments)
-        pinn = cls(*positional, **by_name)
-        for unknown in unknowns:
-            pinn.unknown(**unknown)
-        changes.set_scales(pinn, scales)
-        return pinn
+        """The inverse of `get_config`; `ValueError`, by entry, for what that would not return."""
+        with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
+            arguments, unknowns, scales = saving.from_config(config, custom_objects)
+            positional, by_name = saving.call_of(cls.__init__, arguments)
+            pinn = cls(*positional, **by_name)
+            for unknown in unknowns:
+                pinn.unknown(**unknown)
+            saving.check_scales(scales, pinn.problem.space.coordinates)
+            changes.set_scales(pinn, scales)
+            return pinn
+
+    def get_build_config(self):
+        """What Keras asks for when it writes a file; there is nothing to build."""
+        saving.refuse_unregistered_class(type(self))
 
     def get_compile_config(self):
         """The arguments of `compile`, with the present loss weights."""
@@ -643,8 +676,51 @@ class PINN(keras.Model):
 
     def compile_from_config(self, config):
         """Compiles as the saved model was compiled; the optimizer gets its variables."""
-        self.compile(**saving.compile_arguments(config))
-        self.optimizer.build(self.trainable_variables)
+        with faults_of(type(self)), limits.limited_variables(limits.OPTIMIZER):
+            self.compile(**saving.compile_arguments(config, self.compile))
+            limits.check_optimizer(self.optimizer, self.trainable_variables)
+            self.optimizer.build(self.trainable_variables)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Writes a `.keras` file, as in Keras, but whole or not at all.
+
+        A file that was there stays until the new one is complete.
+
+        Args:
+            filepath: name of the file.
+            overwrite: as in Keras.
+            zipped: as in Keras.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: for a model that could not be loaded again: with a lambda in it, or with a
+                function or a class that is not registered with Keras.
+        """
+        keras_files.check_name(filepath, zipped)
+        if zipped is False or not overwrite:
+            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+        with keras_files.written_file(filepath) as new:
+            super().save(new, zipped=zipped, **kwargs)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Loads weights, as in Keras, which reads nothing before the file was looked at.
+
+        Args:
+            filepath: name of a `.weights.h5` or `.keras` file.
+            skip_mismatch: as in Keras.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: for a file that is none of weights of this model.
+        """
+        keras_files.check_weights_name(filepath)
+        with weight_files.faults_of(str(filepath)):
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def load_own_variables(self, store):
+        """The first thing that Keras loads of a file of weights: all of it is checked here."""
+        weight_files.check_store(store)
+        super().load_own_variables(store)
 
 
 PINN.__init__ = construction.completed(PINN.__init__, PINN)

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kpinn.derivatives.columns import real_array
+from kpinn.options import text
+
 VALUES, SIGNED, ERRORS = "viridis", "RdBu_r", "magma"
 DECADES = 8  # what a logarithmic map shows below its largest value
 RATES = ("learning_rate", "lr")  # schedules write these into the history; they are no losses
@@ -41,7 +44,7 @@ def field(pinn, box, name="u", reference=None, points=101, path=None, fixed=None
         >>> figure = plotting.field(pinn, box, "u", lambda t, x: np.exp(-t) * np.sin(x))
         >>> figure = plotting.field(pinn, cube, "u_x", fixed={"z": 0.5}, path="slice.png")
     """
-    grid = _Grid(box, points, fixed)
+    grid, name = _Grid(box, points, fixed), text("name", name, "u_x")
     values = grid.column(pinn.predict_fields(grid.points, name)[name], f"field {name!r}")
     expected = None if reference is None else grid.reference(reference)
     figure = (_field_curves if len(grid.names) == 1 else _field_maps)(grid, name, values, expected)
@@ -177,6 +180,8 @@ def _ratio(ticks):
 
 
 def _fixed_values(box, fixed):
+    if not isinstance(fixed, Mapping):
+        raise TypeError(f"`fixed` must be a dict such as {{'t': 0.5}}, got {fixed!r}.")
     unknown = [name for name in fixed if name not in box.coordinates]
     if unknown:
         raise ValueError(f"Cannot fix {unknown}. The box has the coordinates {box.coordinates}.")
@@ -184,7 +189,8 @@ def _fixed_values(box, fixed):
 
 
 def _fixed_value(box, name, value):
-    value, width = np.atleast_1d(np.asarray(value, "float64")), np.size(box.bounds[name][0])
+    value, width = real_array(f"fixed[{name!r}]", value), np.size(box.bounds[name][0])
+    value = np.atleast_1d(value.astype("float64"))
     if value.shape != (width,):
         raise ValueError(f"fixed[{name!r}] needs {width} number(s), got the shape {value.shape}.")
     return value
@@ -229,6 +235,8 @@ def _height(grid, default, panel):
 
 def _save(figure, path):
     if path is not None:
+        if not isinstance(path, str | pathlib.Path) or not str(path).strip():
+            raise TypeError(f"`path` must be that of a file to write, got {path!r}.")
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     return figure
@@ -341,7 +349,8 @@ def _logs(history, unknowns):
     missing = [key for key in unknowns if key not in logs]
     if missing:
         raise ValueError(f"The history has no {missing}. It has {list(logs)}.")
-    logs = {key: np.asarray(values, "float64").ravel() for key, values in logs.items()}
+    arrays = {key: real_array(f"history[{key!r}]", values) for key, values in logs.items()}
+    logs = {key: values.astype("float64").ravel() for key, values in arrays.items()}
     if not any(len(values) for values in logs.values()):
         raise ValueError("The history is empty. Train for at least one epoch first.")
     return logs

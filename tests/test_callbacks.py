@@ -335,12 +335,21 @@ def test_fresh_points_for_a_stage_of_scipy(first):
     [
         (lambda: Resample(sample, 0), "every is a positive whole number, not 0"),
         (lambda: Resample(sample, 1.5), "not 1.5"),
-        (lambda: ResidualSampling(grid, exponent=-1.0), "not negative, not -1.0"),
-        (lambda: ResidualSampling(grid, exponent=0.0, constant=0.0), "not 0.0 and 0.0"),
-        (lambda: ResidualWeights(decay=1.0), "below 1, and rate is positive, not 1.0"),
-        (lambda: ResidualWeights(rate=0.0), "rate is positive"),
-        (lambda: LossBalancing("size"), "rule 'size' is not one of gradient, kernel"),
-        (lambda: LossBalancing(decay=1.0), "below 1, not 1.0"),
+        (
+            lambda: ResidualSampling(grid, exponent=-1.0),
+            r"exponent is a number in \[0, inf",
+        ),
+        (
+            lambda: ResidualSampling(grid, exponent=0.0, constant=0.0),
+            "constant are both 0",
+        ),
+        (lambda: ResidualWeights(decay=1.0), r"decay is a number in \[0, 1\), not 1.0"),
+        (lambda: ResidualWeights(rate=0.0), "rate is a positive number, not 0.0"),
+        (
+            lambda: LossBalancing("size"),
+            "rule 'size' is unknown: expected one of 'grad",
+        ),
+        (lambda: LossBalancing(decay=1.0), r"decay is a number in \[0, 1\), not 1.0"),
         (lambda: LossBalancing(every=0), "every is a positive whole number, not 0"),
     ],
 )

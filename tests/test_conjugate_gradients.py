@@ -90,7 +90,10 @@ def test_without_a_matrix_the_loss_falls_far():
 
 
 def test_the_solver_is_checked():
-    with pytest.raises(ValueError, match="solver 'qr' is not one of dense, kernel, sketch, cg"):
+    with pytest.raises(
+        ValueError,
+        match="solver 'qr' is unknown: .* 'kernel', 'sketch', 'cg'",
+    ):
         LevenbergMarquardt("qr")
     assert LevenbergMarquardt("cg").get_config()["solver"] == "cg"
     with pytest.raises(ValueError, match="pass solver='cg', which has no matrix"):

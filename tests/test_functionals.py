@@ -174,6 +174,7 @@ def test_losses_and_weights_without_a_curvature():
     pinn = wave(density, loss=total)
     with pytest.raises(ValueError, match=r"has the shape \(\): its curvature needs one value per"):
         pinn.fit({"x": X}, verbose=0)
-    pinn = wave(density, loss=kpinn.losses.Mean(), loss_weights={"density": -1.0})
+    pinn = wave(density, loss=kpinn.losses.Mean())
+    pinn.loss_weights["density"].assign(-1.0)
     with pytest.raises(ValueError, match="loss weight of 'density' is negative"):
         pinn.fit({"x": X}, verbose=0)

@@ -87,7 +87,7 @@ def test_errors_at_construction():
     ]:
         with pytest.raises(ValueError, match=message):
             kpinn.layers.Derivatives(network, **{"coordinates": "t x"} | arguments)
-    with pytest.raises(ValueError, match="accuracy is 2, 4 or 6"):
+    with pytest.raises(ValueError, match="accuracy 3 is unknown: expected one of 2, 4, 6"):
         kpinn.layers.FiniteDifference(network, "u_x", coordinates="t x", accuracy=3)
 
 

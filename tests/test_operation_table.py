@@ -592,9 +592,9 @@ PROOFS = {
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_proof_that_points_are_apart(name):
     function, apart = PROOFS[name]
-    reason = why_mixed(trace(function, 2, tf.float64, 7, exactly=True).graph)
-    assert (reason is None) == apart
-    assert apart or "mix the points" in reason or "row for each point" in reason
+    mixed = why_mixed(trace(function, 2, tf.float64, 7, exactly=True).graph)
+    assert (mixed is None) == apart
+    assert apart or "mix the points" in mixed.reason or "row for each point" in mixed.reason
 
 
 # Which channels are needed ---------------------------------------------------------------------

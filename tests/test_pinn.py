@@ -354,8 +354,8 @@ def test_derived_fields_that_cannot_work():
         ("x", 1.0, "name of a coordinate"),
         ("u_t", 1.0, "already means a derivative"),
         ("heat", 1.0, "the name is taken"),
-        ("nu", "many", "begins at a number"),
-        ("nu", float("nan"), "not finite"),
+        ("nu", "many", "initial of unknown 'nu' is a finite number, not 'many'"),
+        ("nu", float("nan"), "is a finite number, not nan"),
     ],
 )
 def test_unknowns_that_cannot_work(name, initial, message):
@@ -371,7 +371,7 @@ def test_unknowns_are_added_before_training():
 
 
 def test_positive_unknowns_begin_positive():
-    with pytest.raises(ValueError, match="begins at -1.0, which is not positive"):
+    with pytest.raises(ValueError, match="is a positive number, not -1.0"):
         small_heat().unknown("nu", -1.0, positive=True)
 
 

@@ -521,10 +521,10 @@ def test_a_matrix_that_does_not_fit_is_refused():
     [
         (LBFGS, {"memory": 0}, "memory is a positive whole number"),
         (LBFGS, {"memory": 2.5}, "memory is a positive whole number"),
-        (BFGS, {"memory": 0}, "number of bytes"),
-        (SSBroyden, {"first_step": 0.0}, "first_step is a positive length"),
-        (BFGS, {"first_step": float("nan")}, "first_step is a positive length"),
-        (BFGS, {"tolerance": -1.0}, "tolerance is zero or"),
+        (BFGS, {"memory": 0}, "memory is a positive whole number"),
+        (SSBroyden, {"first_step": 0.0}, "first_step is a positive number"),
+        (BFGS, {"first_step": float("nan")}, "first_step is a positive number"),
+        (BFGS, {"tolerance": -1.0}, r"tolerance is a number in \[0, inf\)"),
     ],
 )
 def test_arguments_that_cannot_be_are_refused(optimizer, options, message):

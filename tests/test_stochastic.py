@@ -107,9 +107,9 @@ def test_sums_with_other_derivatives():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"directions": 0}, "directions=0 is at least 1"),
-        ({"draws": 3}, "draws=3 is 1 or 2"),
-        ({"kind": "normal"}, "kind 'normal' is unknown: expected one of rademacher"),
+        ({"directions": 0}, "directions is a positive whole number, not 0"),
+        ({"draws": 3}, "draws 3 is unknown: expected one of 1, 2"),
+        ({"kind": "normal"}, "kind 'normal' is unknown: expected one of 'rademacher'"),
     ],
 )
 def test_misuse(arguments, message):

@@ -32,6 +32,7 @@ from kpinn.derivatives.api import (
 from kpinn.derivatives.context import Context, half_range
 from kpinn.derivatives.errors import DerivativeFallbackWarning
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, PrecisionWarning
+from kpinn.options import positive_whole, whole
 
 
 def check_derivatives(
@@ -70,6 +71,7 @@ def check_derivatives(
         print(report)
         assert report.ok
     """
+    count, seed = positive_whole("count", count), whole("seed", seed, 0)
     if is_pinn(model):
         own, sets = of_pinn(model, points, requests, seed)
     elif callable(model):

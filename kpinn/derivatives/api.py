@@ -2,9 +2,13 @@
 
 import dataclasses
 
-import numpy as np
-
-from kpinn.derivatives.columns import as_column, directions_of, float_tensor, join_points
+from kpinn.derivatives.columns import (
+    as_column,
+    directions_of,
+    float_tensor,
+    join_points,
+    real_array,
+)
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.evaluation import evaluate
 from kpinn.derivatives.inference import inference
@@ -16,6 +20,9 @@ from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
 from kpinn.derivatives.precision import epsilon, input_dtype
+from kpinn.options import function as check_function
+from kpinn.options import names as names_of
+from kpinn.options import shown
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 
@@ -59,6 +66,7 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         values = kpinn.derivatives(tf.sin, {"x": x}, "u, u_x, u_xx")
     """
     method = resolve(method)
+    check_function("function", function, "a Keras model or tf.sin")
     space = space_of(points, coordinates, fields)
     dtype = input_dtype(function, points)
     columns, directions = split_points(points, space, dtype)
@@ -79,7 +87,7 @@ def resolve(method):
         objects = {"auto": Taylor(), "taylor": Taylor(), "finite_difference": FiniteDifference()}
         return objects.get(method, method)
     raise ValueError(
-        f"method {method!r} is unknown: expected one of {', '.join(map(repr, METHODS))}, a "
+        f"method {shown(method)} is unknown: expected one of {', '.join(map(repr, METHODS))}, a "
         "kpinn.Taylor(...), a kpinn.FiniteDifference(...) or a kpinn.Stochastic(...)."
     )
 
@@ -101,6 +109,7 @@ def parse_all(requests, space, directions=None):
         ValueError: for a name without meaning, or terms that cannot be added.
     """
     if not isinstance(requests, dict):
+        requests = names_of("requests", requests, "u, u_x")
         requests = {name: name for name in split_names(requests)}
     if not requests:
         raise ValueError("no request: expected names such as 'u, u_x'.")
@@ -119,6 +128,9 @@ def space_of(points, coordinates, fields):
     Raises:
         ValueError: for an array without names of its columns, or names without meaning.
     """
+    if coordinates is not None:
+        names_of("coordinates", coordinates, "t x")
+    names_of("fields", fields, "u v")
     if coordinates is None and not isinstance(points, dict):
         raise ValueError(
             "points are an array, so that its columns have no names: pass coordinates='t x', or "
@@ -131,7 +143,7 @@ def _coordinate_names(points):
     """Names of the coordinates of a dict of arrays, `x[3]` for an array `(n, 3)`."""
     names = []
     for name, values in points.items():
-        shape = tuple(np.shape(values))
+        shape = tuple(values.shape if hasattr(values, "shape") else real_array(name, values).shape)
         names.append(name if len(shape) < 2 or shape[1] == 1 else f"{name}[{shape[1]}]")
     return names
 

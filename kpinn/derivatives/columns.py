@@ -1,6 +1,9 @@
 """Arrays of points as columns: of the coordinates, side by side, and of directions."""
 
+import numpy as np
 import tensorflow as tf
+
+from kpinn.options import did_you_mean
 
 
 def as_column(name, values, dtype):
@@ -15,11 +18,64 @@ def as_column(name, values, dtype):
 
 def float_tensor(name, values, dtype):
     """An array as a tensor; raises `ValueError` for what is none."""
+    label, many = repr(name), values if isinstance(values, list | tuple) else ()
+    if not tf.is_tensor(values) and not any(map(tf.is_tensor, many)):
+        return tf.constant(real_array(label, values).astype(dtype.as_numpy_dtype))
     try:
         tensor = tf.convert_to_tensor(values)
+        if tensor.dtype.is_complex:
+            raise TypeError(_COMPLEX)
         return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
-    except (TypeError, ValueError, tf.errors.UnimplementedError) as error:
-        raise ValueError(f"{name!r} is not an array of numbers: {error}") from error
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+
+
+_COMPLEX = "its numbers are complex: pass their real and imaginary parts as two arrays"
+_MASKED = "it is masked, and its mask would be lost: pass the others, x[~x.mask].data"
+
+
+def real_array(label, values):
+    """Plain data as a numpy array, with all the digits and the dtype that it has.
+
+    Args:
+        label: what it is called in errors.
+        values: an array, a nested list of numbers, or anything that numpy takes.
+
+    Raises:
+        ValueError: for what has no real numbers, or something beside them that would be lost.
+    """
+    try:
+        if _is_masked(values):
+            raise TypeError(_MASKED)
+        array = np.asarray(values)
+        if array.dtype.kind == "c":
+            raise TypeError(_COMPLEX)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its dtype is {array.dtype}")
+    except Exception as error:  # that of a ragged list, or of the object's own conversion
+        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+    return array
+
+
+def without_lists(name, values):
+    """Arrays, or dicts of arrays, with arrays in the place of lists of numbers.
+
+    Keras takes none, and TensorFlow rounds their numbers to float32. A list of arrays stays one.
+
+    Args:
+        name: what they are called in errors.
+        values: an array, a list, or nested dicts of these.
+    """
+    if isinstance(values, dict):
+        return {key: without_lists(repr(key), part) for key, part in values.items()}
+    is_list = isinstance(values, list | tuple) and not any(hasattr(v, "shape") for v in values)
+    return real_array(name, values) if is_list else values
+
+
+def _is_masked(values):
+    if isinstance(values, list | tuple):
+        return any(map(_is_masked, values))
+    return isinstance(values, np.ma.MaskedArray)
 
 
 def join_points(arrays, space):
@@ -33,6 +89,7 @@ def join_points(arrays, space):
         if name not in arrays:
             raise ValueError(
                 f"points lack the coordinate {name!r}: there are {', '.join(arrays) or 'none'}."
+                f"{did_you_mean(name, arrays)}"
             )
         size = part.stop - part.start
         if arrays[name].shape[-1] != size:

@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import like
+from kpinn.derivatives.graphs.python_calls import named
+
 
 def inference(function, space=None):
     """The function as it is to be differentiated, from points `(n, d)` to outputs `(n, m)`.
@@ -11,13 +14,19 @@ def inference(function, space=None):
     coordinates by name; outputs in a dict are put side by side by field, those of a list as they
     stand.
     """
-    call = function
+    call, what = function, "the function"
     if isinstance(function, keras.layers.Layer):
+        what = f"the network {function.name!r}"
 
         def call(points):
             return _call_layer(function, points, space)
 
-    return lambda points: _side_by_side(call(points), space)
+    def fields(points):
+        with named(what):
+            return _side_by_side(call(points), space)
+
+    fields.origin = function
+    return like(fields, function)
 
 
 def _call_layer(layer, points, space):

@@ -5,10 +5,13 @@ of `d` components is `d` neighbouring axes. Samples are handed out as dicts of c
 """
 
 import keyword
+from collections.abc import Mapping
 
 import numpy as np
 
+from kpinn.derivatives.columns import real_array
 from kpinn.domains.faces import NORMAL, Boundary, Face, show
+from kpinn.options import number
 
 TIMES = ("t", "time")
 
@@ -117,10 +120,10 @@ class Box:
                 f"{self} has no spatial coordinate, so no default boundary. Name the coordinates: "
                 f"boundary({self.coordinates[0]!r})."
             )
-        if len(set(names)) < len(names):
-            raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
         for name in names:
             self._check_known(name)
+        if len(set(names)) < len(names):
+            raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
         return Boundary(self, names)
 
     def contains(self, points):
@@ -136,6 +139,8 @@ class Box:
         Raises:
             ValueError: if a coordinate is missing or shapes do not fit.
         """
+        if not isinstance(points, Mapping):
+            raise ValueError(f"`points` must be a dict of arrays by coordinate, got {points!r}.")
         missing = [name for name in self.coordinates if name not in points]
         if missing:
             raise ValueError(f"The points lack {missing}. They have {list(points)}.")
@@ -155,7 +160,7 @@ class Box:
         return (lower, upper) if len(pick) > 1 else (float(lower[0]), float(upper[0]))
 
     def _contains(self, name, values):
-        values, width = np.asarray(values), len(self.axes[name])
+        values, width = real_array(f"`{name}`", values), len(self.axes[name])
         values = values[:, None] if values.ndim == 1 and width == 1 else values
         if values.ndim != 2 or values.shape[1] != width:
             raise ValueError(f"`{name}` must have the shape (n, {width}), got {values.shape}.")
@@ -164,7 +169,7 @@ class Box:
         return np.all((lower <= values) & (values <= upper), axis=1)
 
     def _check_known(self, name):
-        if name not in self.axes:
+        if not isinstance(name, str) or name not in self.axes:
             raise ValueError(f"Unknown coordinate {name!r}. The box has {self.coordinates}.")
 
     def _scalar_axis(self, name):
@@ -201,7 +206,7 @@ class Box:
 
 
 def _check_name(name):
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"A coordinate needs a Python name, such as 'x' or 'x1', got {name!r}.")
     if name == NORMAL:
         raise ValueError(
@@ -214,7 +219,7 @@ def _check_name(name):
 def _interval(name, pair):
     """Lower and upper ends as arrays `(d,)` of one length."""
     try:
-        lower, upper = (np.asarray(end, "float64") for end in pair)
+        lower, upper = (real_array(name, end).astype("float64") for end in pair)
         lower, upper = np.broadcast_arrays(np.atleast_1d(lower), np.atleast_1d(upper))
     except (TypeError, ValueError):
         raise ValueError(
@@ -234,7 +239,4 @@ def _interval(name, pair):
 
 
 def _number(name, value):
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"face({name}=...) needs one number, got {value!r}.") from None
+    return number(f"face({name}=...)", value)

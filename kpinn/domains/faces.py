@@ -51,6 +51,7 @@ class Face:
             Dict of float64 arrays, all the coordinates in the order of the box, and the normals
             `"n"` of shape `(n, d)` where the face has a normal.
         """
+        sampling.check_method(method)
         lower, upper = self.box.lower[self._free], self.box.upper[self._free]
         if method == "grid":
             free = sampling.grid(lower, upper, self.counts(n))
@@ -123,6 +124,7 @@ class Boundary:
         Raises:
             TypeError, ValueError: if an argument is not one of the above.
         """
+        sampling.check_method(method)
         counts = self.counts(n, method)
         rng = None if method == "grid" else sampling.generator(seed)
         pairs = zip(self.faces, counts, strict=True)

@@ -71,6 +71,12 @@ def count(n, name="n", smallest=1, method=None):
     return _integer(n, name, smallest)
 
 
+def check_method(method):
+    """Raises `ValueError` for a method that there is not."""
+    if not isinstance(method, str) or method not in (*METHODS, "grid"):
+        raise ValueError(f"Unknown method={method!r}. Use one of {(*METHODS, 'grid')}.")
+
+
 def spread(lower, upper, n, method, rng):
     """Points of a named design in the box between two corners.
 
@@ -83,15 +89,10 @@ def spread(lower, upper, n, method, rng):
     Returns:
         Array `(n, dims)`, within the closed box in spite of rounding.
 
-    Raises:
-        ValueError: if the method is unknown.
-
     Example:
         >>> spread(np.zeros(2), np.ones(2), 8, "sobol", generator(0)).shape
         (8, 2)
     """
-    if method not in METHODS:
-        raise ValueError(f"Unknown method={method!r}. Use one of {(*METHODS, 'grid')}.")
     if len(lower) == 0:
         return np.empty((n, 0))
     unit = METHODS[method](n, len(lower), rng)

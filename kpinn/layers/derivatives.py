@@ -3,10 +3,12 @@
 import keras
 
 from kpinn import derivatives as engine
+from kpinn.configs import checked, faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
+from kpinn.options import keras_layer, names
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -37,9 +39,10 @@ class Derivatives(keras.layers.Layer):
 
     def __init__(self, network, requests, coordinates, fields="u", method="auto", **kwargs):
         super().__init__(**kwargs)
-        self.network = network
-        self.requests = ", ".join(split_names(requests))
-        self.coordinates, self.fields, self.method = coordinates, fields, method
+        self.network = keras_layer("network", network)
+        self.requests = ", ".join(split_names(names("requests", requests, "u, u_x")))
+        self.coordinates = names("coordinates", coordinates, "t x")
+        self.fields, self.method = names("fields", fields, "u v"), method
         space = Space(coordinates, fields)
         for name in split_names(requests):
             parse(name, space)
@@ -69,11 +72,12 @@ class Derivatives(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        config = dict(config)
-        for name in ("network", "method"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        with faults_of(cls):
+            config = dict(checked(cls, config))
+            for name in ("network", "method"):
+                if isinstance(config.get(name), dict):
+                    config[name] = keras.saving.deserialize_keras_object(config[name])
+            return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kpinn.options import positive_whole
+from kpinn.configs import checked, faults_of
+from kpinn.options import flag, number, optional, positive_whole, whole
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -56,7 +57,7 @@ class PeriodicEmbedding(keras.layers.Layer):
     def __init__(self, periods, harmonics=1, even=False, **kwargs):
         super().__init__(**kwargs)
         self.periods = _checked_periods(periods)
-        self.harmonics, self.even = positive_whole("harmonics", harmonics), bool(even)
+        self.harmonics, self.even = positive_whole("harmonics", harmonics), flag("even", even)
 
     def build(self, input_shape):
         """Checks the number of columns."""
@@ -92,6 +93,12 @@ class PeriodicEmbedding(keras.layers.Layer):
         many = dict(self.periods) if isinstance(self.periods, dict) else list(self.periods)
         config = {"periods": many, "harmonics": self.harmonics, "even": self.even}
         return super().get_config() | config
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))
 
 
 def _checked_periods(periods):
@@ -152,17 +159,18 @@ class FourierFeatures(keras.layers.Layer):
     """
 
     def __init__(self, units, scale=1.0, trainable=False, seed=None, **kwargs):
-        super().__init__(trainable=trainable, **kwargs)
+        super().__init__(trainable=flag("trainable", trainable), **kwargs)
         self.units = positive_whole("units", units)
-        self.scale = float(scale) if np.ndim(scale) == 0 else [float(each) for each in scale]
-        self.seed = seed
-        scales = np.atleast_1d(self.scale)
-        if scales.size == 0 or not np.all((scales > 0) & np.isfinite(scales)):
-            raise ValueError(f"scale={scale!r}: expected a positive number or a list of such.")
-        if self.units % (2 * scales.size):
+        many = isinstance(scale, list | tuple) or np.ndim(scale) == 1
+        scales = [number("scale", each, "(0, inf)") for each in (scale if many else [scale])]
+        if not scales:
+            raise ValueError("scale is an empty list: expected positive numbers.")
+        self.scale = scales if many else scales[0]
+        self.seed = optional(whole, "seed", seed, 0)
+        if self.units % (2 * len(scales)):
             raise ValueError(
                 f"units={units} cannot be shared out to a cosine and a sine for each of "
-                f"{scales.size} scales: expected a multiple of {2 * scales.size}."
+                f"{len(scales)} scales: expected a multiple of {2 * len(scales)}."
             )
 
     def build(self, input_shape):
@@ -189,6 +197,12 @@ class FourierFeatures(keras.layers.Layer):
         """The arguments."""
         scale = self.scale if isinstance(self.scale, float) else list(self.scale)
         return super().get_config() | {"units": self.units, "scale": scale, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -249,6 +263,12 @@ class Rescale(keras.layers.Layer):
         """The arguments."""
         lower, upper = np.array(self.lower).tolist(), np.array(self.upper).tolist()
         return super().get_config() | {"lower": lower, "upper": upper}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))
 
 
 def _columns(layer, input_shape):

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from kpinn.options import positive_whole
+from kpinn.configs import checked, faults_of
+from kpinn.options import flag, number, of_keras, positive_whole
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -58,13 +59,13 @@ class FactorizedDense(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units = positive_whole("units", units)
-        self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.mean, self.stddev = float(mean), float(stddev)
-        if not self.stddev >= 0:
-            raise ValueError(f"stddev={stddev!r}: expected a number that is not negative.")
+        initializer = keras.initializers.get
+        self.activation = of_keras("activation", keras.activations.get, activation)
+        self.use_bias = flag("use_bias", use_bias)
+        self.kernel_initializer = of_keras("kernel_initializer", initializer, kernel_initializer)
+        self.bias_initializer = of_keras("bias_initializer", initializer, bias_initializer)
+        self.mean = number("mean", mean)
+        self.stddev = number("stddev", stddev, "[0, inf)")
 
     def build(self, input_shape):
         """Draws the scales, then a kernel to be the product."""
@@ -106,3 +107,9 @@ class FactorizedDense(keras.layers.Layer):
             "mean": self.mean,
             "stddev": self.stddev,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))

@@ -5,10 +5,11 @@ import numbers
 import keras
 from keras import ops
 
+from kpinn.configs import checked, faults_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
-from kpinn.options import argument_names
+from kpinn.options import argument_names, keras_layer, names, number, optional, shown
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -52,15 +53,11 @@ class HardCondition(keras.layers.Layer):
     """
 
     def __init__(self, network, coordinates, value=None, distance=None, fields=None, **kwargs):
-        if not isinstance(network, keras.layers.Layer):
-            raise ValueError(
-                f"network is {type(network).__name__}: expected a Keras model or layer from "
-                "(n, d) to (n, m)."
-            )
-        kwargs.setdefault("dtype", _policy(network))
+        kwargs.setdefault("dtype", _policy(keras_layer("network", network)))
         super().__init__(**kwargs)
         self.network = network
-        self.coordinates = " ".join(split_names(coordinates))
+        self.coordinates = " ".join(split_names(names("coordinates", coordinates, "t x")))
+        fields = optional(names, "fields", fields, "u v")
         self.fields = None if fields is None else " ".join(split_names(fields))
         self.value, self.distance = value, distance
         if value is None and distance is None:
@@ -121,11 +118,12 @@ class HardCondition(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        config = dict(config)
-        for name in ("network", "value", "distance"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        with faults_of(cls):
+            config = dict(checked(cls, config))
+            for name in ("network", "value", "distance"):
+                if isinstance(config.get(name), dict):
+                    config[name] = keras.saving.deserialize_keras_object(config[name])
+            return super().from_config(config)
 
 
 def _policy(network):
@@ -136,10 +134,13 @@ def _policy(network):
 
 
 def _check_arguments(what, function, space):
-    if function is None or isinstance(function, numbers.Real):
+    if function is None:
+        return
+    if isinstance(function, numbers.Real):
+        number(what, function)
         return
     if not callable(function):
-        raise ValueError(f"{what} is {function!r}: expected a function or a number.")
+        raise ValueError(f"{what} is {shown(function)}: expected a function or a number.")
     for name in argument_names(function, what, "(t, x)"):
         if name not in space.coordinates:
             raise ValueError(

@@ -1,9 +1,16 @@
 """The losses of conditions, and losses beyond those of Keras."""
 
+import functools
+import types
+
 import keras
+import tensorflow as tf
 from keras import ops
 
-from kpinn.problem.points import check_known
+from kpinn.configs import construct
+from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
+from kpinn.options import number, of_keras, shown
+from kpinn.problem.points import check_known, check_target
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -29,6 +36,11 @@ class Mean(keras.losses.Loss):
         """Means over the last axis: `(n, k)` to `(n,)`."""
         return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 class Product(keras.losses.Loss):
@@ -50,6 +62,11 @@ class Product(keras.losses.Loss):
         """Means over the components: `(n, 2 k)` to `(n,)`."""
         first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
         return ops.mean(first * second, axis=-1)
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
 
 
 class Losses:
@@ -75,11 +92,15 @@ class Losses:
 
     def __init__(self, names, loss=None, weights=None, dtype="float32", doubled=()):
         by_name = dict(loss) if isinstance(loss, dict) else dict.fromkeys(names, loss)
-        weights = dict(weights or {})
+        weights = {} if weights is None else weights
+        if not isinstance(weights, dict):
+            raise ValueError(
+                f"loss_weights is {shown(weights)}: expected a dict from condition to number."
+            )
         for argument, given in (("loss", by_name), ("loss_weights", weights)):
             check_known(given, names, f"{argument} names")
         usual = {name: Product() if name in doubled else "mse" for name in names}
-        self.functions = {n: keras.losses.get(by_name.get(n) or usual[n]) for n in names}
+        self.functions = {n: _loss(n, by_name.get(n, None), usual[n]) for n in names}
         self.weights = {name: _weight(name, weights.get(name, 1.0), dtype) for name in names}
 
     def terms(self, residuals, targets, sample_weight):
@@ -99,6 +120,34 @@ class Losses:
             terms[name] = _reduce(values, sample_weight.get(name), self.reduction(name))
         return terms
 
+    def check(self, data, residuals, eager):
+        """Raises `ValueError` for losses that need targets, and for those that have no gradient.
+
+        Args:
+            data: a `Data`.
+            residuals: dict from condition to tensor `(n, k)`, in eager mode.
+            eager: whether the training will run them as they are, without a graph.
+        """
+        for name, residual in residuals.items():
+            target, loss = data.targets.get(name), self.functions[name]
+            label = getattr(loss, "name", None) or getattr(loss, "__name__", "")
+            if target is None and label in _OF_TARGETS and is_of_keras(loss):
+                raise ValueError(
+                    f"loss of {name!r} is {label}, which has no meaning where targets are zero: "
+                    "pass targets, or use 'mse', 'mae', 'huber' or 'log_cosh'."
+                )
+            if not is_of_keras(loss) and not isinstance(loss, Mean | Product):
+                self._check_gradient(name, tf.ones_like(residual), eager)
+
+    def _check_gradient(self, name, residual, eager):
+        loss, label = functools.partial(self.at_points, name, None), f"loss of {name!r}"
+        refuse_python(label, loss, [residual], [True], eager)
+        with tf.GradientTape() as tape:
+            tape.watch(residual)
+            value = loss(residual)
+        if tape.gradient(value, residual) is None:
+            raise ValueError(f"{label} does not depend on the residual: {ADVICE}.")
+
     def at_points(self, name, target, residual):
         """The loss of a condition at its points, `(n,)`.
 
@@ -108,9 +157,14 @@ class Losses:
             residual: a tensor `(n, k)`.
         """
         loss = self.functions[name]
-        target = ops.zeros_like(residual) if target is None else target
-        target = ops.reshape(ops.cast(target, residual.dtype), ops.shape(residual))
-        return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
+        if target is None:
+            target = ops.zeros_like(residual)
+        else:
+            target = target[:, None] if len(target.shape) == 1 else target
+            check_target(name, residual, target)
+        target = ops.cast(target, residual.dtype)
+        with named(f"loss of {name!r}"):
+            return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
 
     def reduction(self, name):
         """How the losses at the points become one: the reduction of a Keras loss."""
@@ -122,12 +176,46 @@ class Losses:
         return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
 
 
+def _loss(name, given, usual):
+    """A loss of Keras or of a user; raises `ValueError` for one of classes."""
+    found = of_keras(f"loss of {name!r}:", keras.losses.get, usual if given is None else given)
+    if found is None:
+        raise ValueError(f"loss of {name!r} is {shown(given)}: expected a loss such as 'mse'.")
+    if is_of_classes(found):
+        raise ValueError(
+            f"loss of {name!r} is {shown(given)}, which compares classes: a residual is a real "
+            "number. Use 'mse', 'mae', 'huber', 'log_cosh' or a loss of your own."
+        )
+    return found
+
+
+def is_of_keras(found):
+    """Whether a loss or metric is one of Keras's own."""
+    owner = found if isinstance(found, types.FunctionType) else type(found)
+    return owner.__module__.startswith("keras.")
+
+
+def is_of_classes(found):
+    """Whether a loss or metric of Keras is for classes or probabilities, by its name."""
+    name = getattr(found, "name", None) or getattr(found, "__name__", "")
+    return is_of_keras(found) and any(part in name for part in _OF_CLASSES)
+
+
+_OF_TARGETS = (
+    *("mean_absolute_percentage_error", "mean_squared_logarithmic_error", "cosine_similarity"),
+)
+
+
+_OF_CLASSES = (
+    *("crossentropy", "cross_entropy", "hinge", "divergence", "poisson", "ctc", "dice", "tversky"),
+    *("circle", "accuracy", "precision", "recall", "auc", "f1", "fbeta", "iou", "io_u"),
+    *("negatives", "positives", "sensitivity", "specificity"),
+)
+
+
 def _weight(name, value, dtype):
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"loss weight of {name!r} is a number, not {value!r}.") from error
-    return keras.Variable(number, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
+    value = number(f"loss_weights[{name!r}]", value, "[0, inf)")
+    return keras.Variable(value, trainable=False, dtype=dtype, name=f"loss_weight_{name}")
 
 
 def _reduce(values, weight, reduction):

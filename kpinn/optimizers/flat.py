@@ -2,8 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
+
+from kpinn.derivatives.columns import float_tensor, without_lists
+from kpinn.options import shown
 
 
 def join(tensors, dtype=None):
@@ -64,6 +68,8 @@ def destructure(model):
             theta.numpy(), jac=True, method="L-BFGS-B",
         )
     """
+    if not isinstance(model, keras.layers.Layer):
+        raise ValueError(f"model is {shown(model)}: expected a Keras model.")
     if not model.built or not model.trainable_variables:
         raise ValueError(
             f"model {model.name!r} has no parameters yet: build it first, for example by calling "
@@ -73,11 +79,16 @@ def destructure(model):
     count = sum(math.prod(variable.shape) for variable in variables)
 
     def apply(theta, x):
-        theta = tf.convert_to_tensor(theta)
-        if theta.shape.rank != 1 or theta.shape[0] not in (None, count):
-            raise ValueError(f"theta has the shape {tuple(theta.shape)}: expected ({count},).")
+        theta = float_tensor("theta", theta, tf.as_dtype(variables[0].dtype))
+        wanted = f"expected ({count},), one number for each parameter."
+        if theta.shape.rank not in (None, 1) or theta.shape.num_elements() not in (None, count):
+            raise ValueError(f"theta has the shape {tuple(theta.shape)}: {wanted}")
+        if theta.shape.num_elements() is None:  # in a graph
+            tf.debugging.assert_equal(
+                tf.shape(theta), [count], f"theta has another shape: {wanted}"
+            )
         state = [variable.value for variable in model.non_trainable_variables]
-        outputs, _ = model.stateless_call(split(theta, variables), state, x)
+        outputs, _ = model.stateless_call(split(theta, variables), state, without_lists("x", x))
         return outputs
 
     return join([variable.value for variable in variables]), apply

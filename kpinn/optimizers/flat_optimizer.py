@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn.configs import checked, faults_of
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.result import MinimizeResult, ResultCode
 
@@ -96,7 +97,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
 
     def __init__(self, name):
         super().__init__(learning_rate=0.0, name=name)
-        self.result = None
+        self.result, self._goes_on = None, False
 
     def initial_state(self, theta):
         """The state before the first step: a dict of tensors whose shapes stay as they are."""
@@ -174,12 +175,34 @@ class FlatOptimizer(keras.optimizers.Optimizer):
                 f"with {self.last_theta.shape[0]}: compile again after layers were frozen or "
                 "thawed."
             )
+        if self._goes_on:
+            return
         self.last_theta.assign(theta)
         self.last_loss.assign(np.inf)
         self.status.assign(RUNNING)
         self.stale.assign(True)
         self.result = None
         self._begun = int(self.iterations.numpy()), int(self.evaluations.value.numpy())
+
+    def run_state(self):
+        """What the next step of a run depends on beside `variables`, a dict of plain data."""
+        return {
+            "theta": self.last_theta.numpy(),
+            "loss": float(self.last_loss.numpy()),
+            "stale": bool(self.stale.numpy()),
+            "begun": self._begun,
+        }
+
+    def go_on(self, run):
+        """Continues a run of which the variables are there: `begin` leaves it as it is.
+
+        Args:
+            run: what `run_state` returned.
+        """
+        self.last_theta.assign(run["theta"])
+        self.last_loss.assign(run["loss"])
+        self.stale.assign(run["stale"])
+        self._begun, self._goes_on = run["begun"], True
 
     def has_ended(self):
         """Whether no further step would lower the loss."""
@@ -191,6 +214,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         Args:
             running: the code, if the last step did not end it.
         """
+        self._goes_on = False
         iterations, evaluations = self._begun
         status = int(self.status.value.numpy())
         code = running if status == RUNNING else ENDS[status]
@@ -229,6 +253,12 @@ class FlatOptimizer(keras.optimizers.Optimizer):
     def get_config(self):
         """The arguments."""
         return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(dict(checked(cls, config)), custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """There is no update from a gradient alone."""

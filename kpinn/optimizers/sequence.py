@@ -1,8 +1,12 @@
 """Several optimizers one after the other in one `fit`."""
 
 import dataclasses
+from types import NoneType
 
 import keras
+
+from kpinn.configs import checked, faults_of
+from kpinn.options import positive_whole, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Sequence(keras.optimizers.Optimizer):
     """
 
     def __init__(self, stages, name="sequence"):
+        if not isinstance(stages, list | tuple):
+            raise ValueError(f"stages is a list of pairs (optimizer, epochs), not {shown(stages)}.")
         stages = [_stage(stage) for stage in stages]
         if not stages:
             raise ValueError("a sequence has at least one stage (optimizer, epochs).")
@@ -106,22 +112,24 @@ class Sequence(keras.optimizers.Optimizer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The inverse of `get_config`."""
-        stages = [
-            (keras.optimizers.deserialize(optimizer, custom_objects), epochs)
-            for optimizer, epochs in config["stages"]
-        ]
-        return cls(stages, config["name"])
+        with faults_of(cls):
+            stages = [
+                (keras.optimizers.deserialize(optimizer, custom_objects), epochs)
+                for optimizer, epochs in checked(cls, config)["stages"]
+            ]
+            return cls(**config | {"stages": stages})
 
 
 def _stage(stage):
     try:
         optimizer, epochs = stage
         optimizer = keras.optimizers.get(optimizer)
-        if isinstance(optimizer, Sequence) or int(epochs) != epochs or epochs < 1:
-            raise ValueError(f"{epochs!r} epochs of {type(optimizer).__name__}")
-    except (TypeError, ValueError, OverflowError) as error:
+        epochs = positive_whole("epochs", epochs)
+        if isinstance(optimizer, Sequence | NoneType):
+            raise ValueError(f"optimizer is {type(optimizer).__name__}")
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"a stage is a pair (optimizer, epochs), such as (keras.optimizers.Adam(1e-3), 2_000), "
-            f"not {stage!r} ({error})."
+            "stages are pairs (optimizer, epochs), such as (keras.optimizers.Adam(1e-3), 2_000), "
+            f"not {shown(stage)} ({error})."
         ) from error
-    return Stage(optimizer, int(epochs))
+    return Stage(optimizer, epochs)

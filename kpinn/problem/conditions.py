@@ -3,6 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
+from kpinn.derivatives.graphs.python_calls import named
+from kpinn.options import function as check_function
+from kpinn.options import positive_whole
 from kpinn.problem.arguments import Array, Quantity, order
 
 
@@ -40,11 +43,12 @@ def field(function=None, *, size=1):
         def flux(self, x, u_x):
             return (1.0 + x) * u_x
     """
-    return _mark(function, "field", size)
+    return _mark(function, "field", positive_whole("size", size))
 
 
 def _mark(function, kind, option):
     def mark(function):
+        check_function(kind, getattr(function, "__func__", function), "def equation(u)")
         function._kpinn_kind, function._kpinn_option = kind, option
         return function
 
@@ -89,7 +93,13 @@ class Function:
     def __call__(self, values):
         """Calls it with its arguments from a dict of values."""
         names = [argument.name for argument in self.arguments]
-        return self.function(**{name: values[name] for name in names})
+        with named(self.label):
+            return self.function(**{name: values[name] for name in names})
+
+    @property
+    def label(self):
+        """What it is called in errors."""
+        return f"{'field' if self.method is None else 'condition'} {self.name!r}"
 
     @property
     def arrays(self):

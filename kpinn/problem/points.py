@@ -1,13 +1,15 @@
 """Points as users give them, checked and turned into tensors of one shape of structure."""
 
 import dataclasses
+import hashlib
 import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.context import half_range
+from kpinn.derivatives.columns import half_range, real_array
+from kpinn.options import did_you_mean, flag, shown
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -167,13 +169,13 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
     x, y, sample_weight = unpack(x, y, sample_weight)
-    names = list(problem.conditions)
+    names, every = list(problem.conditions), flag("every", every)
     if not isinstance(x, dict) or not x:
         raise ValueError(
-            f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
+            f"points are {shown(x)}: expected a dict of arrays by coordinate, or a dict "
             f"of those by condition ({', '.join(names)})."
         )
-    if is_shared(x):
+    if is_shared(x) and not set(x) <= set(names):
         points = one_set("all conditions", x, problem, names)
         present = names
     else:
@@ -222,7 +224,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
     """
     if not isinstance(arrays, dict):
         raise ValueError(
-            f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
+            f"points of {where!r} are {shown(arrays)}: expected a dict of arrays by name, "
             f"with {', '.join(problem.space.coordinates)}."
         )
     dtype = problem.dtype.as_numpy_dtype
@@ -231,7 +233,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
         if name not in arrays:
             raise ValueError(
                 f"points of {where!r} lack the coordinate {name!r}: there are "
-                f"{', '.join(arrays) or 'none'}."
+                f"{', '.join(arrays) or 'none'}.{did_you_mean(name, arrays)}"
             )
         if arrays[name].shape[1] != part.stop - part.start:
             raise ValueError(
@@ -248,7 +250,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
 
 def _tensor(name, values, kept):
     """The tensor of an array; that of an equal one of the same name, if there is one."""
-    key = name, values.shape, values.tobytes()
+    key = name, values.shape, hashlib.sha256(np.ascontiguousarray(values)).digest()
     if key not in kept:
         kept[key] = tf.constant(values)
     return kept[key]
@@ -269,13 +271,8 @@ def _needed(arrays, problem, conditions):
 
 def _array(where, name, values, dtype):
     label = f"{name!r} of {where!r}"
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"its dtype is {array.dtype}")
-        array = array.astype(dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+    with np.errstate(over="ignore"):  # too large for the dtype: infinite, which is refused
+        array = real_array(label, values).astype(dtype)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -312,6 +309,11 @@ def _by_condition(what, given, names, sizes, problem):
             if len(array) != sizes[name]:
                 raise ValueError(
                     f"{what} of {name!r} have {len(array)} rows for {sizes[name]} points."
+                )
+            if what == "sample_weight" and array.shape[1] != 1:
+                raise ValueError(
+                    f"sample_weight of {name!r} has the shape {array.shape}: expected (n,), one "
+                    "weight for each point."
                 )
             arrays[name] = tf.constant(array)
     return arrays
@@ -367,9 +369,14 @@ def minus_target(name, residual, target):
     """
     if target is None:
         return residual
-    if target.shape != residual.shape:
+    check_target(name, residual, target)
+    return residual - tf.cast(target, residual.dtype)
+
+
+def check_target(name, residual, target):
+    """Raises `ValueError` for a target of another shape than the residual `(n, k)`."""
+    if not residual.shape.is_compatible_with(target.shape):
         raise ValueError(
             f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition returns "
             f"{tuple(residual.shape)}: expected one target for each residual."
         )
-    return residual - tf.cast(target, residual.dtype)

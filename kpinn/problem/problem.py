@@ -1,16 +1,21 @@
 """A problem: the names of a PINN, and their values and residuals at points."""
 
 import dataclasses
+import keyword
+import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from kpinn.derivatives.api import directions_of, evaluate, join_points, resolve
 from kpinn.derivatives.context import Context
-from kpinn.options import argument_names
+from kpinn.derivatives.declarations import like
+from kpinn.options import argument_names, shown
 from kpinn.problem import residuals, together
 from kpinn.problem.arguments import Array, Coordinate, Names, Quantity, Unknown, order
 from kpinn.problem.conditions import Function, name_of, option
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,6 +133,11 @@ class Problem:
 
     def check_new_unknown(self, name):
         """Raises `ValueError` for a name that means something already."""
+        if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
+            raise ValueError(
+                f"unknown {shown(name)}: its name is that of an argument of a condition, such as "
+                "'viscosity', of letters and digits."
+            )
         self.space.check_new_name(name)
         if name in self.unknowns or name in self.conditions or name == "loss":
             raise ValueError(f"unknown {name!r}: the name is taken.")
@@ -298,4 +308,4 @@ class _Evaluation:
             outputs = tf.convert_to_tensor(derived(inner.values(derived.arguments)))
             return outputs if outputs.shape.rank == 2 else tf.reshape(outputs, (-1, derived.size))
 
-        return function
+        return like(function, self.problem.network)

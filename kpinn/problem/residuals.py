@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import Taylor, as_column
 from kpinn.derivatives.methods.stochastic import Stochastic
+from kpinn.options import shown
 from kpinn.problem import merging, refusals
 from kpinn.problem.arguments import Quantity
 from kpinn.problem.points import in_order, sets_of, widths_of
@@ -11,6 +12,8 @@ from kpinn.problem.points import in_order, sets_of, widths_of
 
 def on_set(problem, names, arrays, step):
     """Residuals of conditions on one set of points; see `Problem.residuals_at`."""
+    if not isinstance(arrays, dict):
+        raise ValueError(f"arrays are {shown(arrays)}: expected a dict of arrays by name.")
     arrays = {name: as_column(name, a, problem.dtype) for name, a in arrays.items()}
     residuals, groups = {}, {}
     for name in names:

@@ -1,9 +1,11 @@
 """Unknowns of inverse problems: scalar variables that are trained with the network."""
 
-import math
-
 import keras
+import numpy as np
 from keras import ops
+
+from kpinn.configs import construct
+from kpinn.options import flag, number
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -14,26 +16,27 @@ class AtLeast(keras.constraints.Constraint):
         self.minimum = float(minimum)
 
     def __call__(self, w):
-        return ops.maximum(w, ops.cast(self.minimum, w.dtype))
+        return ops.maximum(w, ops.convert_to_tensor(self.minimum, w.dtype))
 
     def get_config(self):
         """The argument."""
         return {"minimum": self.minimum}
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
+
 
 def add_unknown(layer, name, initial, positive, dtype):
     """Adds a scalar variable to a layer; see `PINN.unknown`."""
-    try:
-        value = float(initial)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"unknown {name!r} begins at a number, not {initial!r}.") from error
-    if not math.isfinite(value) or (positive and value <= 0):
-        wanted = "positive" if positive else "finite"
-        raise ValueError(f"unknown {name!r} begins at {value}, which is not {wanted}.")
+    positive = flag("positive", positive)
+    interval = "(0, inf)" if positive else "(-inf, inf)"
+    value = number(f"initial of unknown {name!r}", initial, interval)
     return layer.add_weight(
         name=name,
         shape=(),
-        initializer=keras.initializers.Constant(value),
+        initializer=keras.initializers.Constant(np.float64(value)),  # Keras rounds a float
         constraint=AtLeast(1e-6 * value) if positive else None,
         trainable=True,
         dtype=dtype,

@@ -1,9 +1,19 @@
 """`PINN.export`: a SavedModel with fields, derivatives and residuals."""
 
+import os
+import pathlib
+
 import tensorflow as tf
 
 from kpinn.derivatives.names.declarations import split_names
+from kpinn.options import names as names_of
+from kpinn.options import shown
 from kpinn.problem.arguments import Array, Quantity
+from kpinn.serving.folders import MANIFEST, regular_files, write_manifest, written_whole
+from kpinn.serving.programs import check_program
+from kpinn.version import __version__
+
+PARTS = ("fingerprint.pb", "saved_model.pb", MANIFEST)
 
 
 def export(problem, method, variables, widths, path, derivatives=None):
@@ -16,10 +26,23 @@ def export(problem, method, variables, widths, path, derivatives=None):
         widths: dict from the arrays that the points of `fit` had to their numbers of columns.
         path: directory to write.
         derivatives: names; by default those that conditions ask for.
+
+    Returns:
+        The SHA-256 of the manifest.
     """
+    path = _place(path)
     module = tf.Module()
     module.weights = list(variables)
-    names = split_names(derivatives) if derivatives else asked_derivatives(problem)
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise ValueError(
+            f"path is that of a directory to write, such as 'heat', not {shown(path)}."
+        )
+    if pathlib.Path(path).is_file():
+        raise ValueError(f"path {shown(str(path))} is a file: expected a directory to write.")
+    if derivatives is None:
+        names = asked_derivatives(problem)
+    else:
+        names = split_names(names_of("derivatives", derivatives, "u_x, u_xx"))
     signatures = {
         "serving_default": _values_function(problem, method, list(problem.space.fields), widths)
     }
@@ -28,7 +51,33 @@ def export(problem, method, variables, widths, path, derivatives=None):
     for name, function in problem.conditions.items():
         signatures[f"residual_{name}"] = _residual_function(problem, name, function, widths)
     module.served = signatures  # keeps the traces alive until they are written
-    tf.saved_model.save(module, str(path), signatures=signatures)
+    with written_whole(path) as folder:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+        check_program(folder)
+        facts = {"kpinn": __version__, "tensorflow": tf.__version__}
+        return write_manifest(folder, **facts, endpoints=sorted(signatures))
+
+
+def _place(path):
+    """The path of the folder; `ValueError` where something else than an export would be lost."""
+    if not isinstance(path, str | os.PathLike) or not str(path) or "://" in str(path):
+        raise ValueError(
+            f"path is the name of a folder of this machine, such as 'heat', not {path!r}."
+        )
+    path = pathlib.Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{str(path)!r} is a file: expected the name of a folder.")
+    others = [name for name in regular_files(path) if not _is_part(name)] if path.exists() else []
+    if others:
+        raise ValueError(
+            f"{str(path)!r} holds {others[0]!r}, which is no part of an export: export into a new "
+            "folder, since all of it is replaced."
+        )
+    return path
+
+
+def _is_part(name):
+    return name in PARTS or name.startswith("variables/variables.")
 
 
 def asked_derivatives(problem):
@@ -47,11 +96,25 @@ def _values_function(problem, method, names, widths):
         if not isinstance(argument, Quantity) and getattr(argument, "request", None) is None:
             problem.names.quantity(argument.name, {})  # an error that lists what there is
     directions = _directions(problem, arguments, widths)
+    _refuse_unknown(problem, directions, widths)
 
     def served(**arrays):
         return problem.values(problem.quantities(names, directions), arrays, method)
 
     return _trace(problem, served, directions)
+
+
+def _refuse_unknown(problem, directions, widths):
+    """Raises `ValueError` for a direction that no condition and no points have had."""
+    asked = [a for f in problem.conditions.values() for a in f.arrays if a.request is not None]
+    known = {*widths, *(name for argument in asked for name in argument.request.directions)}
+    for name in directions:
+        if name not in known:
+            raise ValueError(
+                f"derivatives has one along {name!r}, which is no coordinate, and no direction "
+                f"either that a condition or the points of fit have. There are "
+                f"{problem.names.describe()}."
+            )
 
 
 def _residual_function(problem, name, function, widths):

@@ -8,6 +8,7 @@ parameters are those of `kpinn.destructure(pinn)`.
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.columns import real_array
 from kpinn.objective.jacobian import (
     chunks_of,
     matrix_of,
@@ -16,6 +17,7 @@ from kpinn.objective.jacobian import (
     residual_vjp,
 )
 from kpinn.objective.objective import CHUNK
+from kpinn.options import positive_whole, shown
 from kpinn.problem.refusals import refuse_wrong_derivatives
 
 MEMORY = 2**32  # bytes
@@ -51,6 +53,7 @@ def jacobian(pinn, points, memory=MEMORY):
         matrix, residuals = kpinn.jacobian(pinn, points)
         step = np.linalg.lstsq(matrix, -residuals)[0]  # of Gauss and Newton
     """
+    memory = positive_whole("memory", memory)
     objective, data = _prepared(pinn, points)
     compute = objective.parts()
     shapes = compute.get_concrete_function(data).structured_outputs
@@ -143,6 +146,8 @@ def _spare(parts, parameters, memory):
 
 def _prepared(pinn, points):
     """The objective and the points; raises `ValueError` for what has no Jacobian."""
+    if not hasattr(pinn, "objective"):
+        raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
     if not pinn.trainable_variables:
         raise ValueError(f"{pinn.name!r} has no trainable parameters.")
     refuse_wrong_derivatives(pinn.problem, 1)
@@ -152,13 +157,13 @@ def _prepared(pinn, points):
 
 
 def _vector(objective, vector, count, what):
-    vector = np.asarray(vector)
+    vector = real_array("vector", vector)
     if vector.shape != (count,):
         raise ValueError(
             f"the vector has the shape {vector.shape}: expected ({count},), one number for each of "
             f"the {what}."
         )
-    return tf.constant(vector, objective.dtype)
+    return tf.constant(vector.astype(objective.dtype.as_numpy_dtype))
 
 
 def _compiled(objective, key, function):

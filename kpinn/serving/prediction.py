@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.names.declarations import split_names
+from kpinn.options import names as names_of
+from kpinn.options import positive_whole
 from kpinn.problem import refusals
 from kpinn.problem.points import in_order, minus_target, one_set, sets_of, widths_of
 
@@ -25,8 +27,9 @@ class Prediction:
 
     def fields(self, points, names, method, batch_size):
         """See `PINN.predict_fields`; `method` is a resolved one."""
-        problem = self.problem
-        names = split_names(names or list(problem.space.fields))
+        problem, batch_size = self.problem, positive_whole("batch_size", batch_size)
+        names = list(problem.space.fields) if names is None else names
+        names = split_names(names_of("names", names, "u, u_x"))
         arrays = one_set("predict_fields", points, problem, None)
         asked = problem.quantities(names, widths_of(arrays))
 
@@ -40,6 +43,7 @@ class Prediction:
 
         A condition that takes its points together gets all of them at a time.
         """
+        batch_size = positive_whole("batch_size", batch_size)
         found, problem = {}, self.problem
         for names, arrays in sets_of(problem, data.points):
             widths = widths_of(arrays)
@@ -65,8 +69,6 @@ class Prediction:
         return found
 
     def _batched(self, key, function, arrays, batch_size):
-        if batch_size < 1:
-            raise ValueError(f"batch_size is at least 1, not {batch_size}.")
         specs = {name: tf.TensorSpec((None, a.shape[1]), a.dtype) for name, a in arrays.items()}
         signature = [specs, tf.TensorSpec((), tf.int64)]
         compute = function

@@ -17,6 +17,7 @@ from kpinn.training.nonfinite import NONE, all_finite, marks_of, outside
 def fit_by_keras(pinn, x, callbacks, **arguments):
     """Trains in Keras's own loop; returns its `History`."""
     arguments["callbacks"] = _with_own(pinn, callbacks)
+    pinn._state.training_data, pinn._state.replaying = None, False
     pinn._state.loop = "batches"
 
     def run():
@@ -30,9 +31,10 @@ def fit_by_keras(pinn, x, callbacks, **arguments):
 def _with_own(pinn, callbacks):
     """Callbacks as Keras takes them, before them a `Watch` and after them a `_Notice`."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(_Notice())
-        callbacks.callbacks.insert(0, Watch(callbacks.callbacks))
-        callbacks.callbacks[0].set_model(pinn)
+        own = Watch(callbacks.callbacks[:]), _Notice()
+        for each in own:
+            each.set_model(pinn)
+        callbacks.callbacks[:] = [own[0], *callbacks.callbacks, own[1]]
         return callbacks
     callbacks = keras.tree.flatten(callbacks or [])
     return [Watch(callbacks), *callbacks, _Notice()]

@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 
-from kpinn.options import positive_whole
+from kpinn.options import function, number, one_of, optional, positive_whole
+from kpinn.options import names as names_of
 from kpinn.problem.points import is_shared, sets_of, unpack
 from kpinn.training.changes import refuse_changes
 from kpinn.training.fit import training_data
 
+_SAMPLER = "lambda seed: {'heat': box.sample(1_000, seed=seed)}"
 LARGEST_WEIGHT = 1e6  # of a condition that is met, beside one that is not
 
 
@@ -59,7 +61,7 @@ class Resample(_Every):
 
     def __init__(self, sampler, every=1):
         super().__init__(every)
-        self.sampler = sampler
+        self.sampler = function("sampler", sampler, _SAMPLER)
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed, so that a resumed run draws the same."""
@@ -101,11 +103,11 @@ class ResidualSampling(_Every):
 
     def __init__(self, sampler, every=100, exponent=1.0, constant=1.0):
         super().__init__(every)
-        if exponent < 0 or constant < 0 or exponent == constant == 0:
-            raise ValueError(
-                f"exponent and constant are not negative, not {exponent!r} and {constant!r}."
-            )
-        self.sampler, self.exponent, self.constant = sampler, exponent, constant
+        self.sampler = function("sampler", sampler, _SAMPLER)
+        self.exponent = number("exponent", exponent, "[0, inf)")
+        self.constant = number("constant", constant, "[0, inf)")
+        if self.exponent == self.constant == 0.0:
+            raise ValueError("exponent and constant are both 0: no point would be drawn.")
 
     def on_train_begin(self, logs=None):
         """Refuses points that cannot be others."""
@@ -192,12 +194,10 @@ class ResidualWeights(_Every):
 
     def __init__(self, conditions=None, every=1, decay=0.999, rate=0.01):
         super().__init__(every)
-        if not 0.0 <= decay < 1.0 or not rate > 0.0:
-            raise ValueError(
-                f"decay is at least 0 and below 1, and rate is positive, not {decay!r}, {rate!r}."
-            )
+        conditions = optional(names_of, "conditions", conditions, ["heat"])
         self.names = [conditions] if isinstance(conditions, str) else conditions
-        self.decay, self.rate = decay, rate
+        self.decay = number("decay", decay, "[0, 1)")
+        self.rate = number("rate", rate, "(0, inf)")
         self.weights, self._given, self._in_use = {}, {}, {}
 
     def on_train_begin(self, logs=None):
@@ -229,6 +229,23 @@ class ResidualWeights(_Every):
             {name: self._given[name] * weight**2 for name, weight in self.weights.items()}
         )
         self._in_use = training_data(self.model).sample_weight
+
+    def get_state(self):
+        """The weights, for `Checkpoint`."""
+        present = training_data(self.model).sample_weight
+        in_use = [name for name, weight in self._in_use.items() if present.get(name) is weight]
+        return {
+            "last": self._last,
+            "weights": dict(self.weights),
+            "given": dict(self._given),
+            "in_use": in_use,
+        }
+
+    def set_state(self, state):
+        """Sets what `get_state` returned."""
+        self._last, self.weights, self._given = state["last"], state["weights"], state["given"]
+        present = training_data(self.model).sample_weight
+        self._in_use = {name: present[name] for name in state["in_use"]}
 
 
 class LossBalancing(_Every):
@@ -264,11 +281,8 @@ class LossBalancing(_Every):
 
     def __init__(self, rule="gradient", every=1_000, decay=0.9):
         super().__init__(every)
-        if rule not in ("gradient", "kernel"):
-            raise ValueError(f"rule {rule!r} is not one of gradient, kernel.")
-        if not 0.0 <= decay < 1.0:
-            raise ValueError(f"decay is at least 0 and below 1, not {decay!r}.")
-        self.rule, self.decay = rule, decay
+        self.rule = one_of("rule", rule, ("gradient", "kernel"))
+        self.decay = number("decay", decay, "[0, 1)")
 
     def on_train_begin(self, logs=None):
         """The first weights."""

@@ -5,6 +5,7 @@ import inspect
 
 from kpinn.derivatives.api import epsilon, inference, input_dtype
 from kpinn.derivatives.names.space import Space
+from kpinn.options import function, names, shown
 from kpinn.problem import refusals
 from kpinn.problem.conditions import marked
 from kpinn.problem.problem import Problem
@@ -39,6 +40,7 @@ def names_of(cls, coordinates, fields):
                 f"{cls.__name__} names no {what}: set the class attribute ({what} = 't x', for "
                 f"example) or pass {what}=."
             )
+        names(what, found[-1], "t x")
     return tuple(found)
 
 
@@ -49,6 +51,9 @@ def first_state(pinn, functions):
         pinn: the `PINN`.
         functions: conditions that are no methods of it.
     """
+    if not isinstance(functions, list | tuple):
+        raise ValueError(f"conditions is a list of functions, not {shown(functions)}.")
+    functions = [function("conditions", each, "def heat(u_t, u_xx)") for each in functions]
     methods = [getattr(pinn, name) for name in marked(type(pinn), "condition")]
     derived = [getattr(pinn, name) for name in marked(type(pinn), "field")]
     if not methods and not functions:
@@ -62,8 +67,8 @@ def first_state(pinn, functions):
         inference(pinn.network, Space(pinn.coordinates, pinn.fields)),
         pinn.coordinates,
         pinn.fields,
-        [reads.recorded(function, feeds=True) for function in (*methods, *functions)],
-        [reads.recorded(function, feeds=False) for function in derived],
+        [reads.recorded(each, feeds=True) for each in (*methods, *functions)],
+        [reads.recorded(each, feeds=False) for each in derived],
         pinn.method,
         unknowns={},
         dtype=dtype,

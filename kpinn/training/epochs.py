@@ -13,15 +13,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.keras_private import made_under_strategy, restored_epoch, step_counter
+from kpinn.keras_private import made_under_strategy, step_counter
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import enter, stages
-from kpinn.options import positive_whole
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
+from kpinn.training.checkpoints.callback import Checkpoint
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.guard import Guard
@@ -44,12 +44,9 @@ class Schedule:
     """
 
     def __init__(self, data, batch_size, steps_per_epoch, shuffle):
-        batch_size = None if batch_size is None else positive_whole("batch_size", batch_size)
         self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
         needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
-        self.steps = needed if steps_per_epoch is None else int(steps_per_epoch)
-        if self.steps < 1:
-            raise ValueError(f"steps_per_epoch is at least 1, not {steps_per_epoch}.")
+        self.steps = steps_per_epoch or needed
 
     @property
     def key(self):
@@ -154,10 +151,12 @@ class Callbacks:
                 model=pinn,
             )
         self.list, self.pinn, self.last_step = callbacks, pinn, steps - 1
+        found = [each for each in callbacks.callbacks if isinstance(each, Checkpoint)]
+        self.most_epochs = found[0].epochs_until_save if found else lambda epoch: BLOCK
 
     def block_seconds(self):
         """How long a call may take for several epochs: not at all if a callback could act."""
-        kinds = {type(callback) for callback in self.list.callbacks}
+        kinds = {type(callback) for callback in self.list.callbacks} - {Checkpoint}
         if kinds <= {keras.callbacks.History}:
             return BLOCK_SECONDS
         shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}
@@ -214,8 +213,9 @@ def fit(
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
     pinn._state.training_data, pinn._state.loop = data, "calls"
+    pinn._state.replaying, pinn._state.order_seed = False, _seed()
     callbacks.list.on_train_begin()
-    epoch, logs = restored_epoch(pinn) or initial_epoch, {}
+    epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
         if epoch < last and not pinn.stop_training:
             enter(pinn.optimizer, optimizer)
@@ -298,10 +298,10 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
-    seed, epoch, logs = _seed(), initial_epoch, {}
+    epoch, logs = initial_epoch, {}
     guard = Guard(pinn, callbacks.list.callbacks)
     while epoch < epochs and not pinn.stop_training:
-        count = min(block, epochs - epoch, BLOCK)
+        count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
         callbacks.begin(epoch)
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
@@ -311,7 +311,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_begin(first)
             changes.objective(pinn)  # another one, if a callback has changed what conditions read
             make = functools.partial(compiled_epochs, pinn, schedule, whole)
-            numbers = seed, epoch, count, first, steps
+            numbers = pinn._state.order_seed, epoch, count, first, steps
             count, rows, names, error = guard.call(make, schedule, numbers)
             logs = dict(zip(names, rows[count - 1].tolist(), strict=True))
             if count == 1:
@@ -322,7 +322,9 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         if time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
+            pinn._state.replaying = True
             _replay(callbacks, epoch, rows[: count - 1], names)
+            pinn._state.replaying = False
             guard.raise_unless_stopped(error)
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)

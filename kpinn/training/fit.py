@@ -1,5 +1,7 @@
 """`PINN.fit` and `PINN.evaluate`: what is checked before the first step, and which loop runs."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -14,6 +16,7 @@ from kpinn.problem import refusals
 from kpinn.training import changes
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
+from kpinn.training.checkpoints.order import checkpoint_last
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
 from kpinn.training.results import reported
@@ -46,28 +49,43 @@ def fit(pinn, usual_step, given, schedule, settings):
     _check_settings(pinn, settings)
     settings = settings | {"validation_data": _validation(pinn, settings["validation_data"])}
     pinn._state.own_step = type(pinn).train_step is not usual_step
-    with reported(pinn, settings["verbose"]):
-        return _fit(pinn, given, schedule, settings)
-
-
-def _fit(pinn, given, schedule, settings):
-    x, steps = given[0], schedule["steps_per_epoch"]
-    if data.is_stream(x):
-        _check_stream(pinn, x)
-        shuffle = schedule["shuffle"] and isinstance(x, keras.utils.PyDataset)
-    else:
+    callbacks, checkpoint = checkpoint_last(settings["callbacks"])
+    settings["callbacks"] = callbacks
+    stream = given[0] if data.is_stream(given[0]) else None
+    if stream is None:
         arrays = pinn.prepare(*given, every=True)
         _check_start(pinn, arrays)
-        if loops.runs_on_arrays(pinn):
-            loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
-            return pinn.history
+    else:
+        arrays = _check_stream(pinn, stream)
+    train = functools.partial(_train, pinn, arrays, stream, schedule)
+    with reported(pinn, settings["verbose"]):
+        if checkpoint is None:
+            return train(settings)
+        is_stream = stream is not None
+        with checkpoint.during(pinn, arrays, schedule, settings, is_stream) as changes_of_settings:
+            return train(settings | changes_of_settings)
+
+
+def _train(pinn, arrays, stream, schedule, settings):
+    """Runs the loop for points in memory, or that of Keras."""
+    steps = schedule["steps_per_epoch"]
+    if stream is not None:
+        shuffle = schedule["shuffle"] and isinstance(stream, keras.utils.PyDataset)
+        x = stream
+    elif loops.runs_on_arrays(pinn):
+        loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
+        return pinn.history
+    else:
         x, steps, shuffle = data.as_dataset(arrays, schedule["batch_size"]), steps or 1, False
     return fit_by_keras(pinn, x, steps_per_epoch=steps, shuffle=shuffle, **settings)
 
 
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
-    if not data.is_stream(x):
+    pinn._require_compiled()
+    if data.is_stream(x):
+        check_stream(pinn, x, every=False)
+    else:
         x = data.as_dataset(pinn.prepare(x, y, sample_weight), repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
@@ -75,7 +93,10 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
 
 
 def _validation(pinn, points):
-    if points is None or data.is_stream(points):
+    if points is None:
+        return None
+    if data.is_stream(points):
+        check_stream(pinn, points, every=False)
         return points
     return data.as_dataset(pinn.prepare(points), repeat=False)
 
@@ -83,7 +104,8 @@ def _validation(pinn, points):
 def _check_settings(pinn, settings):
     """Raises `ValueError` for settings of `fit` and layers that make no sense for points."""
     pinn._require_compiled()
-    if settings.pop("validation_split") or settings.pop("class_weight") is not None:
+    split, class_weight = settings.pop("validation_split"), settings.pop("class_weight")
+    if split not in (None, 0.0) or class_weight is not None:
         raise ValueError(
             "validation_split and class_weight have no meaning for sets of points: pass "
             "validation_data, or sample_weight by condition."
@@ -105,17 +127,24 @@ def _check_settings(pinn, settings):
 
 
 def _check_stream(pinn, stream):
-    """Checks the first element of a dataset; what cannot be read twice is left alone."""
+    """Checks the first element of a dataset, and returns it; `None` if reading uses it up."""
     if isinstance(pinn.optimizer, ScipyOptimizer | Sequence):
         raise ValueError(
             f"{type(pinn.optimizer).__name__} needs points in memory: pass arrays, not "
             f"{type(stream).__name__}."
         )
-    element = data.first_element(stream)
-    if element is not None:
-        _check_start(pinn, pinn.prepare(*element, every=True))
-    else:
+    arrays = check_stream(pinn, stream, every=True)
+    if arrays is None:
         _build_optimizer(pinn)
+    else:
+        _check_start(pinn, arrays)
+    return arrays
+
+
+def check_stream(pinn, stream, every):
+    """The first element of a dataset as a `Data`, checked; `None` for what cannot be read twice."""
+    element = data.first_element(stream)
+    return None if element is None else pinn.prepare(*element, every=every)
 
 
 def _check_start(pinn, arrays):
@@ -127,6 +156,8 @@ def _check_start(pinn, arrays):
         residuals = pinn.call(arrays.points)  # as it is: Keras would wrap its errors
     changes.refuse_untrained(pinn, watcher.watched_variables())
     refusals.check_start(arrays, residuals)
+    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
+    pinn.objective.losses.check(arrays, residuals, pinn.run_eagerly)
     pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
     pinn._step_logs(0.0, *arrays.parts, residuals)
     pinn.reset_metrics()

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from kpinn.derivatives.graphs.python_calls import named
+from kpinn.objective.losses import is_of_classes
+from kpinn.options import of_keras, shown
 from kpinn.problem.points import check_known
 
 
@@ -23,7 +26,7 @@ class Logs:
     """
 
     def __init__(self, names, metrics, dtype):
-        given = metrics if isinstance(metrics, dict) else dict.fromkeys(names, metrics or ())
+        given = metrics if isinstance(metrics, dict) else dict.fromkeys(names, metrics)
         check_known(given, names, "metrics names")
         self.trackers = {name: keras.metrics.Mean(name=name, dtype=dtype) for name in names}
         self.metrics = {name: _metrics(name, given.get(name), dtype) for name in names}
@@ -38,7 +41,8 @@ class Logs:
             target = targets.get(name)
             target = ops.zeros_like(residual) if target is None else target
             for metric in self.metrics[name]:
-                metric.update_state(target, residual)
+                with named(f"metrics of {name!r}:"):
+                    metric.update_state(target, residual)
 
     def names(self, conditions):
         """Names of the trackers and metrics of conditions."""
@@ -66,10 +70,15 @@ class UnknownValue(keras.metrics.Metric):
 
 def _metrics(name, given, dtype):
     """Keras metrics under the names that Keras gives them, `"data_mae"`."""
-    given = given if isinstance(given, list | tuple) else [given] if given else []
+    given = given if isinstance(given, list | tuple) else [] if given is None else [given]
     metrics = []
     for metric in given:
-        found = keras.metrics.get(metric)
+        found = of_keras(f"metrics of {name!r}:", keras.metrics.get, metric)
+        if found is None or is_of_classes(found):
+            raise ValueError(
+                f"metrics of {name!r} has {shown(metric)}, which is no metric of real numbers: "
+                "expected such as 'mae'."
+            )
         label = metric if isinstance(metric, str) else getattr(found, "name", None)
         label = f"{name}_{label or found.__name__}"
         if isinstance(found, keras.metrics.Metric):

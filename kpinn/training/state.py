@@ -66,6 +66,9 @@ class State:
         failure: what was not finite when `fit` ended, a sentence, or `None`.
         start_loss: the loss before the first step of `fit`.
         result: how the last `fit` ended, a `MinimizeResult`.
+        order_seed: seed of the orders of mini-batches in this `fit`.
+        replaying: whether callbacks hear of epochs that later ones have followed already.
+        finished_fits: by the folder of a `Checkpoint`, how many calls of `fit` have ended.
     """
 
     problem: Problem
@@ -84,6 +87,9 @@ class State:
     failure: str | None = None
     start_loss: float = math.inf
     result: MinimizeResult | None = None
+    order_seed: int = 0
+    replaying: bool = False
+    finished_fits: dict = dataclasses.field(default_factory=dict)
 
 
 def losses_of(problem, loss=None, weights=None):

@@ -11,7 +11,9 @@ import warnings
 import keras
 import tensorflow as tf
 
+from kpinn.configs import construct
 from kpinn.derivatives.precision import EPSILON
+from kpinn.options import number, one_of, optional
 
 SCHEMES = ("central", "forward", "backward")
 
@@ -58,14 +60,10 @@ class FiniteDifference:
     step: float | dict | None = None
 
     def __post_init__(self):
-        if self.accuracy not in (2, 4, 6):
-            raise ValueError(f"accuracy is 2, 4 or 6, not {self.accuracy!r}.")
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"scheme is one of {', '.join(SCHEMES)}, not {self.scheme!r}.")
-        steps = self.step.values() if isinstance(self.step, dict) else [self.step]
-        for step in steps:
-            if step is not None and not (math.isfinite(step) and step > 0):
-                raise ValueError(f"step is a positive number (or None to choose it), not {step!r}.")
+        one_of("accuracy", self.accuracy, (2, 4, 6))
+        one_of("scheme", self.scheme, SCHEMES)
+        for step in self.step.values() if isinstance(self.step, dict) else [self.step]:
+            optional(number, "step", step, "(0, inf)")
 
     def get_config(self):
         """The arguments, for serialisation."""
@@ -74,7 +72,7 @@ class FiniteDifference:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)
 
     def step_for(self, name):
         """The step that the user chose for a coordinate or direction, or `None`."""

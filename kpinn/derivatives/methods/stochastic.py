@@ -13,7 +13,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from kpinn.configs import construct
 from kpinn.derivatives.names.requests import Request
+from kpinn.options import flag, one_of, positive_whole, whole
 
 KINDS = ("rademacher", "gaussian", "coordinates")
 
@@ -55,12 +57,11 @@ class Stochastic:
     seed: int = 0
 
     def __post_init__(self):
-        if int(self.directions) < 1 or self.draws not in (1, 2):
-            raise ValueError(
-                f"directions={self.directions} is at least 1, and draws={self.draws} is 1 or 2."
-            )
-        if self.kind not in KINDS:
-            raise ValueError(f"kind {self.kind!r} is unknown: expected one of {', '.join(KINDS)}.")
+        positive_whole("directions", self.directions)
+        one_of("kind", self.kind, KINDS)
+        one_of("draws", self.draws, (1, 2))
+        flag("shared", self.shared)
+        whole("seed", self.seed, 0)
 
     @property
     def other(self):
@@ -74,7 +75,7 @@ class Stochastic:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)
 
 
 def randomized(requests, space, method):

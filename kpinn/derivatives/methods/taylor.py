@@ -4,6 +4,9 @@ import dataclasses
 
 import keras
 
+from kpinn.configs import construct
+from kpinn.options import flag
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Taylor:
     strict: bool = False
     recompute: bool = False
 
+    def __post_init__(self):
+        flag("strict", self.strict)
+        flag("recompute", self.recompute)
+
     def get_config(self):
         """The arguments."""
         return dataclasses.asdict(self)
@@ -32,4 +39,4 @@ class Taylor:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)

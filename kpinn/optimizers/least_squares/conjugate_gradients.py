@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kpinn.optimizers.least_squares.linear_model import Memory, Solver
 from kpinn.optimizers.least_squares.nystrom import Nystrom, nystrom, nystrom_bytes
-from kpinn.options import positive_whole
+from kpinn.options import optional, whole
 
 RANK = 400  # of the preconditioner
 ITERATIONS = 100
@@ -25,7 +25,7 @@ class ConjugateGradients(Solver):
     takes_rank, has_triangle = True, False
 
     def __init__(self, rank=None):
-        super().__init__(rank if rank in (None, 0) else positive_whole("rank", rank))
+        super().__init__(optional(whole, "rank", rank, 0))
 
     def memory(self, parameters, residuals=None):
         """See `Solver.memory`."""

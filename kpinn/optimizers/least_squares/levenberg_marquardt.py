@@ -21,7 +21,7 @@ from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_trian
 from kpinn.optimizers.least_squares.linear_model import Start
 from kpinn.optimizers.least_squares.row_space import RowSpace
 from kpinn.optimizers.least_squares.sketch import Sketch
-from kpinn.options import positive_whole
+from kpinn.options import number, one_of, positive_whole
 
 FACTOR = 4.0  # from one trial value of the damping to the next
 PATIENCE = 4  # trials after which the factor is squared
@@ -113,18 +113,15 @@ class LevenbergMarquardt(FlatOptimizer):
         name="levenberg_marquardt",
     ):
         super().__init__(name)
-        if solver not in SOLVERS:
-            raise ValueError(f"solver {solver!r} is not one of {', '.join(SOLVERS)}.")
-        if not 0.0 < ratio < 1.0:
-            raise ValueError(f"ratio is between 0 and 1, not {ratio!r}.")
-        if not damping > 0.0:
-            raise ValueError(f"damping is positive, not {damping!r}.")
+        self.solver = one_of("solver", solver, tuple(SOLVERS))
+        self.ratio = number("ratio", ratio, "(0, 1)")
+        self.damping = number("damping", damping, "(0, inf)")
         if rank is not None and not SOLVERS[solver].takes_rank:
             takers = " and ".join(repr(name) for name, kind in SOLVERS.items() if kind.takes_rank)
             raise ValueError(f"rank={rank!r} is for the solvers {takers}, not {solver!r}.")
         self._solver = SOLVERS[solver](rank)
-        self.solver, self.ratio, self.damping = solver, ratio, damping
-        self.trials, self.memory = positive_whole("trials", trials), memory
+        self.trials = positive_whole("trials", trials)
+        self.memory = positive_whole("memory", memory)
         self.rank = self._solver.rank
 
     def get_config(self):

@@ -18,7 +18,7 @@ from kpinn.optimizers.least_squares.row_space import (
     row_space_bytes,
     row_space_model,
 )
-from kpinn.options import positive_whole
+from kpinn.options import optional, positive_whole
 
 DRAWS = 5  # sketches without progress, after which there is none
 
@@ -33,7 +33,7 @@ class Sketch(Solver):
     takes_rank, needs_residuals = True, True
 
     def __init__(self, rank=None):
-        super().__init__(None if rank is None else positive_whole("rank", rank))
+        super().__init__(optional(positive_whole, "rank", rank))
 
     def memory(self, parameters, residuals=None):
         """See `Solver.memory`."""

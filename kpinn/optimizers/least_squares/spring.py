@@ -1,7 +1,5 @@
 """Gauss-Newton steps with momentum, for mini-batches and fresh points."""
 
-import math
-
 import keras
 import tensorflow as tf
 
@@ -15,6 +13,7 @@ from kpinn.optimizers.flat_optimizer import (
 )
 from kpinn.optimizers.least_squares.factorizations import needs_triangle
 from kpinn.optimizers.least_squares.row_space import collect, row_space_bytes, row_space_model
+from kpinn.options import number, optional, positive_whole
 
 MEMORY = 2**31  # bytes
 
@@ -72,18 +71,13 @@ class SPRING(FlatOptimizer):
         name="spring",
     ):
         super().__init__(name)
+        is_schedule = callable(learning_rate)
         rate = learning_rate
-        if not callable(rate) and not 0.0 < float(rate) < math.inf:
-            raise ValueError(f"learning_rate is positive, not {rate!r}.")
-        if not 0.0 < damping < math.inf:
-            raise ValueError(f"damping is positive, not {damping!r}.")
-        if not 0.0 <= momentum < 1.0:
-            raise ValueError(f"momentum is from 0 to below 1, not {momentum!r}.")
-        if max_norm is not None and not max_norm > 0.0:
-            raise ValueError(f"max_norm is positive or None, not {max_norm!r}.")
-        self.learning_rate = rate
-        self.damping, self.momentum = damping, momentum
-        self.max_norm, self.memory = max_norm, memory
+        self.learning_rate = rate if is_schedule else number("learning_rate", rate, "(0, inf)")
+        self.damping = number("damping", damping, "(0, inf)")
+        self.momentum = number("momentum", momentum, "[0, 1)")
+        self.max_norm = optional(number, "max_norm", max_norm, "(0, inf)")
+        self.memory = positive_whole("memory", memory)
 
     def get_config(self):
         """The arguments."""

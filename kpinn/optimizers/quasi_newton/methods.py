@@ -32,7 +32,7 @@ from kpinn.optimizers.quasi_newton.line_search import (
     hager_zhang,
     step_to_bounds,
 )
-from kpinn.options import positive_whole
+from kpinn.options import number, positive_whole
 
 PATIENCE = 50  # steps without a new lowest loss after which there is no progress
 
@@ -45,11 +45,8 @@ class QuasiNewton(FlatOptimizer):
 
     def __init__(self, first_step, tolerance, name):
         super().__init__(name=name)
-        if not first_step > 0:
-            raise ValueError(f"first_step is a positive length, not {first_step!r}.")
-        if not tolerance >= 0:
-            raise ValueError(f"tolerance is zero or a positive gradient norm, not {tolerance!r}.")
-        self.first_step, self.tolerance = float(first_step), float(tolerance)
+        self.first_step = number("first_step", first_step, "(0, inf)")
+        self.tolerance = number("tolerance", tolerance, "[0, inf)")
 
     def get_config(self):
         """The arguments."""
@@ -264,9 +261,7 @@ class DenseQuasiNewton(QuasiNewton):
 
     def __init__(self, first_step=1.0, tolerance=0.0, memory=2**31, name=None):
         super().__init__(first_step, tolerance, name or type(self).__name__.lower())
-        if not memory > 0:
-            raise ValueError(f"memory is a positive number of bytes, not {memory!r}.")
-        self.memory = int(memory)
+        self.memory = positive_whole("memory", memory)
 
     def get_config(self):
         """The arguments."""

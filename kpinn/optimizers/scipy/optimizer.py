@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import threadpoolctl
 
+from kpinn.configs import checked, faults_of
 from kpinn.optimizers.result import MinimizeResult, ResultCode
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -25,7 +26,7 @@ class ScipyOptimizer(keras.optimizers.Optimizer):
     def __init__(self, method, methods, options, name):
         super().__init__(learning_rate=0.0, name=name)
         known = {known.lower(): known for known in methods}
-        if str(method).lower() not in known:
+        if not isinstance(method, str) or method.lower() not in known:
             raise ValueError(
                 f"method {method!r} is not one of {', '.join(methods)}, those of scipy that use "
                 "derivatives of the loss."
@@ -37,6 +38,12 @@ class ScipyOptimizer(keras.optimizers.Optimizer):
     def get_config(self):
         """The arguments."""
         return {"method": self.method, "name": self.name, **self.options}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(dict(checked(cls, config)), custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """There is no update per batch."""

@@ -1,0 +1,380 @@
+"""The public calls of kpinn and the kinds of their arguments."""
+
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Callable
+
+import keras
+import kinds_of_values as kinds
+import numpy as np
+from hypothesis import strategies as st
+from kinds_of_values import FLAG, LABEL, POSITIVE, SEED, Kind, choice, fresh, later, number, whole
+
+import kpinn
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A public callable.
+
+    Attributes:
+        name: as users write it.
+        function: takes the arguments by name.
+        arguments: dict from name to `Kind`.
+        weight: how often it is drawn.
+        right: how often with right arguments, for one of each argument.
+    """
+
+    name: str
+    function: Callable
+    arguments: dict
+    weight: int = 2
+    right: int = 1
+
+
+CALLS = []
+
+
+def call(name, function, weight=2, right=1, /, **arguments):
+    """Adds a call to the table."""
+    CALLS.append(Call(name, function, arguments, weight, right))
+
+
+# Networks and layers ---------------------------------------------------------------------------
+
+EMBEDDING = Kind(
+    later(lambda: None, lambda: kpinn.layers.Rescale(-1.0, 1.0)),
+    st.sampled_from([3, "rescale", kinds.nothing, [None], 1j]),
+)
+MLP = {
+    "units": whole(1),
+    "depth": whole(1, 2),
+    "outputs": whole(1),
+    "name": LABEL,
+    "embedding": EMBEDDING,
+}
+DENSE = Kind(
+    st.just(kpinn.layers.FactorizedDense),
+    st.sampled_from([3, "Dense", None, lambda *args, **kwargs: 3]),
+)
+HIDDEN = {
+    "activation": kinds.ACTIVATION,
+    "dense": DENSE,
+    "kernel_initializer": kinds.INITIALIZER,
+}
+call("networks.MLP", kpinn.networks.MLP, 3, **MLP, **HIDDEN)
+call("networks.ModifiedMLP", kpinn.networks.ModifiedMLP, 2, **MLP, **HIDDEN)
+FREQUENCIES = {"first_frequency": POSITIVE, "frequency": POSITIVE}
+call("networks.SIREN", kpinn.networks.SIREN, 2, **MLP, **FREQUENCIES)
+
+NAMES = {
+    "network": kinds.NETWORK.needed(),
+    "requests": kinds.REQUESTS.needed(),
+    "coordinates": kinds.COORDINATES.needed(),
+    "fields": kinds.FIELDS,
+}
+STEP = Kind(
+    st.sampled_from([None, 0.1, {"x": 0.1}]),
+    st.sampled_from([0.0, -0.1, "a", {"x": "a"}, [0.1], np.nan, True, 1j]),
+)
+DIFFERENCES = {
+    "accuracy": choice(2, 4, 6),
+    "scheme": choice("central", "forward", "backward"),
+    "step": STEP,
+}
+PERIODS = Kind(
+    st.sampled_from([[None, 2.0], {1: 2.0}, (1.0, None)]),
+    st.sampled_from([2.0, [], [None, None], [0.0], ["a"], {"a": 1.0}, {0: -1.0}, None, 1j, "2"]),
+)
+SCALE = Kind(
+    st.sampled_from([1.0, [1.0, 2.0], np.array([1.0, 2.0])]),
+    st.sampled_from([0.0, -1.0, [], [1.0, 0.0], "a", ["a"], None, np.nan, 1j, True, [[1.0]]]),
+)
+SHARES = Kind(
+    st.sampled_from([4, 8, 8.0]), st.sampled_from([0, -4, 1, 3, 2.5, "4", None, True, []])
+)
+BOUND = ("lower", "upper")
+LOWER = Kind(
+    st.sampled_from([-1.0, [-1.0, -2.0], 0]),
+    st.sampled_from([5.0, np.nan, "a", None, [[0.0]], 1j, [0.0, 9.0]]),
+    BOUND,
+)
+UPPER = Kind(
+    st.sampled_from([1.0, [1.0, 2.0], 3]),
+    st.sampled_from([-5.0, np.inf, "a", None, [[0.0]], 1j, [1.0, -9.0]]),
+    BOUND,
+)
+VALUE = Kind(
+    fresh(lambda: 0.5, lambda: lambda t: t, lambda: lambda t, x: t * x),
+    fresh(lambda: "a", lambda: np.nan, lambda: True, lambda: 1j, lambda: lambda y: y, lambda: [1]),
+)
+call("layers.Derivatives", kpinn.layers.Derivatives, 2, **NAMES, method=kinds.METHOD)
+call("layers.FiniteDifference", kpinn.layers.FiniteDifference, 2, **NAMES, **DIFFERENCES)
+call(
+    "layers.HardCondition",
+    kpinn.layers.HardCondition,
+    2,
+    network=kinds.NETWORK.needed(),
+    coordinates=kinds.COORDINATES.needed(),
+    value=VALUE.needed(),
+    distance=VALUE,
+)
+call(
+    "layers.PeriodicEmbedding",
+    kpinn.layers.PeriodicEmbedding,
+    2,
+    periods=PERIODS.needed(),
+    harmonics=whole(1),
+    even=FLAG,
+)
+call(
+    "layers.FourierFeatures",
+    kpinn.layers.FourierFeatures,
+    2,
+    units=SHARES.needed(),
+    scale=SCALE,
+    trainable=FLAG,
+    seed=SEED,
+)
+call("layers.Rescale", kpinn.layers.Rescale, 2, lower=LOWER.needed(), upper=UPPER.needed())
+call(
+    "layers.FactorizedDense",
+    kpinn.layers.FactorizedDense,
+    2,
+    units=whole(1).needed(),
+    activation=kinds.ACTIVATION,
+    use_bias=FLAG,
+    kernel_initializer=kinds.INITIALIZER,
+    bias_initializer=kinds.INITIALIZER,
+    mean=kinds.SCALAR,
+    stddev=number(0.0, np.inf, True),
+)
+
+# Methods, losses and optimizers ----------------------------------------------------------------
+
+call("Taylor", kpinn.Taylor, 1, strict=FLAG, recompute=FLAG)
+call("FiniteDifference", kpinn.FiniteDifference, 1, **DIFFERENCES)
+call(
+    "Stochastic",
+    kpinn.Stochastic,
+    1,
+    directions=whole(1),
+    kind=choice("rademacher", "gaussian", "coordinates"),
+    draws=choice(1, 2),
+    shared=FLAG,
+    seed=whole(0),
+)
+REDUCTION = Kind(st.sampled_from(["sum", "sum_over_batch_size"]), st.sampled_from(["foo", 3, 1j]))
+call("losses.Mean", kpinn.losses.Mean, 1, reduction=REDUCTION)
+call("losses.Product", kpinn.losses.Product, 1, reduction=REDUCTION)
+
+MEMORY = Kind(
+    st.sampled_from([10**6, 1e9]),
+    st.sampled_from([0, -1, 0.5, "a", None, np.nan, np.inf, [], True]),
+)
+CURVATURE = {"first_step": POSITIVE, "tolerance": number(0.0, np.inf, True), "memory": MEMORY}
+for kind in (kpinn.optimizers.BFGS, kpinn.optimizers.SSBroyden):
+    call(f"optimizers.{kind.__name__}", kind, 1, **CURVATURE)
+call("optimizers.LBFGS", kpinn.optimizers.LBFGS, 1, **CURVATURE | {"memory": whole(1)})
+LEAST_SQUARES = {
+    "solver": choice("dense", "kernel", "sketch", "cg"),
+    "ratio": number(0.0, 1.0),
+    "damping": POSITIVE,
+    "trials": whole(1),
+    "memory": MEMORY,
+}
+RANK = whole(1)
+call("optimizers.LevenbergMarquardt", kpinn.optimizers.LevenbergMarquardt, 2, **LEAST_SQUARES)
+sketch = functools.partial(kpinn.optimizers.LevenbergMarquardt, "sketch")
+call("optimizers.LevenbergMarquardt", sketch, 1, rank=RANK)
+call(
+    "optimizers.SPRING",
+    kpinn.optimizers.SPRING,
+    2,
+    learning_rate=POSITIVE,
+    damping=POSITIVE,
+    momentum=number(0.0, 1.0, True),
+    max_norm=POSITIVE,
+    memory=MEMORY,
+)
+MINIMIZERS = choice("L-BFGS-B", "BFGS", "CG", "TNC", "SLSQP", "Newton-CG")
+call("optimizers.ScipyMinimize", kpinn.optimizers.ScipyMinimize, 1, method=MINIMIZERS)
+STAGES = Kind(
+    later(lambda: [("adam", 1)], lambda: [(keras.optimizers.Adam(), 2), ("sgd", 1)]),
+    st.sampled_from(
+        [[], 3, None, ["adam"], [("adam",)], [("adam", 0)], [("adam", 1.5)], [(None, 2)], "adam"]
+    )
+    | st.sampled_from([[("adam", "1")], [("adan", 1)], {"adam": 1}, [("adam", np.nan)]]),
+    ("stage",),
+)
+call("optimizers.Sequence", kpinn.optimizers.Sequence, 2, stages=STAGES.needed())
+
+# Callbacks -------------------------------------------------------------------------------------
+
+SAMPLER = Kind(kinds.FUNCTION.valid, kinds.FUNCTION.invalid | st.none())
+EVERY = whole(1)
+call("callbacks.Resample", kpinn.callbacks.Resample, 1, sampler=SAMPLER.needed(), every=EVERY)
+call(
+    "callbacks.ResidualSampling",
+    kpinn.callbacks.ResidualSampling,
+    2,
+    sampler=SAMPLER.needed(),
+    every=EVERY,
+    exponent=number(0.0, np.inf, True),
+    constant=number(0.0, np.inf),
+)
+FRACTION = number(0.0, 1.0, True)
+CONDITIONS = Kind(st.sampled_from([None, "heat", ["heat"]]), st.sampled_from([3, [], [3], 1j, {}]))
+call(
+    "callbacks.ResidualWeights",
+    kpinn.callbacks.ResidualWeights,
+    2,
+    conditions=CONDITIONS,
+    every=EVERY,
+    decay=FRACTION,
+    rate=POSITIVE,
+)
+call(
+    "callbacks.LossBalancing",
+    kpinn.callbacks.LossBalancing,
+    2,
+    rule=choice("gradient", "kernel"),
+    every=EVERY,
+    decay=FRACTION,
+)
+
+# Domains ---------------------------------------------------------------------------------------
+
+INTERVAL = Kind(
+    st.sampled_from([(0, 1), [-1.0, 2.5], ([0, 0], [1, 2]), (0, [1, 2])]),
+    st.sampled_from(
+        [
+            (1, 0),
+            (0, 0),
+            3,
+            None,
+            "ab",
+            (0, np.nan),
+            (0, np.inf),
+            (0,),
+            (0, 1, 2),
+            (0, 1j),
+            [None, 1],
+        ]
+    ),
+)
+BOX = kpinn.domains.Box(t=(0, 1), x=(0, 1))
+SAMPLING = {
+    "n": whole(1, 16).without_none().needed(),
+    "method": choice("uniform", "latin_hypercube", "sobol"),
+    "seed": SEED,
+}
+SAMPLING["n"] = Kind(st.integers(1, 16), whole(1).invalid | st.none(), required=True)
+INSIDE = Kind(
+    st.sampled_from([0, 0.5, 1.0, np.float64(0.25)]),
+    st.sampled_from([-1, 2.0, np.nan, "a", None, [0.5, 0.6], 1j, "0.5", True]),
+)
+PARTS = Kind(
+    st.sampled_from([("x",), ("t",), ("t", "x"), ()]),
+    st.sampled_from([("y",), ("x", "x"), (3,), (None,), (["x"],)]),
+    ("coordinate", "boundary"),
+    required=True,
+)
+call("domains.Box", kpinn.domains.Box, 2, t=INTERVAL.needed(), x=INTERVAL)
+call("Box.sample", BOX.sample, 2, **SAMPLING)
+call("Box.face", BOX.face, 2, t=INSIDE.needed(), x=INSIDE)
+call("Box.boundary", lambda names: BOX.boundary(*names), 1, names=PARTS)
+FORMS = kinds.FORMS.named("t", "x", "points")
+call("Box.contains", BOX.contains, 2, points=FORMS.needed())
+call("Face.sample", BOX.face(t=0).sample, 2, **SAMPLING)
+call("Boundary.sample", BOX.boundary("x").sample, 2, **SAMPLING)
+
+# Functions -------------------------------------------------------------------------------------
+
+
+def product(points):
+    """A function of two coordinates."""
+    return points[:, :1] * points[:, 1:]
+
+
+CALLABLE = Kind(
+    later(kinds.network, lambda: product), st.sampled_from([3, None, "sin", [1], {}]), ("function",)
+)
+call(
+    "derivatives",
+    kpinn.derivatives,
+    6,
+    function=CALLABLE.needed(),
+    points=kinds.ARRAYS.needed(),
+    requests=kinds.REQUESTS.needed(),
+    coordinates=kinds.COORDINATES,
+    fields=kinds.FIELDS,
+    method=kinds.METHOD,
+)
+call(
+    "check_derivatives",
+    lambda **arguments: kpinn.check_derivatives(product, **arguments),
+    1,
+    points=kinds.ARRAYS.needed(),
+    requests=kinds.REQUESTS,
+    fields=kinds.FIELDS,
+    count=whole(1, 8),
+    seed=whole(0),
+)
+call("condition", lambda function: kpinn.condition(function), 1, function=kinds.FUNCTION.needed())
+call("field", lambda **a: kpinn.field(**a)(kinds.nothing), 1, size=whole(1))
+
+
+def applied(theta):
+    """`apply` of `kpinn.destructure` with other parameters."""
+    _, apply = kpinn.destructure(_built())
+    return apply(theta, np.ones((2, 2)))
+
+
+@functools.cache
+def _built():
+    built = kinds.network()
+    built.build((None, 2))
+    return built
+
+
+THETA = Kind(
+    fresh(lambda: np.ones(9), lambda: [0.1] * 9),
+    fresh(lambda: np.ones(8), lambda: 0.5, lambda: "a", lambda: np.ones((9, 1)), lambda: [1j] * 9)
+    | fresh(lambda: None, lambda: [[1.0], [1.0, 2.0]], lambda: np.ones((3, 3))),
+)
+call("destructure(...).apply", applied, 2, theta=THETA.needed())
+MODEL = Kind(later(_built), st.sampled_from([3, None, "model", kinds.nothing]), ("model",))
+call("destructure", kpinn.destructure, 1, model=MODEL.needed())
+
+
+def plotted(**arguments):
+    """A plot of a field of a small model."""
+    from calls_of_pinn import shared
+
+    return kpinn.plotting.field(shared("sgd"), BOX, **{"name": "u", "points": 4} | arguments)
+
+
+FIXED = Kind(
+    st.sampled_from([None, {"t": 0.5}]),
+    st.sampled_from([3, "t", {"y": 0.5}, {"t": "a"}, {"t": [1, 2]}, {"t": None}, {"t": 1j}]),
+    ("fixed", "fix"),
+)
+PLACE = Kind(
+    fresh(lambda: None, lambda: tempfile.mkdtemp() + "/a.png"), st.sampled_from([3, [], "", 1j])
+)
+REFERENCE = Kind(
+    fresh(lambda: None, lambda: lambda t, x: t * x), st.sampled_from([3, "a", [1.0, 2.0], 1j])
+)
+NAME = Kind(
+    st.sampled_from(["u", "u_x"]), st.sampled_from(["w", 3, None, "", "u_q", ["u"]]), ("u",)
+)
+COUNT = Kind(st.integers(2, 4), whole(2).invalid | st.none())
+call("plotting.field", plotted, 1, name=NAME, points=COUNT, path=PLACE, fixed=FIXED)
+LOGS = Kind(
+    st.sampled_from([{"loss": [1.0, 0.5]}]),
+    st.sampled_from([{}, 3, None, {"loss": []}, {"loss": "a"}, {"loss": [None]}, "loss"]),
+    ("history",),
+)
+call("plotting.history", kpinn.plotting.history, 1, history=LOGS.needed(), path=PLACE)
