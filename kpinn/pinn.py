@@ -23,11 +23,12 @@ from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
-from kpinn.training import arguments, changes, construction
+from kpinn.training import arguments, batches, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
+from kpinn.training.nonfinite import apply_finite
 from kpinn.training.state import settings_of
 
 FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
@@ -281,6 +282,7 @@ class PINN(keras.Model):
         jit_compile="auto",
         steps_per_execution="auto",
         run_eagerly=False,
+        nonfinite="raise",
         **kwargs,
     ):
         """Configures the training, as in Keras.
@@ -299,6 +301,11 @@ class PINN(keras.Model):
                 batch hook of a callback runs; `"auto"` takes all steps of an epoch where the
                 points are arrays, and one otherwise.
             run_eagerly: whether to run without a graph, to debug.
+            nonfinite: what `fit` does where the loss, its gradient or a weight is NaN or infinite.
+                The update is not made, and the model has the last finite weights. `"raise"` says
+                what was not finite first in a `kpinn.NonFiniteError`; `"stop"` ends `fit`, and
+                `result` says it; `"rollback"` goes back to weights with a finite loss and on with
+                half the learning rate, three times at most, then it raises.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
         """
         optimizer, steps_per_execution = arguments.of_compile(
@@ -307,9 +314,15 @@ class PINN(keras.Model):
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        given = loss, loss_weights, metrics
         self._state.settings = settings_of(
-            self.problem, *given, jit_compile, jit, steps_per_execution
+            self.problem,
+            loss,
+            loss_weights,
+            metrics,
+            jit_choice=jit_compile,
+            jit_compile=jit,
+            steps_per_execution=steps_per_execution,
+            nonfinite=nonfinite,
         )
         super().compile(
             optimizer=optimizer,
@@ -360,9 +373,8 @@ class PINN(keras.Model):
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled = optimizer.scale_loss(loss)
         changes.refuse_untrained(self, tape.watched_variables())
-        variables = self.trainable_variables
-        gradients = gradients_or_zeros(tape, scaled, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = gradients_or_zeros(tape, scaled, self.trainable_variables)
+        apply_finite(self, loss, gradients, data.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
     def test_step(self, batch):
@@ -459,6 +471,12 @@ class PINN(keras.Model):
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
 
+    def train_on_batch(self, x, *args, **kwargs):
+        """One step on a batch, as in Keras; raises `NonFiniteError` as `fit` does."""
+        return batches.train_on_batch(
+            self, lambda: super(PINN, self).train_on_batch(x, *args, **kwargs)
+        )
+
     def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
         """Losses at points, as in Keras; `return_dict=True` gives them by name.
 
@@ -489,6 +507,17 @@ class PINN(keras.Model):
             ValueError: by name, for a missing, empty, non-finite or misshapen array.
         """
         return data.prepare(self.problem, x, y, sample_weight, every)
+
+    @property
+    def result(self):
+        """How the last `fit` ended, a `kpinn.optimizers.MinimizeResult`; `None` before.
+
+        Example:
+
+            pinn.fit(points, epochs=1_000)
+            print(pinn.result.code, pinn.result.message)
+        """
+        return self._state.result
 
     @property
     def training_points(self):

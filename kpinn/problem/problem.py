@@ -308,4 +308,5 @@ class _Evaluation:
             outputs = tf.convert_to_tensor(derived(inner.values(derived.arguments)))
             return outputs if outputs.shape.rank == 2 else tf.reshape(outputs, (-1, derived.size))
 
+        function.origin = derived
         return like(function, self.problem.network)

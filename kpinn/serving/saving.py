@@ -216,6 +216,7 @@ def compile_config(optimizer, settings, run_eagerly):
         "jit_compile": settings.jit_choice,
         "steps_per_execution": settings.steps_per_execution,
         "run_eagerly": run_eagerly,
+        "nonfinite": settings.nonfinite,
     }
 
 

@@ -217,6 +217,11 @@ def refusal(operation, inputs):
     return None
 
 
+def differs_in_training(node):
+    """Whether a node draws random numbers or changes a variable, as layers do in training only."""
+    return node.op.startswith(("Assign", "StatelessRandom", "Random", "StatelessTruncated"))
+
+
 def drawing(operation):
     """Why an operation draws random numbers; `None` if it does not."""
     kind = operation.type
