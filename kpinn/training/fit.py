@@ -20,6 +20,7 @@ from kpinn.training.checkpoints.order import checkpoint_last
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
 from kpinn.training.results import reported
+from kpinn.training.trained import build_optimizer, check_rates
 
 NOT_POINTWISE = (
     keras.layers.AlphaDropout,
@@ -57,6 +58,7 @@ def fit(pinn, usual_step, given, schedule, settings):
         _check_start(pinn, arrays)
     else:
         arrays = _check_stream(pinn, stream)
+    check_rates(pinn, callbacks, settings["initial_epoch"], settings["epochs"])
     train = functools.partial(_train, pinn, arrays, stream, schedule)
     with reported(pinn, settings["verbose"]):
         if checkpoint is None:
@@ -174,8 +176,7 @@ def _check_losses(objective, arrays, optimizer):
 
 
 def _build_optimizer(pinn):
-    if not pinn.optimizer.built:
-        pinn.optimizer.build(pinn.trainable_variables)
+    build_optimizer(pinn)
     if any(isinstance(each, FlatOptimizer) for each, _ in stages(pinn.optimizer, 0)):
         flat_functions(pinn)
 
