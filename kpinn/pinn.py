@@ -30,6 +30,7 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.state import settings_of
+from kpinn.training.trained import build_optimizer
 
 FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
 
@@ -331,6 +332,7 @@ class PINN(keras.Model):
             run_eagerly=run_eagerly,
             **kwargs,
         )
+        self._state.trained = None
         replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
         changes.forget_compiled(self)
 
@@ -678,7 +680,7 @@ class PINN(keras.Model):
         if not self.compiled:
             return None
         if not self.optimizer.built:  # it is loaded with its variables
-            self.optimizer.build(self.trainable_variables)
+            build_optimizer(self)
         return saving.compile_config(self.optimizer, self._state.settings, self.run_eagerly)
 
     def compile_from_config(self, config):
@@ -686,7 +688,7 @@ class PINN(keras.Model):
         with faults_of(type(self)), limits.limited_variables(limits.OPTIMIZER):
             self.compile(**saving.compile_arguments(config, self.compile))
             limits.check_optimizer(self.optimizer, self.trainable_variables)
-            self.optimizer.build(self.trainable_variables)
+            build_optimizer(self)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes a `.keras` file, as in Keras, but whole or not at all.

@@ -27,6 +27,7 @@ from kpinn.training.flat import flat_step
 from kpinn.training.guard import Guard
 from kpinn.training.nonfinite import marks_of
 from kpinn.training.scipy_loop import fit_minimizer
+from kpinn.training.waiting import may_change, wakes
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # longest call with several epochs in it
@@ -171,6 +172,12 @@ class Callbacks:
         self.list.on_epoch_end(epoch, logs)
         return logs
 
+    def idle(self, epoch, logs, validate):
+        """An epoch without a step, which has begun: the logs are those of the last."""
+        self.list.on_train_batch_begin(0)
+        self.list.on_train_batch_end(self.last_step, logs)
+        return self.end(epoch, logs, validate)
+
 
 def runs_on_arrays(pinn):
     """Whether points in memory are trained on here, rather than in Keras's own loop.
@@ -300,9 +307,13 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
     epoch, logs = initial_epoch, {}
     guard = Guard(pinn, callbacks.list.callbacks)
+    waits = False
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
         callbacks.begin(epoch)
+        if waits and not wakes(pinn):
+            logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
+            continue
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
             steps = min(per_call, schedule.steps - first)
@@ -329,7 +340,8 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count
-        if isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended():
+        waits = isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended()
+        if waits and not may_change(callbacks.list.callbacks):
             break
     return logs
 

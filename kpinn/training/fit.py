@@ -20,6 +20,7 @@ from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.results import reported
+from kpinn.training.trained import build_optimizer, check_rates
 
 
 def fit(pinn, usual_step, given, schedule, settings):
@@ -46,6 +47,7 @@ def fit(pinn, usual_step, given, schedule, settings):
         _check_start(pinn, arrays)
     else:
         arrays = _check_stream(pinn, stream)
+    check_rates(pinn, callbacks, settings["initial_epoch"], settings["epochs"])
     train = functools.partial(_train, pinn, arrays, stream, schedule)
     with reported(pinn, settings["verbose"]):
         if checkpoint is None:
@@ -153,8 +155,7 @@ def _check_losses(objective, arrays, optimizer):
 
 
 def _build_optimizer(pinn):
-    if not pinn.optimizer.built:
-        pinn.optimizer.build(pinn.trainable_variables)
+    build_optimizer(pinn)
     if any(isinstance(each, FlatOptimizer) for each, _ in stages(pinn.optimizer, 0)):
         flat_functions(pinn)
 

@@ -21,10 +21,7 @@ class Guard:
     """
 
     def __init__(self, pinn, callbacks):
-        self.pinn, self.policy, self.rollbacks = pinn, pinn._state.settings.nonfinite, 0
-        ends = any(isinstance(each, keras.callbacks.TerminateOnNaN) for each in callbacks)
-        if ends and self.policy == "raise":
-            self.policy = "stop"
+        self.pinn, self.policy, self.rollbacks = pinn, policy_of(pinn, callbacks), 0
         marks = marks_of(pinn)
         marks.step.assign(NONE)
         self.weights = [tf.identity(variable.value) for variable in marks.weights]
@@ -62,3 +59,10 @@ class Guard:
         """Raises an error, unless the policy is to end `fit` without one."""
         if error is not None and self.policy != "stop":
             raise error
+
+
+def policy_of(pinn, callbacks):
+    """What is done about what is not finite: a `TerminateOnNaN` stops, unless it is rolled back."""
+    policy = pinn._state.settings.nonfinite
+    ends = any(isinstance(each, keras.callbacks.TerminateOnNaN) for each in callbacks)
+    return "stop" if ends and policy == "raise" else policy

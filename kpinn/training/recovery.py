@@ -6,6 +6,7 @@ smaller step, as `compile(nonfinite=...)` says.
 
 import tensorflow as tf
 
+from kpinn.optimizers.flat import assign
 from kpinn.problem.points import batch
 from kpinn.training.culprit import (
     cause,
@@ -100,6 +101,33 @@ def after_batch(guard, place):
     if error is None:
         pinn.reset_metrics()  # the losses of the epoch are those from here on
     return error
+
+
+# Minimizers of scipy -----------------------------------------------------------------------
+
+
+def after_minimizer(pinn, policy, record, data):
+    """Says what ended a minimizer of scipy; the model has the best weights.
+
+    Args:
+        pinn: the `PINN`.
+        policy: what is to be done; scipy's line searches have shortened the step already.
+        record: the `Record` of the run.
+        data: the `Data`.
+
+    Raises:
+        NonFiniteError: unless the policy is to stop.
+    """
+    best, found = [tf.identity(v.value) for v in pinn.trainable_variables], None
+    if record.bad_theta is not None:
+        assign(list(pinn.trainable_variables), record.bad_theta)
+        found = cause(pinn, data)
+        for variable, value in zip(pinn.trainable_variables, best, strict=True):
+            variable.assign(value)
+    pinn._state.failure = message = f"{record.result.message} {found or ''}".strip()
+    pinn.stop_training = True
+    if policy != "stop":
+        raise NonFiniteError(message)
 
 
 # What follows ------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class State:
         trained_elsewhere: variables that an overridden `train_step` trains.
         loop: what makes the steps: `"calls"` of the function of whole epochs, `"batches"` of
             Keras's loop, or `None`.
+        trained: the variables that the optimizer was built for, `None` before.
         own_step: whether the `train_step` is overridden.
         failure: what was not finite when `fit` ended, a sentence, or `None`.
         start_loss: the loss before the first step of `fit`.
@@ -83,6 +84,7 @@ class State:
     minimizing: bool = False
     trained_elsewhere: tuple = ()
     loop: str | None = None
+    trained: list | None = None
     own_step: bool = False
     failure: str | None = None
     start_loss: float = math.inf
