@@ -17,6 +17,7 @@ from kpinn.serving.keras_files import load_model
 from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
+from kpinn.training.nonfinite import NonFiniteError
 from kpinn.backend import set_float64
 from kpinn.version import __version__
 
@@ -24,6 +25,7 @@ __all__ = [
     "PINN",
     "DerivativeFallbackWarning",
     "FiniteDifference",
+    "NonFiniteError",
     "PrecisionWarning",
     "Stochastic",
     "Taylor",

@@ -6,7 +6,12 @@ import tensorflow as tf
 from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.columns import without_lists
-from kpinn.keras_private import leave_untracked, loss_tracker, replace_loss_tracker
+from kpinn.keras_private import (
+    leave_untracked,
+    loss_tracker,
+    replace_loss_tracker,
+    writes_file,
+)
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -18,12 +23,14 @@ from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
-from kpinn.training import arguments, changes, construction
+from kpinn.training import arguments, batches, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
+from kpinn.training.nonfinite import apply_finite
 from kpinn.training.state import settings_of
+from kpinn.training.trained import build_optimizer
 
 FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
 
@@ -276,6 +283,7 @@ class PINN(keras.Model):
         jit_compile="auto",
         steps_per_execution="auto",
         run_eagerly=False,
+        nonfinite="raise",
         **kwargs,
     ):
         """Configures the training, as in Keras.
@@ -294,6 +302,11 @@ class PINN(keras.Model):
                 batch hook of a callback runs; `"auto"` takes all steps of an epoch where the
                 points are arrays, and one otherwise.
             run_eagerly: whether to run without a graph, to debug.
+            nonfinite: what `fit` does where the loss, its gradient or a weight is NaN or infinite.
+                The update is not made, and the model has the last finite weights. `"raise"` says
+                what was not finite first in a `kpinn.NonFiniteError`; `"stop"` ends `fit`, and
+                `result` says it; `"rollback"` goes back to weights with a finite loss and on with
+                half the learning rate, three times at most, then it raises.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
         """
         optimizer, steps_per_execution = arguments.of_compile(
@@ -302,9 +315,15 @@ class PINN(keras.Model):
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        given = loss, loss_weights, metrics
         self._state.settings = settings_of(
-            self.problem, *given, jit_compile, jit, steps_per_execution
+            self.problem,
+            loss,
+            loss_weights,
+            metrics,
+            jit_choice=jit_compile,
+            jit_compile=jit,
+            steps_per_execution=steps_per_execution,
+            nonfinite=nonfinite,
         )
         super().compile(
             optimizer=optimizer,
@@ -313,6 +332,7 @@ class PINN(keras.Model):
             run_eagerly=run_eagerly,
             **kwargs,
         )
+        self._state.trained = None
         replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
         changes.forget_compiled(self)
 
@@ -355,9 +375,8 @@ class PINN(keras.Model):
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled = optimizer.scale_loss(loss)
         changes.refuse_untrained(self, tape.watched_variables())
-        variables = self.trainable_variables
-        gradients = gradients_or_zeros(tape, scaled, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = gradients_or_zeros(tape, scaled, self.trainable_variables)
+        apply_finite(self, loss, gradients, data.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
     def test_step(self, batch):
@@ -454,6 +473,12 @@ class PINN(keras.Model):
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
 
+    def train_on_batch(self, x, *args, **kwargs):
+        """One step on a batch, as in Keras; raises `NonFiniteError` as `fit` does."""
+        return batches.train_on_batch(
+            self, lambda: super(PINN, self).train_on_batch(x, *args, **kwargs)
+        )
+
     def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
         """Losses at points, as in Keras; `return_dict=True` gives them by name.
 
@@ -484,6 +509,17 @@ class PINN(keras.Model):
             ValueError: by name, for a missing, empty, non-finite or misshapen array.
         """
         return data.prepare(self.problem, x, y, sample_weight, every)
+
+    @property
+    def result(self):
+        """How the last `fit` ended, a `kpinn.optimizers.MinimizeResult`; `None` before.
+
+        Example:
+
+            pinn.fit(points, epochs=1_000)
+            print(pinn.result.code, pinn.result.message)
+        """
+        return self._state.result
 
     @property
     def training_points(self):
@@ -625,6 +661,7 @@ class PINN(keras.Model):
         """The inverse of `get_config`; `ValueError`, by entry, for what that would not return."""
         with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
             arguments, unknowns, scales = saving.from_config(config, custom_objects)
+            limits.check_call(arguments.get("network"), saving.columns(cls, arguments))
             positional, by_name = saving.call_of(cls.__init__, arguments)
             pinn = cls(*positional, **by_name)
             for unknown in unknowns:
@@ -635,14 +672,15 @@ class PINN(keras.Model):
 
     def get_build_config(self):
         """What Keras asks for when it writes a file; there is nothing to build."""
-        saving.refuse_unregistered_class(type(self))
+        if writes_file():
+            saving.refuse_unregistered_class(type(self))
 
     def get_compile_config(self):
         """The arguments of `compile`, with the present loss weights."""
         if not self.compiled:
             return None
         if not self.optimizer.built:  # it is loaded with its variables
-            self.optimizer.build(self.trainable_variables)
+            build_optimizer(self)
         return saving.compile_config(self.optimizer, self._state.settings, self.run_eagerly)
 
     def compile_from_config(self, config):
@@ -650,7 +688,7 @@ class PINN(keras.Model):
         with faults_of(type(self)), limits.limited_variables(limits.OPTIMIZER):
             self.compile(**saving.compile_arguments(config, self.compile))
             limits.check_optimizer(self.optimizer, self.trainable_variables)
-            self.optimizer.build(self.trainable_variables)
+            build_optimizer(self)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes a `.keras` file, as in Keras, but whole or not at all.

@@ -86,7 +86,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._others = _others(settings["callbacks"])
             self._found = self._calls.find(self._fit, self._epochs, self._description)
             self._epoch = self._found.epoch if self._found else settings["initial_epoch"]
-            self._is_due, self._signals = False, Signals()
+            self._is_due, self._is_finite, self._signals = False, True, Signals()
             if self._found:
                 self._say_how_exact(pinn, settings["verbose"])
             try:
@@ -205,12 +205,14 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _save(self, is_finished, has_begun):
         bad = content.not_finite(self.model)
-        if bad:
+        if bad and self._is_finite:
             warnings.warn(
                 f"Checkpoint: {', '.join(bad[:3])} is not finite at the end of epoch "
                 f"{self._epoch}, which is not written: the last checkpoint stays.",
                 stacklevel=2,
             )
+        self._is_finite = not bad
+        if bad:
             return
         captured = content.capture(self.model, self._memory, has_begun)
         state = {
