@@ -27,8 +27,8 @@ def refuse_complex(dtype, what, parts):
     """
     if dtype.is_complex:
         raise RefusedError(
-            f"{what} is {dtype.name}: derivatives and losses are of real numbers, and the imaginary "
-            f"part would be lost. Make {parts} of tf.math.real(z) and tf.math.imag(z)."
+            f"{what} is {dtype.name}: derivatives and losses are of real numbers, and the "
+            f"imaginary part would be lost. Make {parts} of tf.math.real(z) and tf.math.imag(z)."
         )
 
 

@@ -75,6 +75,13 @@ def _whole_first_axes(call, axes):
     return every and all(mask >> axis & 1 for axis in axes for mask in masks)
 
 
+def _whole_slices(call, axes):
+    """Whether a slice takes all of these axes."""
+    begin, size = static_input(call, 1), static_input(call, 2)
+    known = begin is not None and size is not None
+    return known and all(begin[axis] == 0 and size[axis] == -1 for axis in axes)
+
+
 def _picks_behind(call, axes):
     """Whether elements are picked along an axis that comes after these."""
     if call.operation.type == "Unpack":
@@ -106,13 +113,14 @@ register("StridedSlice", labels=moved)(picking(keeps=_whole_first_axes))
 register("ExpandDims", labels=moved, is_reshaping=True)(linear(keeps=_expands_behind))
 register("ConcatV2", labels=moved)(linear(slice(0, -1), _other_axes(-1)))
 register("Split", labels=moved)(picking(slice(1, 2), _other_axes(0, 1)))
+register("Slice", labels=moved)(picking(keeps=_whole_slices))
 register("SplitV", labels=moved)(picking(keeps=_other_axes(2)))
 register("Unpack", "GatherV2", labels=moved)(picking(keeps=_picks_behind))
 register("Pack", "ParallelConcat", labels=moved)(linear(slice(None)))
 register("Reshape", "Squeeze", labels=moved, is_reshaping=True)(linear())
 register("BroadcastTo", labels=moved, meets="copies")(linear())
 register(
-    *("Tile", "Slice", "Reverse", "ReverseSequence", "Pad", "MirrorPad"),
+    *("Tile", "Reverse", "ReverseSequence", "Pad", "MirrorPad"),
     *("GatherNd", "Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "Diag"),
     *("MatrixBandPart", "DiagPart", "DepthToSpace", "SpaceToDepth", "SpaceToBatchND"),
     *("BatchToSpaceND", "EnsureShape"),
