@@ -13,8 +13,11 @@ from kpinn.derivatives import (
     derivatives,
 )
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
+from kpinn.serving.keras_files import load_model
+from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
+from kpinn.training.nonfinite import NonFiniteError
 from kpinn.backend import set_float64
 from kpinn.version import __version__
 
@@ -22,6 +25,7 @@ __all__ = [
     "PINN",
     "DerivativeFallbackWarning",
     "FiniteDifference",
+    "NonFiniteError",
     "PrecisionWarning",
     "Stochastic",
     "Taylor",
@@ -36,6 +40,8 @@ __all__ = [
     "jacobian",
     "jacobian_vector_product",
     "layers",
+    "load_export",
+    "load_model",
     "losses",
     "networks",
     "optimizers",

@@ -26,6 +26,36 @@ def leave_untracked(layer, kind):
     config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers
 
 
+def writes_file():
+    """Whether Keras asks for a config to write it to a file, and not to clone a model."""
+    name = "shared_objects/id_to_config_map"
+    return global_state.get_global_attribute(name) is not None
+
+
+def schedule_of(optimizer):
+    """The schedule of an optimizer's learning rate, or whatever else it was given."""
+    return optimizer._learning_rate
+
+
+def step_counter(optimizer):
+    """The variable that counts the steps of an optimizer, those that only accumulate too."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+
+def opened_file(store):
+    """The `h5py.File` that Keras loads variables from; `None` for another format."""
+    return getattr(store, "h5_file", None)
+
+
+def close_for(store, error):
+    """Lets Keras load nothing more from a store: where it goes on, the error is raised again."""
+
+    def refuse(path):
+        raise error
+
+    store.get = refuse
+
+
 def global_seed_generator():
     """The generator of seeds of `keras.random`, which is made if there is none."""
     return seed_generator.global_seed_generator()

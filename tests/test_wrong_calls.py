@@ -3,8 +3,6 @@
 import pathlib
 import sys
 
-import pytest
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "reliability"))
 
 import wrong_calls

@@ -3,27 +3,36 @@
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import like
+from kpinn.derivatives.graphs.python_calls import named
 
-def inference(function, space=None):
+
+def inference(function, space=None, training=False):
     """The function as it is to be differentiated, from points `(n, d)` to outputs `(n, m)`.
 
     A Keras layer is called with `training=False`; a functional model with several inputs gets the
     coordinates by name; outputs in a dict are put side by side by field, those of a list as they
     stand.
     """
-    call = function
+    call, what = function, "the function"
     if isinstance(function, keras.layers.Layer):
+        what = f"the network {function.name!r}"
 
         def call(points):
-            return _call_layer(function, points, space)
+            return _call_layer(function, points, space, training)
 
-    return lambda points: _side_by_side(call(points), space)
+    def fields(points):
+        with named(what):
+            return _side_by_side(call(points), space)
+
+    fields.origin = function
+    return like(fields, function)
 
 
-def _call_layer(layer, points, space):
+def _call_layer(layer, points, space, training):
     inputs = getattr(layer, "inputs", None) or ()
     if len(inputs) < 2 or space is None:
-        return layer(points, training=False)
+        return layer(points, training=training)
     names = [tensor.name for tensor in inputs]
     if set(names) != set(space.coordinates):
         raise ValueError(
@@ -32,7 +41,7 @@ def _call_layer(layer, points, space):
             f"{space.describe()}."
         )
     columns = {name: points[:, part] for name, part in space.coordinates.items()}
-    return layer(columns, training=False)
+    return layer(columns, training=training)
 
 
 def _side_by_side(outputs, space):

@@ -1,10 +1,14 @@
 """The losses of conditions, and losses beyond those of Keras."""
 
+import functools
 import types
 
 import keras
+import tensorflow as tf
 from keras import ops
 
+from kpinn.configs import construct
+from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
 from kpinn.options import number, of_keras, shown
 from kpinn.problem.points import check_known, check_target
 
@@ -32,6 +36,11 @@ class Mean(keras.losses.Loss):
         """Means over the last axis: `(n, k)` to `(n,)`."""
         return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 class Product(keras.losses.Loss):
@@ -53,6 +62,11 @@ class Product(keras.losses.Loss):
         """Means over the components: `(n, 2 k)` to `(n,)`."""
         first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
         return ops.mean(first * second, axis=-1)
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
 
 
 class Losses:
@@ -106,6 +120,34 @@ class Losses:
             terms[name] = _reduce(values, sample_weight.get(name), self.reduction(name))
         return terms
 
+    def check(self, data, residuals, eager):
+        """Raises `ValueError` for losses that need targets, and for those that have no gradient.
+
+        Args:
+            data: a `Data`.
+            residuals: dict from condition to tensor `(n, k)`, in eager mode.
+            eager: whether the training will run them as they are, without a graph.
+        """
+        for name, residual in residuals.items():
+            target, loss = data.targets.get(name), self.functions[name]
+            label = getattr(loss, "name", None) or getattr(loss, "__name__", "")
+            if target is None and label in _OF_TARGETS and is_of_keras(loss):
+                raise ValueError(
+                    f"loss of {name!r} is {label}, which has no meaning where targets are zero: "
+                    "pass targets, or use 'mse', 'mae', 'huber' or 'log_cosh'."
+                )
+            if not is_of_keras(loss) and not isinstance(loss, Mean | Product):
+                self._check_gradient(name, tf.ones_like(residual), eager)
+
+    def _check_gradient(self, name, residual, eager):
+        loss, label = functools.partial(self.at_points, name, None), f"loss of {name!r}"
+        refuse_python(label, loss, [residual], [True], eager)
+        with tf.GradientTape() as tape:
+            tape.watch(residual)
+            value = loss(residual)
+        if tape.gradient(value, residual) is None:
+            raise ValueError(f"{label} does not depend on the residual: {ADVICE}.")
+
     def at_points(self, name, target, residual):
         """The loss of a condition at its points, `(n,)`.
 
@@ -121,7 +163,8 @@ class Losses:
             target = target[:, None] if len(target.shape) == 1 else target
             check_target(name, residual, target)
         target = ops.cast(target, residual.dtype)
-        return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
+        with named(f"loss of {name!r}"):
+            return (loss.call if isinstance(loss, keras.losses.Loss) else loss)(target, residual)
 
     def reduction(self, name):
         """How the losses at the points become one: the reduction of a Keras loss."""
@@ -146,14 +189,21 @@ def _loss(name, given, usual):
     return found
 
 
+def is_of_keras(found):
+    """Whether a loss or metric is one of Keras's own."""
+    owner = found if isinstance(found, types.FunctionType) else type(found)
+    return owner.__module__.startswith("keras.")
+
+
 def is_of_classes(found):
     """Whether a loss or metric of Keras is for classes or probabilities, by its name."""
-    if not isinstance(found, keras.losses.Loss | keras.metrics.Metric | types.FunctionType):
-        return False
-    is_function = isinstance(found, types.FunctionType)
-    name = found.__name__ if is_function else getattr(found, "name", None) or ""
-    owner = found.__module__ if is_function else type(found).__module__
-    return owner.startswith("keras.") and any(part in name for part in _OF_CLASSES)
+    name = getattr(found, "name", None) or getattr(found, "__name__", "")
+    return is_of_keras(found) and any(part in name for part in _OF_CLASSES)
+
+
+_OF_TARGETS = (
+    *("mean_absolute_percentage_error", "mean_squared_logarithmic_error", "cosine_similarity"),
+)
 
 
 _OF_CLASSES = (

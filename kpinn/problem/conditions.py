@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from kpinn.derivatives.graphs.python_calls import named
 from kpinn.options import function as check_function
 from kpinn.options import positive_whole
 from kpinn.problem.arguments import Array, Quantity, order
@@ -92,7 +93,13 @@ class Function:
     def __call__(self, values):
         """Calls it with its arguments from a dict of values."""
         names = [argument.name for argument in self.arguments]
-        return self.function(**{name: values[name] for name in names})
+        with named(self.label):
+            return self.function(**{name: values[name] for name in names})
+
+    @property
+    def label(self):
+        """What it is called in errors."""
+        return f"{'field' if self.method is None else 'condition'} {self.name!r}"
 
     @property
     def arrays(self):

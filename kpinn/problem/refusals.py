@@ -1,10 +1,17 @@
 """Checks of a PINN before it trains. Nothing is left to be found out by a wrong result."""
 
+import functools
+
+import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.black_box import stopped_message
+from kpinn.derivatives.errors import refuse_complex, refuse_complex_output
+from kpinn.derivatives.graphs import python_calls
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
-from kpinn.derivatives.graphs.tracing import graph_of
+from kpinn.derivatives.graphs.tracing import graph_of, trace_or_none
+from kpinn.derivatives.per_point.independence import refuse_together
+from kpinn.problem.arguments import Quantity, Unknown
 from kpinn.problem.points import minus_target, sets_of, widths_of
 
 
@@ -22,6 +29,19 @@ def refuse_wrong_derivatives(problem, lowest_order):
             if stopped := stopped_moments(graph):
                 what = f"condition {name!r} (derivatives of order {order})"
                 raise ValueError(stopped_message(stopped, function.method, what))
+
+
+def refuse_network(problem):
+    """Raises `ValueError` for a network that takes points together, or returns complex numbers.
+
+    Args:
+        problem: the `Problem`.
+    """
+    points = tf.fill((2, problem.space.input_size), tf.constant(0.5, problem.dtype))
+    traced = trace_or_none(problem.network, points.shape[1], points.dtype, 2)
+    if traced is not None:
+        refuse_complex_output(traced.graph.outputs[0])
+        refuse_together(problem.network, traced, points)
 
 
 def refuse_parts(problem, data, batch_size):
@@ -42,6 +62,37 @@ def refuse_parts(problem, data, batch_size):
                     f"cannot be used for its {count} points. Leave batch_size out, or pass a "
                     "dataset, whose elements are whole sets of points."
                 )
+
+
+def refuse_python(problem, data, eager):
+    """Raises `ValueError` for conditions and fields that gradients do not go through.
+
+    Each is called by itself, on random numbers.
+
+    Args:
+        problem: the `Problem`.
+        data: a `Data`.
+        eager: whether the training will run them as they are, without a graph.
+    """
+    generator = np.random.default_rng(0)
+    if eager:
+        points = tf.constant(generator.uniform(0.5, 1.5, (2, problem.space.input_size)))
+        points = tf.cast(points, problem.dtype)
+        python_calls.refuse_python("the network", problem.network, [points], [True], eager)
+    for names, arrays in sets_of(problem, data.points):
+        widths, count = widths_of(arrays), next(iter(arrays.values())).shape[0]
+        for function in (*(problem.conditions[n] for n in names), *problem.derived.values()):
+            arguments = problem.arguments_at(function, widths)
+            shapes = [problem.names.shape(argument, widths) for argument in arguments]
+            shapes = [() if shape is None else (count, *shape) for shape in shapes]
+            values = [tf.constant(generator.uniform(0.5, 1.5, s), problem.dtype) for s in shapes]
+            moving = [isinstance(argument, Quantity | Unknown) for argument in arguments]
+            call = functools.partial(_called, function, [argument.name for argument in arguments])
+            python_calls.refuse_python(function.label, call, values, moving, eager)
+
+
+def _called(function, names, *tensors):
+    return function(dict(zip(names, tensors, strict=True)))
 
 
 def refuse_untrained(variables):
@@ -87,7 +138,9 @@ def checked_residual(name, residual, points, dtype):
             f"condition {name!r} returned {type(residual).__name__}: expected one tensor (n, 1) "
             "or (n, k); put several equations side by side with ops.concatenate([a, b], axis=1)."
         )
-    residual = tf.cast(tf.convert_to_tensor(residual), dtype)
+    residual = tf.convert_to_tensor(residual)
+    refuse_complex(residual.dtype, f"the residual of condition {name!r}", "two columns")
+    residual = tf.cast(residual, dtype)
     check_shape(name, residual.shape, points.shape[0])
     return residual[:, None] if residual.shape.rank == 1 else residual
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kpinn.derivatives.graphs.python_calls import named
 from kpinn.objective.losses import is_of_classes
 from kpinn.options import of_keras, shown
 from kpinn.problem.points import check_known
@@ -40,7 +41,8 @@ class Logs:
             target = targets.get(name)
             target = ops.zeros_like(residual) if target is None else target
             for metric in self.metrics[name]:
-                metric.update_state(target, residual)
+                with named(f"metrics of {name!r}:"):
+                    metric.update_state(target, residual)
 
     def names(self, conditions):
         """Names of the trackers and metrics of conditions."""

@@ -149,6 +149,8 @@ class LevenbergMarquardt(FlatOptimizer):
             accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
             return _Trial(damping, after, value, accepted)
 
+        # After other points the last damping may be too small for the present Jacobian.
+        damping = tf.maximum(damping, model.smallest_damping())
         limits = model.smallest_damping(), scale * 1e8
         trial, evaluations = _search(attempt, damping, limits, self.trials)
         again = ~trial.accepted & self._may_see_more(start, damping, state["scale"])
