@@ -63,7 +63,8 @@ def as_one_sequence(x):
 
 
 def in_one_sequence(make):
-    return lambda x: of_layer(make, as_one_sequence)(x) + column(x)
+    function = of_layer(make, as_one_sequence)
+    return lambda x: function(x) + column(x)
 
 
 def looped(x):
@@ -309,6 +310,9 @@ LAYER_NORM = {
 }
 
 
+SLOW = ("bidirectional", "LSTM over features", "vectorized_map")
+
+
 @pytest.mark.parametrize("name", TOGETHER)
 def test_points_that_are_taken_together_are_refused(name):
     TOGETHER[name](tf.constant(POINTS))  # makes layers
@@ -324,7 +328,9 @@ def slope(function):
 
 
 @pytest.mark.filterwarnings("ignore::kpinn.DerivativeFallbackWarning")
-@pytest.mark.parametrize("name", [*APART, *LAYER_NORM])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in APART | LAYER_NORM]
+)
 def test_points_that_are_apart_are_taken(name):
     function = (APART | LAYER_NORM)[name]
     expected = slope(function)
