@@ -442,6 +442,37 @@ def test_damaged_checkpoints_are_passed_over(tmp_path):
         fit(pinn_of(), tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("optimizer"),
+        lambda content: content.update(variables=content["variables"][1:]),
+        lambda content: content.update(variables=[np.zeros(3)] * len(content["variables"])),
+        lambda content: content.update(points={"places": [{"t": 7}], "arrays": []}),
+        lambda content: content.update(stage=9),
+    ],
+)
+def test_a_checkpoint_that_was_made_up_is_refused(change, broken_off, tmp_path):
+    state = newest(broken_off)
+    change(state["content"])
+    files.write(tmp_path, "000001-fit-1-epoch-2", files.pack(state))
+    with pytest.raises(ValueError, match="000001-fit-1-epoch-2' cannot be put back"):
+        fit(pinn_of(), tmp_path)
+
+
+def test_what_is_no_attribute_of_a_callback_is_not_set(broken_off, tmp_path):
+    state, pinn = newest(broken_off), pinn_of()
+    hostile = {"model.__class__": 3, "model._state": 4, "History._model.name": "x", "History.a": 5}
+    state["content"]["memory"].update(hostile)
+    files.write(tmp_path, "000001-fit-1-epoch-2", files.pack(state))
+    with pytest.warns(UserWarning) as told:
+        fit(pinn, tmp_path)
+    said = " ".join(str(each.message) for each in told)
+    assert all(name in said for name in ("model.__class__", "model._state"))
+    assert pinn.history.a == 5
+    assert pinn.name != "x"
+
+
 @pytest.mark.parametrize("cause", ["ENOSPC", "EROFS"])
 def test_a_disk_that_refuses(cause):
     assert disk_faults.outcome(disk_faults.Refusing(2, 4, cause)) == "good"

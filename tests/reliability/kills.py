@@ -69,7 +69,7 @@ def kill_until_done(number, folder, kills, instants):
         if starts > kills:
             break
         if instants.random() < 0.25:
-            wait(process, lambda: False, instants.uniform(0.0, seconds))
+            wait(process, lambda: False, instants.uniform(0.0, 0.7 * seconds))
         else:
             goal = saved(folder) + instants.randint(1, max(1, epochs // kills))
             wait(process, lambda goal=goal: saved(folder) >= goal, 60.0)

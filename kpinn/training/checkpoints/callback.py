@@ -94,7 +94,8 @@ class Checkpoint(keras.callbacks.Callback):
             self._is_due, self._is_finite, self._signals = False, True, Signals()
             self._logs = {}
             if self._found:
-                self._say_how_exact(pinn, settings["verbose"])
+                with self._refuses_nonsense():
+                    self._say_how_exact(pinn, settings["verbose"])
             try:
                 with self._signals.noted():
                     yield self._changed(pinn, settings, schedule["steps_per_epoch"])
@@ -197,10 +198,23 @@ class Checkpoint(keras.callbacks.Callback):
         self._signals.act()
 
     def _restore(self):
-        steps_follow = not self._found.is_finished or self.model._state.training_data is None
-        content.restore(self.model, self._memory, self._found.content, steps_follow)
-        if not self._is_stream:
-            set_global_random_state(self._found.content["random"])
+        found = self._found
+        steps_follow = not found.is_finished or self.model._state.training_data is None
+        with self._refuses_nonsense():
+            content.restore(self.model, self._memory, found.content, steps_follow)
+            if not self._is_stream:
+                set_global_random_state(found.content["random"])
+
+    @contextlib.contextmanager
+    def _refuses_nonsense(self):
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"checkpoint {os.path.join(self.path, self._found.name)!r} cannot be put back into "
+                f"this model and these callbacks ({error!r}): make the model anew, and train as "
+                "before, or choose another path."
+            ) from error
 
     def _after_reading(self, has_drawn):
         """A stream that draws from the global random generators has set them by being read."""
