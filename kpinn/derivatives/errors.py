@@ -5,6 +5,10 @@ class DerivativeFallbackWarning(UserWarning):
     """The exact derivatives are computed in a slower way; the message says because of what."""
 
 
+class CustomGradientWarning(UserWarning):
+    """A network has a custom gradient that is not the derivative of its values."""
+
+
 class UnsupportedError(Exception):
     """An operation through which derivatives cannot be propagated; another method may do it."""
 
