@@ -460,7 +460,8 @@ def test_what_is_not_finite_is_not_written(tmp_path):
     pinn = pinn_of(keras.optimizers.SGD(0.0))
     bias = pinn.network.layers[-1].bias
     spoil = At(3, lambda: bias.assign([np.nan]))
-    with pytest.warns(UserWarning, match="bias is not finite at the end of epoch 4.*not written"):
+    told = pytest.warns(UserWarning, match="bias is not finite at the end of epoch 4.*not written")
+    with told, pytest.raises(FloatingPointError):
         fit(pinn, tmp_path, spoil)
     assert newest(tmp_path)["epoch"] == 2
 

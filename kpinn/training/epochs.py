@@ -17,7 +17,7 @@ from kpinn.keras_private import made_under_strategy, step_counter
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
-from kpinn.optimizers.stages import enter, stages
+from kpinn.optimizers.stages import enter, has_ended, stages
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
@@ -220,7 +220,7 @@ def fit(
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
     pinn._state.training_data, pinn._state.loop = data, "calls"
-    pinn._state.replaying, pinn._state.order_seed = False, _seed()
+    pinn._state.replaying, pinn._state.order_seed, pinn._state.last_logs = False, _seed(), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -305,9 +305,9 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
-    epoch, logs = initial_epoch, {}
+    epoch, logs = initial_epoch, pinn._state.last_logs
     guard = Guard(pinn, callbacks.list.callbacks)
-    waits = False
+    waits = has_ended(pinn.optimizer)  # in a run that goes on
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
         callbacks.begin(epoch)
@@ -340,7 +340,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count
-        waits = isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended()
+        waits = has_ended(pinn.optimizer)
         if waits and not may_change(callbacks.list.callbacks):
             break
     return logs

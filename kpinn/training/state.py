@@ -68,6 +68,7 @@ class State:
         start_loss: the loss before the first step of `fit`.
         result: how the last `fit` ended, a `MinimizeResult`.
         order_seed: seed of the orders of mini-batches in this `fit`.
+        last_logs: those of the last epoch before this `fit` went on.
         replaying: whether callbacks hear of epochs that later ones have followed already.
         finished_fits: by the folder of a `Checkpoint`, how many calls of `fit` have ended.
     """
@@ -90,6 +91,7 @@ class State:
     start_loss: float = math.inf
     result: MinimizeResult | None = None
     order_seed: int = 0
+    last_logs: dict = dataclasses.field(default_factory=dict)
     replaying: bool = False
     finished_fits: dict = dataclasses.field(default_factory=dict)
 

@@ -8,9 +8,8 @@ import weakref
 import keras
 import numpy as np
 
-from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
-from kpinn.optimizers.stages import current, stages
+from kpinn.optimizers.stages import has_ended, stages
 from kpinn.options import positive_whole, whole
 from kpinn.training.checkpoints import content, files
 from kpinn.training.checkpoints.history import Calls
@@ -19,6 +18,7 @@ from kpinn.training.checkpoints.memory import Memory, digest
 from kpinn.training.checkpoints.sameness import description
 from kpinn.training.checkpoints.signals import Signals
 from kpinn.training.checkpoints.streams import ReadAgain
+from kpinn.training.waiting import may_change
 
 _ENDED = {}  # by folder and number of a call of `fit` in this process: its model, a weak reference
 
@@ -92,6 +92,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._found = self._calls.find(self._fit, self._epochs, self._description)
             self._epoch = self._found.epoch if self._found else settings["initial_epoch"]
             self._is_due, self._is_finite, self._signals = False, True, Signals()
+            self._logs = {}
             if self._found:
                 self._say_how_exact(pinn, settings["verbose"])
             try:
@@ -161,7 +162,7 @@ class Checkpoint(keras.callbacks.Callback):
             raise ValueError("Checkpoint is for kpinn.PINN.fit, which tells it what to save.")
         self._memory = Memory(self._others, self.model)
         if self._found is None:
-            self._save(is_finished=False, has_begun=False)
+            self._save(is_finished=False)
         else:
             self._restore()
 
@@ -175,20 +176,22 @@ class Checkpoint(keras.callbacks.Callback):
         if self.model._state.replaying:
             return
         self._epoch, self._found = epoch + 1, None  # which may be large
+        self._logs = dict(logs or {})
         self._is_due |= self._epoch % self.every == 0
         if self._ends_here():  # it is saved with its result, or after the first epoch of the next
             return
         if self._is_due or self._signals.received is not None:
-            self._save(is_finished=False, has_begun=True)
+            self._save(is_finished=False)
             self._is_due = False
         self._signals.act()
 
     def on_train_end(self, logs=None):
-        """Saves how it ended."""
+        """Saves how it ended; of a call that had ended before, says it again."""
         if self._found is not None and self._found.is_finished:
             self._restore()
+            content.restore_end(self.model, self._found.content)
         else:
-            self._save(is_finished=True, has_begun=True)
+            self._save(is_finished=True)
         self.model._state.finished_fits[self.path] = self._fit
         _ENDED[self.path, self._fit] = weakref.ref(self.model)
         self._signals.act()
@@ -209,8 +212,7 @@ class Checkpoint(keras.callbacks.Callback):
         pinn = self.model
         if pinn._state.training_data is None:  # in Keras's loop there is one
             return pinn.stop_training or self._epoch >= self._epochs
-        optimizer = current(pinn.optimizer)
-        ended = isinstance(optimizer, FlatOptimizer) and optimizer.has_ended()
+        ended = has_ended(pinn.optimizer) and not may_change(self._others)
         last = [last for _, last in stages(pinn.optimizer, self._epochs)]
         return ended or pinn.stop_training or self._epoch in last
 
@@ -218,7 +220,7 @@ class Checkpoint(keras.callbacks.Callback):
         """How many epochs may pass at once, of which only the last is saved."""
         return self.every - epoch % self.every
 
-    def _save(self, is_finished, has_begun):
+    def _save(self, is_finished):
         bad = content.not_finite(self.model)
         if bad and self._is_finite:
             warnings.warn(
@@ -229,7 +231,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._is_finite = not bad
         if bad:
             return
-        captured = content.capture(self.model, self._memory, has_begun)
+        captured = content.capture(self.model, self._memory, self._logs)
         state = {
             "epoch": self._epoch,
             "epochs": self._epochs,
