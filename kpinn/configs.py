@@ -33,7 +33,9 @@ MODULES = (  # of Keras, in which a config may name a class or a function
     "keras.src.models",
     "keras.src.ops",
 )
+COUNTING = ("keras.optimizers", "keras.losses", "keras.metrics")  # steps and not sizes
 FUNCTIONS = ("keras.activations", "keras.losses", "keras.metrics", "keras.ops", "builtins")
+BUILTIN = ("activations", "constraints", "initializers", "losses", "metrics", "regularizers")
 REFUSED = {  # classes of Keras that read files, load programs or call other frameworks
     "FeatureSpace",
     "FlaxLayer",
@@ -51,6 +53,7 @@ LONGEST = 100_000  # characters of a text
 LARGEST = 10_000_000  # whole number in a class of Keras or kpinn, that may be a size
 NO_SIZES = ("maxfun", "maxiter", "memory", "seed", "shared_object_id")
 LIMITS = {"directions": 10_000, "harmonics": 10_000, "trials": 10_000, "units": LARGEST}
+ANY, REAL, SIZES = range(3)  # numbers that an object may have, see check_tree
 NO_NUMBERS = ("complex64", "complex128", "string")  # dtypes that Keras has, and no network here
 _DTYPE = re.compile(r"(bool|bfloat16|complex(64|128)|float(16|32|64)|u?int(8|16|32|64))")
 
@@ -79,7 +82,7 @@ def checked(cls, config):
         if name in parameters:
             _check_kind(name, value, parameters[name].default)
             _check_finite(name, value)
-    check_tree(config, sizes=True)
+    check_tree(config, _numbers_of(cls))
     return config
 
 
@@ -142,34 +145,35 @@ def _check_finite(name, value):
 # The whole of a config ----------------------------------------------------------------------
 
 
-def check_tree(config, sizes=False):
+def check_tree(config, numbers=ANY):
     """Raises `ValueError` for what a config with objects in it, at any depth, may not say.
 
     Args:
         config: dict or list of plain data, as it stands in the file.
-        sizes: whether whole numbers that are in no object in it may be sizes.
+        numbers: which numbers may stand outside of the objects in it: `ANY`, `REAL`, which are not
+            NaN, or `SIZES`, which are not too large either.
     """
-    waiting, entries, objects = [(config, (), sizes)], 0, 0
+    waiting, entries, objects = [(config, (), numbers)], 0, 0
     while waiting:
-        value, path, sizes = waiting.pop()
+        value, path, numbers = waiting.pop()
         entries += 1
         if len(path) > DEEPEST or entries > MOST_ENTRIES:
             raise ValueError(f"it is nested too deeply or too large, at {_place(path)}.")
         if isinstance(value, dict):
             if "class_name" in value and "config" in value:
                 objects += 1
-                sizes = _check_object(value, path)
-            waiting += [(each, (*path, name), sizes) for name, each in value.items()]
+                numbers = _check_object(value, path)
+            waiting += [(each, (*path, name), numbers) for name, each in value.items()]
         elif isinstance(value, list | tuple):
-            waiting += [(each, (*path, i), sizes) for i, each in enumerate(value)]
+            waiting += [(each, (*path, i), numbers) for i, each in enumerate(value)]
         else:
-            _check_leaf(value, path, sizes)
+            _check_leaf(value, path, numbers)
         if objects > MOST_OBJECTS:
             raise ValueError(f"it has more than {MOST_OBJECTS} objects.")
 
 
 def _check_object(value, path):
-    """Checks what an object is; returns whether its whole numbers may be sizes."""
+    """Checks what an object is; returns which numbers it may have."""
     name, module, inner = value["class_name"], value.get("module"), value["config"]
     if not isinstance(name, str) or not isinstance(module, str | None):
         raise ValueError(f"{_place(path)} names no class but {shortened(name)} of {module!r}.")
@@ -180,22 +184,34 @@ def _check_object(value, path):
         )
     if name in PLAIN:
         _check_plain(name, inner, path)
-        return False
+        return ANY
     what, registered = name, value.get("registered_name", name)
     if name == "function":
         what = registered = inner
-    if isinstance(registered, str) and keras.saving.get_registered_object(registered):
-        return registered.startswith("kpinn")
+    found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
+    if found is not None:
+        return _numbers_of(found) if registered.startswith("kpinn") else ANY
     if not isinstance(what, str) or not what.isidentifier() or what in REFUSED:
         raise ValueError(f"{_place(path)} is {shortened(what)}, which no file of kpinn needs.")
     allowed = FUNCTIONS if name == "function" else MODULES
-    if module is not None and not _within(module, allowed):
+    known = module is None or _within(module, allowed)
+    if not known or (module == "builtins" and not _is_of_keras(what)):
         raise ValueError(
             f"{_place(path)} is {what!r} of {module!r}, which is not registered with Keras in this "
-            "process: import the module that defines it, decorated with "
-            "@keras.saving.register_keras_serializable(), before the file is loaded."
+            "process: the module that defines it, decorated with "
+            "@keras.saving.register_keras_serializable(), is imported before a file is loaded."
         )
-    return True
+    return REAL if (module or "").startswith(COUNTING) else SIZES
+
+
+def _numbers_of(cls):
+    counts = isinstance(cls, type) and issubclass(cls, keras.optimizers.Optimizer)
+    return REAL if counts else SIZES
+
+
+def _is_of_keras(name):
+    """Whether Keras finds a function of which it has kept the name only."""
+    return any(hasattr(getattr(keras, each), name) for each in BUILTIN)
 
 
 def _within(module, allowed):
@@ -206,24 +222,26 @@ def _within(module, allowed):
 
 
 def _check_plain(name, inner, path):
-    dtype = inner.get("dtype", "float32") if isinstance(inner, dict) else "float32"
+    if not isinstance(inner, dict):
+        raise ValueError(f"{_place(path)} is {name} of {shortened(inner)}: expected a dict.")
+    dtype = inner.get("dtype", "float32")
     if name in ("__numpy__", "__tensor__", "__keras_tensor__") and not (
         isinstance(dtype, str) and _DTYPE.fullmatch(dtype)
     ):
         raise ValueError(f"{_place(path)} has the dtype {shortened(dtype)}: expected a number's.")
 
 
-def _check_leaf(value, path, sizes):
+def _check_leaf(value, path, numbers):
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
     if isinstance(value, str) and len(value) > LONGEST:
         raise ValueError(f"{_place(path)} is a text of {len(value)} characters.")
-    if not sizes:
+    if numbers == ANY:
         return
     if "dtype" in (name, *path[-3:-2]) and value in NO_NUMBERS:
         raise ValueError(f"{_place(path)} is {value!r}: expected a dtype such as 'float32'.")
     if not _is_number(value):
         return
-    counted = isinstance(value, int) and name not in NO_SIZES
+    counted = numbers == SIZES and isinstance(value, int) and name not in NO_SIZES
     most = LIMITS.get(name, LARGEST if counted else math.inf)
     if value != value or abs(value) > most:
         wanted = "a number" if value != value else f"at most {most}, since it may be a size"

@@ -26,6 +26,12 @@ def leave_untracked(layer, kind):
     config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers
 
 
+def writes_file():
+    """Whether Keras asks for a config to write it to a file, and not to clone a model."""
+    name = "shared_objects/id_to_config_map"
+    return global_state.get_global_attribute(name) is not None
+
+
 def schedule_of(optimizer):
     """The schedule of an optimizer's learning rate, or whatever else it was given."""
     return optimizer._learning_rate

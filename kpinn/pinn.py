@@ -6,7 +6,12 @@ import tensorflow as tf
 from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.columns import without_lists
-from kpinn.keras_private import leave_untracked, loss_tracker, replace_loss_tracker
+from kpinn.keras_private import (
+    leave_untracked,
+    loss_tracker,
+    replace_loss_tracker,
+    writes_file,
+)
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -656,6 +661,7 @@ class PINN(keras.Model):
         """The inverse of `get_config`; `ValueError`, by entry, for what that would not return."""
         with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
             arguments, unknowns, scales = saving.from_config(config, custom_objects)
+            limits.check_call(arguments.get("network"), saving.columns(cls, arguments))
             positional, by_name = saving.call_of(cls.__init__, arguments)
             pinn = cls(*positional, **by_name)
             for unknown in unknowns:
@@ -666,7 +672,8 @@ class PINN(keras.Model):
 
     def get_build_config(self):
         """What Keras asks for when it writes a file; there is nothing to build."""
-        saving.refuse_unregistered_class(type(self))
+        if writes_file():
+            saving.refuse_unregistered_class(type(self))
 
     def get_compile_config(self):
         """The arguments of `compile`, with the present loss weights."""

@@ -391,6 +391,7 @@ def test_a_saved_training_goes_on_bit_for_bit(name, tmp_path):
 def test_an_interrupted_training_is_restored_bit_for_bit(name, tmp_path):
     pinn = fresh(name)
     expected = (fit(pinn, 10), theta(pinn))[1]
+    counts = pinn.optimizer.result.iterations, pinn.optimizer.result.evaluations
 
     def fail():
         raise RuntimeError("the power is gone")
@@ -403,6 +404,11 @@ def test_an_interrupted_training_is_restored_bit_for_bit(name, tmp_path):
     history = fit(pinn, 10, callbacks=[checkpoint])
     assert len(history["loss"]) == 10
     np.testing.assert_array_equal(theta(pinn), expected)
+    result = pinn.optimizer.result
+    assert (result.iterations, result.evaluations) == counts
+    pinn = fresh(name)
+    assert fit(pinn, 10, callbacks=[checkpoint]) == history  # at once
+    assert pinn.optimizer.result.message == result.message
 
 
 @pytest.mark.xla

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 import kpinn
+from kpinn.derivatives.per_point import independence
 
 COUNT = 5
 POINTS = np.random.default_rng(0).uniform(0.2, 0.9, (COUNT, 2))
@@ -62,7 +63,8 @@ def as_one_sequence(x):
 
 
 def in_one_sequence(make):
-    return lambda x: of_layer(make, as_one_sequence)(x) + column(x)
+    function = of_layer(make, as_one_sequence)
+    return lambda x: function(x) + column(x)
 
 
 def looped(x):
@@ -308,8 +310,12 @@ LAYER_NORM = {
 }
 
 
+SLOW = ("bidirectional", "LSTM over features", "vectorized_map")
+
+
 @pytest.mark.parametrize("name", TOGETHER)
 def test_points_that_are_taken_together_are_refused(name):
+    TOGETHER[name](tf.constant(POINTS))  # makes layers
     for method, request in (*((method, "u_x") for method in METHODS), ("taylor", "u")):
         with pytest.raises(ValueError, match="Such a function has no derivative at a point"):
             kpinn.derivatives(TOGETHER[name], POINTS, request, "x y", method=method)
@@ -322,7 +328,9 @@ def slope(function):
 
 
 @pytest.mark.filterwarnings("ignore::kpinn.DerivativeFallbackWarning")
-@pytest.mark.parametrize("name", [*APART, *LAYER_NORM])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in APART | LAYER_NORM]
+)
 def test_points_that_are_apart_are_taken(name):
     function = (APART | LAYER_NORM)[name]
     expected = slope(function)
@@ -330,3 +338,137 @@ def test_points_that_are_apart_are_taken(name):
         values = kpinn.derivatives(function, POINTS, "u, u_x", "x y", method=method)
         np.testing.assert_allclose(values["u_x"], expected, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(values["u"], function(tf.constant(POINTS)), rtol=1e-12)
+
+
+def branches(x):
+    """The first coordinate is that of a function, which has five rows after each other."""
+    features = tf.repeat(features_of(x[::5]), 5, axis=0)[: tf.shape(x)[0]]
+    return total(features * tf.sin(x[:, 1:] * np.linspace(0.5, 1.5, 8)))
+
+
+def features_of(x):
+    return tf.sin(x[:, :1] * np.linspace(0.3, 1.7, 8))
+
+
+class Branches(keras.layers.Layer):
+    def call(self, x):
+        return branches(x)
+
+
+@kpinn.derivatives.independent
+class Declared(Branches):
+    pass
+
+
+SHARING = {
+    "function": lambda: kpinn.derivatives.independent(lambda x: branches(x)),
+    "class": Declared,
+    "layer": lambda: kpinn.derivatives.independent(Branches()),
+    "inside": lambda: keras.Sequential([keras.layers.Identity(), Declared()]),
+}
+ROWS = np.concatenate([np.repeat([[0.3], [0.8]], 5, axis=0), np.tile(POINTS[:, 1:], (2, 1))], 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", SHARING)
+def test_rows_that_share_something_by_design_are_declared(name, method):
+    expected = features_of(tf.constant(ROWS)) * np.linspace(0.5, 1.5, 8)
+    expected = total(expected * tf.cos(ROWS[:, 1:] * np.linspace(0.5, 1.5, 8)))
+    with pytest.raises(ValueError, match="StridedSlice"):
+        kpinn.derivatives(branches, ROWS, "u_y", "x y", method=method)
+    found = kpinn.derivatives(SHARING[name](), ROWS, "u_y", "x y", method=method)
+    np.testing.assert_allclose(found["u_y"], expected, rtol=1e-6)
+
+
+def test_a_derived_field_of_a_declared_network_is_declared():
+    class Slopes(kpinn.PINN):
+        coordinates, fields = "x y", "u"
+
+        @kpinn.field
+        def slope(self, u_y):
+            return u_y * u_y
+
+        @kpinn.condition
+        def flat(self, slope_y):
+            return slope_y
+
+    found = Slopes(Declared()).residuals({"x": ROWS[:, 0], "y": ROWS[:, 1]})["flat"]
+    assert np.isfinite(found).all()
+
+
+def test_what_cannot_be_declared():
+    with pytest.raises(TypeError, match="cannot be declared"):
+        kpinn.derivatives.independent("a network")
+
+
+# In a PINN ---------------------------------------------------------------------------------------
+
+
+class Pinned(keras.layers.Layer):
+    def build(self, shape):
+        self.dense = keras.layers.Dense(1)
+        self.dense.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.dense(x) - self.dense(x)[:1]
+
+
+def test_a_network_that_takes_points_together_is_refused_at_construction():
+    def slope(u_x):
+        return u_x
+
+    with pytest.raises(ValueError, match=r"StridedSlice \(pinned.*takes rows of other points"):
+        kpinn.PINN(Pinned(), "x y", "u", conditions=[slope])
+
+
+class PinnedField(kpinn.PINN):
+    coordinates, fields = "x y", "p"
+
+    @kpinn.field
+    def pressure(self, p):
+        return p - p[:1]
+
+    @kpinn.condition
+    def value(self, pressure):
+        return pressure
+
+
+@pytest.mark.parametrize("name", ["pressure", "pressure_x"])
+def test_derived_fields_that_take_points_together_are_refused(name, tmp_path):
+    """As values too, by whatever is done with them."""
+    pinn = PinnedField(kpinn.networks.MLP(units=3, depth=1))
+    pinn.compile(jit_compile=False)
+    points = {"x": POINTS[:, 0], "y": POINTS[:, 1]}
+    for act in (
+        lambda: pinn.predict_fields(points, name),
+        lambda: pinn.residuals(points),
+        lambda: pinn.fit(points, verbose=0),
+        lambda: pinn.evaluate(points, verbose=0),
+        lambda: kpinn.jacobian(pinn, points),
+        lambda: pinn.export(tmp_path / "model", derivatives=name),
+    ):
+        with pytest.raises(ValueError, match="takes rows of other points"):
+            act()
+
+
+def test_a_condition_may_take_its_points_together():
+    def pinned(p):
+        return p - tf.reduce_mean(p)
+
+    pinn = kpinn.PINN(kpinn.networks.MLP(units=3, depth=1), "x y", "p", conditions=[pinned])
+    values = pinn.residuals({"x": POINTS[:, 0], "y": POINTS[:, 1]})["pinned"]
+    np.testing.assert_allclose(values.mean(), 0.0, atol=1e-15)
+
+
+# What it costs -----------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_kept_for_the_next_trace(monkeypatch):
+    """A new trace of the same network is not judged again, whatever names TensorFlow counts on."""
+    for function in (column, APART["newton"], APART["exponential of matrices"]):
+        for _ in range(2):
+            kpinn.derivatives(function, POINTS, "u_x", "x y")
+        with monkeypatch.context() as patch:
+            patch.setattr(independence, "_judge", None)
+            kpinn.derivatives(function, POINTS[:3], "u_x", "x y")

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.errors import refuse_complex_output
 from kpinn.derivatives.graphs.lost import refuse_lost
 from kpinn.derivatives.graphs.python_calls import refuse_python
 from kpinn.derivatives.graphs.random_numbers import refuse_random
@@ -40,6 +41,7 @@ class _Checked:
 
     def __call__(self, points):
         outputs = tf.convert_to_tensor(self.function(points))
+        refuse_complex_output(outputs)
         self.space.check_output(outputs.shape, points.shape)
         return outputs
 
@@ -47,6 +49,8 @@ class _Checked:
 def _refuse_wrong(function, points, order, method):
     """Raises for derivatives that a method gets wrong; returns the names of stopped moments."""
     traced = trace_or_none(function, points.shape[1], points.dtype, points.shape[0])
+    if traced is not None:
+        refuse_complex_output(traced.graph.outputs[0])
     refuse_together(function, traced, points)
     if order == 0:
         return ()

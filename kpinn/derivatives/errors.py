@@ -17,6 +17,26 @@ class LostError(RefusedError):
     """An operation whose derivatives gradient tapes take for zero, because TensorFlow has none."""
 
 
+def refuse_complex(dtype, what, parts):
+    """Raises `RefusedError` for complex numbers, whose imaginary part would be lost.
+
+    Args:
+        dtype: a `tf.DType`.
+        what: that has it.
+        parts: what the real and the imaginary part may be in its place.
+    """
+    if dtype.is_complex:
+        raise RefusedError(
+            f"{what} is {dtype.name}: derivatives and losses are of real numbers, and the "
+            f"imaginary part would be lost. Make {parts} of tf.math.real(z) and tf.math.imag(z)."
+        )
+
+
+def refuse_complex_output(outputs):
+    """The same for the outputs of a function."""
+    refuse_complex(outputs.dtype, "the output of the function", "two fields")
+
+
 def describe(operation):
     """An operation and where it is: `"Cumprod (custom_layer/Cumprod)"`."""
     return f"{operation.type} ({operation.name})"

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kpinn.derivatives.channels.plan import Plan
-from kpinn.derivatives.errors import RefusedError
+from kpinn.derivatives.errors import RefusedError, refuse_complex_output
 from kpinn.derivatives.graphs.interpreter import Run
 from kpinn.derivatives.graphs.tracing import trace
 from kpinn.derivatives.per_point.independence import refuse_together
@@ -33,6 +33,7 @@ def propagate(function, points, requests, directions, space, report, recompute=F
     def through(**how):
         size, count = points.shape[1], points.shape[0]
         traced = trace(function, size, points.dtype, count, **how)
+        refuse_complex_output(traced.graph.outputs[0])
         refuse_together(function, traced, points)
         plan = Plan.of(requests, space).on(points)
         if plan.scales_rows() and not keeps_rows(function, size, points.dtype):

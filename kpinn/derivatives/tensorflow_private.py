@@ -1,5 +1,7 @@
 """The private names of TensorFlow that the engine needs."""
 
+import inspect
+
 import tensorflow as tf
 from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
@@ -28,6 +30,30 @@ def captured(tensor):
 def forget_gradient(operation):
     """Lets another gradient be registered for a type of operations."""
     ops.gradient_registry._registry.pop(operation, None)
+
+
+def gradients_of(operation, upstream):
+    """The gradients with respect to the inputs of an operation, a list; `None` for no gradient."""
+    found = ops.get_gradient_function(operation)(operation, *upstream)
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def origin_of_gradient(name):
+    """The module of the function that a registered gradient calls in the end.
+
+    Args:
+        name: under which it is registered, such as `"CustomGradient-12"`.
+    """
+    waiting, seen = [ops.gradient_registry.lookup(name)], []
+    while waiting:
+        function = waiting.pop()
+        if not inspect.isfunction(function) or id(function) in seen:
+            continue
+        seen.append(id(function))
+        if not function.__module__.endswith(".custom_gradient"):
+            return function.__module__
+        waiting += [cell.cell_contents for cell in function.__closure__ or ()]
+    return ""
 
 
 def compiled_by_xla():

@@ -4,8 +4,10 @@ import contextlib
 import contextvars
 import math
 
+import keras
 import tensorflow as tf
 
+from kpinn.derivatives.precision import input_dtype
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import stages
 
@@ -42,6 +44,29 @@ def limited_variables(most):
         yield
 
 
+def check_call(network, columns):
+    """Raises `ValueError` for a network whose values at two points take too much memory.
+
+    It is traced, in which nothing is computed; whoever calls it finds out what else is wrong.
+
+    Args:
+        network: anything; only a Keras layer is looked at.
+        columns: number of columns of the points.
+    """
+    if not isinstance(network, keras.layers.Layer):
+        return
+    call = tf.function(lambda points: network(points, training=False), autograph=False)
+    try:
+        if isinstance(network, keras.Sequential) and not network.built:
+            network.build((None, columns))
+        points = tf.TensorSpec((2, columns), input_dtype(network, {}))
+        graph = call.get_concrete_function(points).graph
+    except Exception:
+        return
+    tensors = [tensor for each in graph.get_operations() for tensor in each.outputs]
+    _refuse(max(map(_tensor_bytes, tensors), default=0), _ALLOWED.get() or WEIGHTS)
+
+
 def check_optimizer(optimizer, variables):
     """Raises `ValueError` for an optimizer whose state takes too much memory."""
     most, total = _ALLOWED.get() or OPTIMIZER, 0
@@ -57,8 +82,8 @@ def check_optimizer(optimizer, variables):
 def _refuse(taken, most):
     if taken > most:
         raise ValueError(
-            f"its variables take {taken} bytes or more, which is more than {most}: if the file is "
-            f"yours, load it by kpinn.load_model(path, memory={taken}) or more."
+            f"its variables or values take {taken} bytes or more, which is more than {most}: if "
+            f"the file is yours, load it by kpinn.load_model(path, memory={taken}) or more."
         )
 
 

@@ -46,7 +46,7 @@ def load_export(path, sha256=None, memory=MEMORY):
     """
     if not isinstance(path, str | os.PathLike) or not os.path.isdir(path):
         raise ValueError(f"path is a folder that pinn.export has written, not {path!r}.")
-    folder = pathlib.Path(os.path.realpath(path))
+    folder = pathlib.Path(path)
     size = sum((folder / name).stat().st_size for name in regular_files(folder))
     if size > memory:
         raise ValueError(f"{str(path)!r} has {size} bytes, more than memory={memory}.")

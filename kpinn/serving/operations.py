@@ -42,7 +42,7 @@ LINEAR_ALGEBRA = """
     MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixExponential MatrixInverse
     MatrixLogarithm MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MatrixSolve MatrixSolveLs
     MatrixSquareRoot MatrixTriangularSolve Qr SelfAdjointEig SelfAdjointEigV2 SparseMatMul
-    SparseTensorDenseMatMul Svd TridiagonalMatMul TridiagonalSolve XlaDot XlaDotV2 XlaEinsum
+    SparseTensorDenseMatMul Svd TridiagonalMatMul TridiagonalSolve
 """
 FOURIER = """
     FFT FFT2D FFT3D FFTND IFFT IFFT2D IFFT3D IFFTND IRFFT IRFFT2D IRFFT3D IRFFTND RFFT RFFT2D RFFT3D

@@ -58,6 +58,7 @@ def _check_objects(graph):
         raise ValueError(f"the export reads the file {graph.asset_file_def[0].filename!r}.")
     for node in nodes:
         kind, name = node.WhichOneof("kind"), node.registered_name or node.registered_saver
+        name = "" if (kind, name) == ("constant", "tf.TrackableConstant") else name
         if kind == "user_object" and node.user_object.identifier not in CLASSES:
             name = node.user_object.identifier
         if name or kind not in OBJECTS or node.HasField("serialized_user_proto"):

@@ -3,11 +3,14 @@
 import inspect
 import math
 import re
+import types
 
 import keras
 
 from kpinn.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.names.declarations import declare
+from kpinn.keras_private import writes_file
 from kpinn.problem.unknowns import describe
 
 serialize = keras.saving.serialize_keras_object
@@ -48,30 +51,32 @@ def _refuse_unregistered(function):
 
 def _serialized(name, value):
     """An argument of a constructor or of `compile` as data that can be loaded again."""
-    for layer in all_layers(value) if isinstance(value, keras.layers.Layer) else ():
-        _refuse_namesake(layer)
     try:
+        for layer in all_layers(value) if isinstance(value, keras.layers.Layer) else ():
+            _refuse_activation(layer)
         found = serialize(value)
         check_tree(found)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} cannot be saved in a .keras file that could be loaded again: "
-            f"{shortened(error, 1_000, str)} Training, save_weights, kpinn.callbacks.Checkpoint "
-            "and export do not need it: they take the model as the program makes it."
+            f"{shortened(error, 1_000, str)} Define functions and classes in a module, by def and "
+            "class, and decorate them with @keras.saving.register_keras_serializable(). Training, "
+            "save_weights, kpinn.callbacks.Checkpoint and export do not need it: they take the "
+            "model as the program makes it."
         ) from error
     return found
 
 
-def _refuse_namesake(layer):
-    """Raises `ValueError` for an activation that would be loaded as Keras's of the same name."""
-    for name, text in layer.get_config().items():
+def _refuse_activation(layer):
+    """Raises `ValueError` for a function that would be loaded as another one, or not at all."""
+    for name in layer.get_config():
         own = getattr(layer, name, None)
-        if name.endswith("activation") and isinstance(text, str) and callable(own):
-            if keras.activations.get(text) is not own:
+        if name.endswith("activation") and isinstance(own, types.FunctionType):
+            registered = keras.saving.get_registered_object(keras.saving.get_registered_name(own))
+            if own not in (registered, getattr(keras.activations, own.__name__, None)):
                 raise ValueError(
-                    f"layer {layer.name!r} has the {name} {text!r}, which is not Keras's of that "
-                    "name, and would be loaded as Keras's: decorate it with "
-                    "@keras.saving.register_keras_serializable()."
+                    f"layer {layer.name!r} has the {name} {own.__name__!r}, which is neither "
+                    "registered nor Keras's of that name."
                 )
 
 
@@ -147,6 +152,12 @@ def _scales(entry):
     return dict(entry)
 
 
+def columns(cls, arguments):
+    """The number of columns of the points of a PINN of a class, made of these arguments."""
+    names = arguments.get("coordinates") or cls.coordinates or "x"
+    return max(part.stop for part in declare(names, "coordinate").values())
+
+
 def check_scales(scales, coordinates):
     """Raises `ValueError` for scales of other names than those of coordinates."""
     for name in scales:
@@ -196,11 +207,12 @@ def compile_config(optimizer, settings, run_eagerly):
         run_eagerly: that of Keras.
     """
     weights = settings.losses.weights
+    data = _serialized if writes_file() else lambda name, value: serialize(value)
     return {
-        "optimizer": _serialized("optimizer", optimizer),
-        "loss": _serialized("loss", settings.loss),
+        "optimizer": data("optimizer", optimizer),
+        "loss": data("loss", settings.loss),
         "loss_weights": {name: float(v.numpy()) for name, v in weights.items()},
-        "metrics": _serialized("metrics", settings.metrics),
+        "metrics": data("metrics", settings.metrics),
         "jit_compile": settings.jit_choice,
         "steps_per_execution": settings.steps_per_execution,
         "run_eagerly": run_eagerly,
@@ -208,18 +220,18 @@ def compile_config(optimizer, settings, run_eagerly):
     }
 
 
-def compile_arguments(config, compile):
+def compile_arguments(config, method):
     """The inverse of `compile_config`.
 
     Args:
         config: dict from argument to data.
-        compile: the method that takes them.
+        method: the method that takes them, `compile`.
 
     Raises:
         ValueError: by entry, for what `compile_config` would not have written.
     """
     check_tree(config)
-    parameters = inspect.signature(compile).parameters
+    parameters = inspect.signature(method).parameters
     for name, _ in entries_of(config):
         if name not in parameters:
             raise ValueError(f"{name!r} is no argument of compile.")
@@ -228,13 +240,7 @@ def compile_arguments(config, compile):
             raise ValueError(
                 f"entry 'loss_weights' has {shortened(value)} for {name!r}: expected a number."
             )
-    for name in ("run_eagerly", "jit_compile", "steps_per_execution"):
-        _check_switch(name, config.get(name, False))
+    steps = config.get("steps_per_execution")
+    if _is_number(steps) and steps > LARGEST:
+        raise ValueError(f"entry 'steps_per_execution' is {steps}: expected at most {LARGEST}.")
     return {name: _deserialized(name, value) for name, value in config.items()}
-
-
-def _check_switch(name, value):
-    chosen = value == "auto" and name != "run_eagerly"
-    whole = name == "steps_per_execution" and type(value) is int and 1 <= value <= LARGEST
-    if not (isinstance(value, bool | None) or chosen or whole):
-        raise ValueError(f"entry {name!r} is {shortened(value)}.")

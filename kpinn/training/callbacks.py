@@ -233,7 +233,7 @@ class ResidualWeights(_Every):
     def get_state(self):
         """The weights, for `Checkpoint`."""
         present = training_data(self.model).sample_weight
-        in_use = [name for name, weight in self._in_use.items() if present.get(name) is weight]
+        in_use = {name: present.get(name) is weight for name, weight in self._in_use.items()}
         return {
             "last": self._last,
             "weights": dict(self.weights),
@@ -244,8 +244,10 @@ class ResidualWeights(_Every):
     def set_state(self, state):
         """Sets what `get_state` returned."""
         self._last, self.weights, self._given = state["last"], state["weights"], state["given"]
-        present = training_data(self.model).sample_weight
-        self._in_use = {name: present[name] for name in state["in_use"]}
+        present, others = training_data(self.model).sample_weight, object()
+        self._in_use = {
+            n: present.get(n) if same else others for n, same in state["in_use"].items()
+        }
 
 
 class LossBalancing(_Every):

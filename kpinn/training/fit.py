@@ -5,7 +5,6 @@ import functools
 import keras
 import tensorflow as tf
 
-from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tensorflow_private import VariableWatcher
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
@@ -19,19 +18,9 @@ from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
+from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.results import reported
 from kpinn.training.trained import build_optimizer, check_rates
-
-NOT_POINTWISE = (
-    keras.layers.AlphaDropout,
-    keras.layers.BatchNormalization,
-    keras.layers.Dropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
-)
 
 
 def fit(pinn, usual_step, given, schedule, settings):
@@ -114,17 +103,7 @@ def _check_settings(pinn, settings):
         )
     if not pinn.trainable_variables:
         raise ValueError(f"{pinn.name!r} has no trainable variable: all its layers are frozen.")
-    random = [
-        layer.name
-        for layer in all_layers(pinn.network)
-        if isinstance(layer, NOT_POINTWISE) and layer.trainable
-    ]
-    if random:
-        raise ValueError(
-            f"the network has {', '.join(random)}: dropout, noise and batch statistics have no "
-            "pointwise derivative, and without them the layer does nothing in training. Leave the "
-            "layer out, or set trainable = False to use it as in inference."
-        )
+    refuse_random_layers(pinn.network, pinn.problem)
     refusals.refuse_wrong_derivatives(pinn.problem, 1)
 
 

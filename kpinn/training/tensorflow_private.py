@@ -6,7 +6,7 @@ from tensorflow.python.ops import stateful_random_ops
 
 def eager_generator():
     """The generator of the seeds of `tf.random` in eager mode, `None` without `set_seed`."""
-    return context.context()._rng
+    return getattr(context.context(), "_rng", None)
 
 
 def set_eager_generator(generator):

@@ -39,6 +39,14 @@ SIZES_AND_ARCHIVES = [
             "directions": entry("config.method", own("Stochastic", directions=10**9)),
             "coordinates": entry("config.coordinates", "x[1000000000]"),
             "fields": entry("config.fields", "u[1000000000]"),
+            "copies of many": network(
+                dense(100), layer("RepeatVector", n=10**7), layer("Flatten"), dense(name="last")
+            ),
+            "pictures": network(
+                layer("Reshape", target_shape=[1, 1, 1]),
+                layer("UpSampling2D", size=[30_000, 30_000]),
+                dense(name="last"),
+            ),
             "copies": network(layer("RepeatVector", n=10**9)),
             "memory of an optimizer": entry("compile_config.optimizer", own("LBFGS", memory=10**9)),
             "steps": entry("compile_config.steps_per_execution", 10**12),

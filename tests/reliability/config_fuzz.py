@@ -178,7 +178,7 @@ def main():
         print(f"{name:20} {figures} {longest[name]:7.3f} s")
     kinds = {(name, outcome[:40]): (name, whole, outcome) for name, whole, outcome in faults}
     for name, whole, outcome in list(kinds.values())[:20]:
-        print(f"\n{name}: {outcome}\n{json.dumps(whole)[:2000]}")
+        print(f"\n{name}: {outcome}\n{json.dumps(whole)[:6000]}")
     print(f"\n{options.inputs} inputs, {len(faults)} faults, longest {max(longest.values()):.3f} s")
     return 1 if faults or max(longest.values()) > LONGEST else 0
 

@@ -15,6 +15,8 @@ import gc
 import json
 import os
 import pathlib
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -66,6 +68,22 @@ class Watcher:
         """What has happened since `begin`, a list of texts."""
         self.active = False
         return [*self.found, *self._events()]
+
+    def check(self, secret):
+        """Raises `RuntimeError` unless it sees what it is there for."""
+        for act in (
+            secret.read_text,
+            lambda: tf.io.read_file(str(secret)),
+            lambda: subprocess.run(["true"]),
+            lambda: socket.socket().close(),
+        ):
+            self.begin()
+            act()
+            if not self.end():
+                raise RuntimeError("the watcher is blind")
+        self.begin()
+        if self.end():
+            raise RuntimeError("the watcher sees what is not there")
 
     def _events(self):
         try:
@@ -138,6 +156,7 @@ def run(files=hostile.FILES):
             load[kind](inside / good)  # whatever is imported and traced at first is so now
         gc.freeze()  # else the objects of the imports would be looked through again and again
         watcher = Watcher(outside)
+        watcher.check(base.secret)
         for i, file in enumerate(files):
             folder = inside / str(i)
             folder.mkdir()

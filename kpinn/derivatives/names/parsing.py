@@ -61,7 +61,7 @@ def _parse_part(part, space, letters, directions):
     repeated = part[:1] if len(set(part)) == 1 else part
     for direction in (repeated, part):  # "nn" is twice along "n", or once along "nn"
         if directions is None:
-            known = direction.isidentifier() and direction[0] not in letters
+            known = direction.isidentifier() and not set(direction) <= letters
         else:
             known = direction in directions
         if known:

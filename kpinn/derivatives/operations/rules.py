@@ -5,6 +5,8 @@ Most rules are made by a definer, which knows more of an operation than its rule
 `Facts`: `constant`, `linear`, `bilinear`, `elementwise`, `composite`.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +18,7 @@ from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import traced
 from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations.labels import elementwise as each_element
-from kpinn.derivatives.operations.labels import probed
+from kpinn.derivatives.operations.labels import probed, static
 from kpinn.derivatives.operations.table import BROADCASTING, Facts, follow
 
 
@@ -66,6 +68,29 @@ def linear(positions=slice(0, 1), keeps=None):
         return [Jet(call.algebra, tuple(part)) for part in parts]
 
     return Facts(rule, labels=probed, is_linear=True)
+
+
+def picking(positions=slice(0, 1), keeps=None):
+    """`linear` for operations that pick elements, after which whole channels may be zero.
+
+    The derivative of a column of the points with respect to another one is: left out, it is no NaN
+    behind a function with an infinite slope, such as the root at zero.
+    """
+    facts = linear(positions, keeps)
+
+    def rule(call, *inputs):
+        jets = facts.rule(call, *inputs)
+        return [Jet(j.algebra, (j.value, *map(_unless_zero, j.channels[1:]))) for j in jets]
+
+    return dataclasses.replace(facts, rule=rule)
+
+
+def _unless_zero(channel):
+    """A channel, or `None` if it is the same for all points, and known to be zero."""
+    if channel is None or channel.shape.rank in (None, 0) or channel.shape[0] != 1:
+        return channel
+    value = static(channel) if tf.is_symbolic_tensor(channel) else channel.numpy()
+    return None if value is not None and not np.any(value) else channel
 
 
 def _refuse_others(call, inputs, moving):
@@ -215,6 +240,11 @@ def refusal(operation, inputs):
             "method='finite_difference'."
         )
     return None
+
+
+def differs_in_training(node):
+    """Whether a node draws random numbers or changes a variable, as layers do in training only."""
+    return node.op.startswith(("Assign", "StatelessRandom", "Random", "StatelessTruncated"))
 
 
 def drawing(operation):

@@ -4,6 +4,7 @@ Nothing of the function runs in Python again. Gradients of a copy are those of i
 `tf.custom_gradient` is left out.
 """
 
+import concurrent.futures
 import dataclasses
 
 import numpy as np
@@ -40,9 +41,12 @@ class Copy:
 
     def __call__(self, points):
         """The output, an array in float64."""
-        with tf.init_scope():
+
+        def called():
             found = self.tensor(tf.constant(points, self.graph.inputs[0].dtype))
             return np.asarray(found, np.float64)
+
+        return at_once(called)
 
     def tensor(self, points):
         """The output as a tensor, which a tape may record."""
@@ -66,20 +70,33 @@ def copy_of(traced, count, generator=None):
         node.attr.pop("_gradient_op_type", None)
     points, *names = [tensor.name for tensor in graph.inputs]
     variables = {id(variable.handle): variable for variable in graph.variables}
+
+    def made():
+        used = {key: _other(v, generator) for key, v in variables.items()}
+        outer = [_outside(pair, used) for pair in graph.captures]
+
+        def imported(rows):
+            outputs = [tensor.name for tensor in graph.outputs]
+            inputs = dict(zip(names, map(captured, outer), strict=True)) | {points: rows}
+            return tf.graph_util.import_graph_def(definition, inputs, outputs, name="")
+
+        spec = tf.TensorSpec((count, graph.inputs[0].shape[1]), graph.inputs[0].dtype)
+        return Copy(tf.compat.v1.wrap_function(imported, [spec]), tuple(used.values()))
+
     try:
-        with tf.init_scope():
-            used = {key: _other(v, generator) for key, v in variables.items()}
-            outer = [_outside(pair, used) for pair in graph.captures]
-
-            def imported(rows):
-                outputs = [tensor.name for tensor in graph.outputs]
-                inputs = dict(zip(names, map(captured, outer), strict=True)) | {points: rows}
-                return tf.graph_util.import_graph_def(definition, inputs, outputs, name="")
-
-            spec = tf.TensorSpec((count, graph.inputs[0].shape[1]), graph.inputs[0].dtype)
-            return Copy(tf.compat.v1.wrap_function(imported, [spec]), tuple(used.values()))
+        return at_once(made)
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise NoCopyError(str(error)) from error
+
+
+def at_once(function):
+    """What a function returns in eager mode, whatever is traced or recorded around it.
+
+    A thread of its own has neither a graph nor a tape; `tf.init_scope` would stop the tapes inside
+    too.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(function).result()
 
 
 def _other(variable, generator):
@@ -90,7 +107,7 @@ def _other(variable, generator):
     size = np.sqrt(np.mean(np.square(value.astype(np.float64)))) or 1.0
     moved = value * generator.uniform(0.7, 1.4, value.shape)
     moved = moved + 0.2 * size * generator.standard_normal(value.shape)
-    return tf.Variable(tf.cast(moved, variable.dtype))
+    return tf.Variable(tf.cast(moved, variable.dtype), trainable=False)
 
 
 def _outside(pair, variables):

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.errors import describe
 from kpinn.derivatives.per_point import probe
+from kpinn.derivatives.per_point.copies import at_once
 
 ADVICE = (
     "Such a function has no derivative at a point, and gives other values at other sets of points. "
@@ -24,7 +25,7 @@ _WHAT = {
         *("TensorScatterUpdate", "ScatterNd", "TensorScatterAdd", "ResourceGather"),
     ),
     "brings entries of different points into one row": ("Reshape", "Transpose", "Squeeze"),
-    "sums products over the points": (
+    "multiplies and sums over the points": (
         *("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"),
         *("SparseTensorDenseMatMul", "SparseMatMul"),
     ),
@@ -62,16 +63,16 @@ def culprit(copy, epsilon):
         for tensor in operation.outputs
         if tensor.dtype.is_floating and tensor.shape.rank and tensor.shape[0] == copy.count
     ]
+
+    def found():
+        values = copy.function.prune(copy.graph.inputs[0], tensors)
+        parts = (_first(values, tensors, draw, epsilon) for draw in probe.drawn(generator, *shape))
+        return next((part for part in parts if part is not None), None)
+
     try:
-        with tf.init_scope():
-            values = copy.function.prune(copy.graph.inputs[0], tensors)
-            for draw in probe.drawn(generator, *shape):
-                found = _first(values, tensors, draw, epsilon)
-                if found is not None:
-                    return found
+        return at_once(found)
     except probe.FAILURES:
-        pass
-    return None
+        return None
 
 
 def _first(values, tensors, draw, epsilon):

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import warnings
+import weakref
 
 import keras
+import numpy as np
 
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
@@ -17,6 +19,8 @@ from kpinn.training.checkpoints.memory import Memory, digest
 from kpinn.training.checkpoints.sameness import description
 from kpinn.training.checkpoints.signals import Signals
 from kpinn.training.checkpoints.streams import ReadAgain
+
+_ENDED = {}  # by folder and number of a call of `fit` in this process: its model, a weak reference
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -54,7 +58,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
             raise ValueError(f"path is the name of a folder, not {path!r}.")
-        self.path, self.every = os.path.abspath(os.fspath(path)), positive_whole("every", every)
+        self.path, self.every = os.path.realpath(os.fspath(path)), positive_whole("every", every)
         self.keep = whole("keep", keep, 2)  # the newest one may be damaged
         self._calls = Calls(self.path, self.keep)
         self._signals = self._fit = None
@@ -81,12 +85,13 @@ class Checkpoint(keras.callbacks.Callback):
             files.clean(self.path)
             self._description = description(pinn, arrays, schedule, is_stream)
             self._points = None if arrays is None else digest([*map(dict, arrays.parts)])
+            self._start = digest([np.asarray(v) for v in pinn.variables])
             self._fit = pinn._state.finished_fits.get(self.path, 0) + 1
             self._epochs, self._is_stream = settings["epochs"], is_stream
             self._others = _others(settings["callbacks"])
             self._found = self._calls.find(self._fit, self._epochs, self._description)
             self._epoch = self._found.epoch if self._found else settings["initial_epoch"]
-            self._is_due, self._signals = False, Signals()
+            self._is_due, self._is_finite, self._signals = False, True, Signals()
             if self._found:
                 self._say_how_exact(pinn, settings["verbose"])
             try:
@@ -128,6 +133,15 @@ class Checkpoint(keras.callbacks.Callback):
                 else "fit is given other points than before, and goes on with those that it had"
             )
             warnings.warn(f"Checkpoint: {what}. Draw them with a seed.", stacklevel=2)
+        ended = _ENDED.get((self.path, self._fit))
+        if found.is_finished and ended and ended() is not pinn:
+            if found.content["start"] != self._start:
+                warnings.warn(
+                    f"Checkpoint: another model, which began with other weights, has ended the "
+                    f"call {self._fit} of fit in {self.path!r}: this one gets its weights, and is "
+                    "not trained. Give each model a folder of its own.",
+                    stacklevel=2,
+                )
         last = [last for optimizer, last in stages(pinn.optimizer, self._epochs)]
         begun = [0, *last][found.content["stage"]]
         optimizer = stages(pinn.optimizer, 0)[found.content["stage"]][0]
@@ -160,7 +174,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves, if it is time or a signal has come."""
         if self.model._state.replaying:
             return
-        self._epoch = epoch + 1
+        self._epoch, self._found = epoch + 1, None  # which may be large
         self._is_due |= self._epoch % self.every == 0
         if self._ends_here():  # it is saved with its result, or after the first epoch of the next
             return
@@ -176,6 +190,7 @@ class Checkpoint(keras.callbacks.Callback):
         else:
             self._save(is_finished=True, has_begun=True)
         self.model._state.finished_fits[self.path] = self._fit
+        _ENDED[self.path, self._fit] = weakref.ref(self.model)
         self._signals.act()
 
     def _restore(self):
@@ -205,12 +220,14 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _save(self, is_finished, has_begun):
         bad = content.not_finite(self.model)
-        if bad:
+        if bad and self._is_finite:
             warnings.warn(
                 f"Checkpoint: {', '.join(bad[:3])} is not finite at the end of epoch "
                 f"{self._epoch}, which is not written: the last checkpoint stays.",
                 stacklevel=2,
             )
+        self._is_finite = not bad
+        if bad:
             return
         captured = content.capture(self.model, self._memory, has_begun)
         state = {
@@ -218,7 +235,7 @@ class Checkpoint(keras.callbacks.Callback):
             "epochs": self._epochs,
             "is_finished": is_finished,
             "description": self._description,
-            "content": captured | {"given": self._points},
+            "content": captured | {"given": self._points, "start": self._start},
         }
         with self._says_what_failed("written"):
             self._calls.save(self._fit, state)
