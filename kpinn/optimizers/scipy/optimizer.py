@@ -206,7 +206,7 @@ def _unless_stopped(solve, record):
         code, message = solve()
     except StopError as stop:
         return stop.code, str(stop)
-    if record.rejected and code is ResultCode.NO_PROGRESS:
+    if record.rejected and code in (ResultCode.NO_PROGRESS, ResultCode.CONVERGED):
         return ResultCode.NONFINITE, f"no step leads to a finite loss and gradient ({message})"
     return code, message
 
