@@ -375,7 +375,7 @@ def minus_target(name, residual, target):
 
 def check_target(name, residual, target):
     """Raises `ValueError` for a target of another shape than the residual `(n, k)`."""
-    if not residual.shape.is_compatible_with(target.shape):
+    if not tf.TensorShape(residual.shape).is_compatible_with(target.shape):
         raise ValueError(
             f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition returns "
             f"{tuple(residual.shape)}: expected one target for each residual."

@@ -20,6 +20,8 @@ class _Every(keras.callbacks.Callback):
         every: epochs from one time to the next.
     """
 
+    changes_loss = True  # an optimizer that can go no further waits for it
+
     def __init__(self, every):
         super().__init__()
         self.every, self._last = positive_whole("every", every), 0
