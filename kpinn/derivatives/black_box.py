@@ -50,7 +50,8 @@ def _refuse_wrong(function, points, order, method):
     graph = graph_of(function, points.shape[1], points.dtype, points.shape[0])
     differences = isinstance(method, FiniteDifference)
     if graph is None and not differences and tf.executing_eagerly():
-        refuse_python("the function", function, [points], [True], eager=True)
+        spec = tf.TensorSpec(points.shape, points.dtype)
+        refuse_python("the function", function, [spec], [True], eager=True, values=[points])
     refuse_mixed(graph, random=differences)
     if differences:
         return ()
