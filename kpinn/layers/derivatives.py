@@ -1,6 +1,7 @@
 """Derivatives of a network as layers, for functional models and exports."""
 
 import keras
+import tensorflow as tf
 
 from kpinn import derivatives as engine
 from kpinn.configs import checked, faults_of
@@ -53,6 +54,7 @@ class Derivatives(keras.layers.Layer):
         if not self.network.built:
             self.network.build((None, Space(self.coordinates, self.fields).input_size))
 
+    @tf.autograph.experimental.do_not_convert
     def call(self, inputs):
         """Values by name."""
         return engine.derivatives(

@@ -141,7 +141,8 @@ class Losses:
 
     def _check_gradient(self, name, residual, eager):
         loss, label = functools.partial(self.at_points, name, None), f"loss of {name!r}"
-        refuse_python(label, loss, [residual], [True], eager)
+        spec = tf.TensorSpec(residual.shape, residual.dtype)
+        refuse_python(label, loss, [spec], [True], eager)
         with tf.GradientTape() as tape:
             tape.watch(residual)
             value = loss(residual)
