@@ -5,6 +5,7 @@ from kpinn import callbacks, domains, layers, losses, networks, optimizers, plot
 from kpinn.checking import check_derivatives
 from kpinn.problem.conditions import condition, field
 from kpinn.derivatives import (
+    CustomGradientWarning,
     DerivativeFallbackWarning,
     FiniteDifference,
     PrecisionWarning,
@@ -13,15 +14,20 @@ from kpinn.derivatives import (
     derivatives,
 )
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
+from kpinn.serving.keras_files import load_model
+from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
+from kpinn.training.nonfinite import NonFiniteError
 from kpinn.backend import set_float64
 from kpinn.version import __version__
 
 __all__ = [
     "PINN",
+    "CustomGradientWarning",
     "DerivativeFallbackWarning",
     "FiniteDifference",
+    "NonFiniteError",
     "PrecisionWarning",
     "Stochastic",
     "Taylor",
@@ -36,6 +42,8 @@ __all__ = [
     "jacobian",
     "jacobian_vector_product",
     "layers",
+    "load_export",
+    "load_model",
     "losses",
     "networks",
     "optimizers",

@@ -12,6 +12,7 @@ import numpy as np
 from kpinn.checking import check_derivatives
 from kpinn.derivatives.names.space import Space
 from kpinn.pinn import PINN
+from kpinn.serving.keras_files import load_model
 
 _DESCRIPTION = """Checks the derivatives of a model at points drawn from a box, see
 kpinn.check_derivatives. The exit status is 0 if they are right, 1 if not, 2 for a wrong call."""
@@ -64,7 +65,7 @@ def load(name):
         ValueError: for anything else.
     """
     if name.endswith(".keras"):
-        return keras.saving.load_model(name)
+        return load_model(name)
     module, _, path = name.partition(":")
     if not module or not path:
         raise ValueError(f"{name!r} names no model: expected module:object or a .keras file.")

@@ -1,5 +1,8 @@
 """The private names of Keras that kpinn needs: one function each, with a test of its own."""
 
+from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
+
 
 def replace_loss_tracker(model, tracker):
     """Replaces the tracker of `"loss"`, which Keras makes in `floatx`, by one in another dtype."""
@@ -9,11 +12,6 @@ def replace_loss_tracker(model, tracker):
 def loss_tracker(model):
     """The tracker of `"loss"`."""
     return model._loss_tracker
-
-
-def restored_epoch(model):
-    """The epoch that `keras.callbacks.BackupAndRestore` restored, or `None`."""
-    return model._initial_epoch
 
 
 def made_under_strategy(model):
@@ -46,3 +44,48 @@ def clear_losses(model):
 def losses_of_regularizers(model):
     """The losses of the regularizers of weights."""
     return model._get_regularization_losses()
+
+
+def writes_file():
+    """Whether Keras asks for a config to write it to a file, and not to clone a model."""
+    name = "shared_objects/id_to_config_map"
+    return global_state.get_global_attribute(name) is not None
+
+
+def schedule_of(optimizer):
+    """The schedule of an optimizer's learning rate, or whatever else it was given."""
+    return optimizer._learning_rate
+
+
+def step_counter(optimizer):
+    """The variable that counts the steps of an optimizer, those that only accumulate too."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+
+def opened_file(store):
+    """The `h5py.File` that Keras loads variables from; `None` for another format."""
+    return getattr(store, "h5_file", None)
+
+
+def close_for(store, error):
+    """Lets Keras load nothing more from a store: where it goes on, the error is raised again."""
+
+    def refuse(path):
+        raise error
+
+    store.get = refuse
+
+
+def global_seed_generator():
+    """The generator of seeds of `keras.random`, which is made if there is none."""
+    return seed_generator.global_seed_generator()
+
+
+def existing_global_seed_generator():
+    """The generator of seeds of `keras.random`, `None` if nothing has asked for it yet."""
+    return global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+
+
+def forget_global_seed_generator():
+    """Lets `keras.random` make another generator of seeds when it is asked for."""
+    global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kpinn.configs import checked, construct, faults_of
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
@@ -268,10 +269,13 @@ class _Mixed(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        deserialize, config = keras.saving.deserialize_keras_object, dict(config)
-        for name in ("encoders", "hidden"):
-            config[name] = [deserialize(layer) for layer in config[name]]
-        return cls(**config)
+        with faults_of(cls):
+            config = dict(checked(cls, config))
+            for name in ("encoders", "hidden"):
+                config[name] = [
+                    keras.saving.deserialize_keras_object(layer) for layer in config[name]
+                ]
+            return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="Sine")
@@ -289,7 +293,7 @@ class _Sine:
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        return construct(cls, config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="UniformByInputs")
@@ -297,10 +301,14 @@ class _UniformByInputs(keras.initializers.RandomUniform):
     """Uniform between -1 and 1 over the number of inputs."""
 
     def __init__(self, minval=-1.0, maxval=1.0, seed=None):
-        super().__init__(minval, maxval, seed)
+        super().__init__(float(minval), float(maxval), seed)
 
     def __call__(self, shape, dtype=None):
         return super().__call__(shape, dtype) / shape[0]
+
+    @classmethod
+    def from_config(cls, config):
+        return construct(cls, config)
 
 
 # Checks ------------------------------------------------------------------------------------

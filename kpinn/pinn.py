@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.columns import without_lists
 from kpinn.derivatives.tensorflow_private import without_retracing_warning
@@ -11,6 +12,7 @@ from kpinn.keras_private import (
     loss_tracker,
     losses_of_regularizers,
     replace_loss_tracker,
+    writes_file,
 )
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
@@ -22,14 +24,16 @@ from kpinn.options import shown
 from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
-from kpinn.serving import export, prediction, saving
-from kpinn.training import arguments, changes, construction
+from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
+from kpinn.training import arguments, batches, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
+from kpinn.training.nonfinite import apply_finite
 from kpinn.training.regularization import regularization
 from kpinn.training.state import settings_of
+from kpinn.training.trained import build_optimizer
 
 FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
 
@@ -284,6 +288,7 @@ class PINN(keras.Model):
         jit_compile="auto",
         steps_per_execution="auto",
         run_eagerly=False,
+        nonfinite="raise",
         **kwargs,
     ):
         """Configures the training, as in Keras.
@@ -302,6 +307,11 @@ class PINN(keras.Model):
                 batch hook of a callback runs; `"auto"` takes all steps of an epoch where the
                 points are arrays, and one otherwise.
             run_eagerly: whether to run without a graph, to debug.
+            nonfinite: what `fit` does where the loss, its gradient or a weight is NaN or infinite.
+                The update is not made, and the model has the last finite weights. `"raise"` says
+                what was not finite first in a `kpinn.NonFiniteError`; `"stop"` ends `fit`, and
+                `result` says it; `"rollback"` goes back to weights with a finite loss and on with
+                half the learning rate, three times at most, then it raises.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
         """
         optimizer, steps_per_execution = arguments.of_compile(
@@ -310,9 +320,15 @@ class PINN(keras.Model):
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        given = loss, loss_weights, metrics
         self._state.settings = settings_of(
-            self.problem, *given, jit_compile, jit, steps_per_execution
+            self.problem,
+            loss,
+            loss_weights,
+            metrics,
+            jit_choice=jit_compile,
+            jit_compile=jit,
+            steps_per_execution=steps_per_execution,
+            nonfinite=nonfinite,
         )
         super().compile(
             optimizer=optimizer,
@@ -321,6 +337,7 @@ class PINN(keras.Model):
             run_eagerly=run_eagerly,
             **kwargs,
         )
+        self._state.trained = None
         replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
         changes.forget_compiled(self)
 
@@ -368,9 +385,8 @@ class PINN(keras.Model):
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled = optimizer.scale_loss(loss)
         changes.refuse_untrained(self, tape.watched_variables())
-        variables = self.trainable_variables
-        gradients = gradients_or_zeros(tape, scaled, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = gradients_or_zeros(tape, scaled, self.trainable_variables)
+        apply_finite(self, loss, gradients, data.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
     def make_train_function(self, force=False):
@@ -482,6 +498,12 @@ class PINN(keras.Model):
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
 
+    def train_on_batch(self, x, *args, **kwargs):
+        """One step on a batch, as in Keras; raises `NonFiniteError` as `fit` does."""
+        return batches.train_on_batch(
+            self, lambda: super(PINN, self).train_on_batch(x, *args, **kwargs)
+        )
+
     def evaluate(self, x=None, y=None, batch_size=None, sample_weight=None, **kwargs):
         """Losses at points, as in Keras; `return_dict=True` gives them by name.
 
@@ -512,6 +534,17 @@ class PINN(keras.Model):
             ValueError: by name, for a missing, empty, non-finite or misshapen array.
         """
         return data.prepare(self.problem, x, y, sample_weight, every)
+
+    @property
+    def result(self):
+        """How the last `fit` ended, a `kpinn.optimizers.MinimizeResult`; `None` before.
+
+        Example:
+
+            pinn.fit(points, epochs=1_000)
+            print(pinn.result.code, pinn.result.message)
+        """
+        return self._state.result
 
     @property
     def training_points(self):
@@ -616,25 +649,30 @@ class PINN(keras.Model):
 
         Its signatures are `"serving_default"` (the fields), `"derivatives"` and
         `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for.
+        and by the arrays and directions that a condition asks for. An export that was there is
+        replaced when the new one is complete.
 
         Args:
-            path: directory to write.
+            path: folder to write.
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
+        Returns:
+            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares.
+
         Raises:
-            ValueError: for a name without meaning.
+            ValueError: for a name without meaning, a folder with other files, or an operation that
+                does more than compute, such as `tf.py_function`.
 
         Example:
 
             pinn.export("heat")
-            served = tf.saved_model.load("heat")
+            served = kpinn.load_export("heat")  # or by tf.saved_model.load
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
         """
         variables = [variable.value for variable in self.variables]
         with self._state.reads.constant():
             method, widths = resolve(self.method), self._state.widths
-            export.export(self.problem, method, variables, widths, path, derivatives)
+            return export.export(self.problem, method, variables, widths, path, derivatives)
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
@@ -645,27 +683,78 @@ class PINN(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The inverse of `get_config`."""
-        arguments, unknowns, scales = saving.from_config(config, custom_objects)
-        positional, by_name = saving.call_of(cls.__init__, arguments)
-        pinn = cls(*positional, **by_name)
-        for unknown in unknowns:
-            pinn.unknown(**unknown)
-        changes.set_scales(pinn, scales)
-        return pinn
+        """The inverse of `get_config`; `ValueError`, by entry, for what that would not return."""
+        with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
+            arguments, unknowns, scales = saving.from_config(config, custom_objects)
+            limits.check_call(arguments.get("network"), saving.columns(cls, arguments))
+            positional, by_name = saving.call_of(cls.__init__, arguments)
+            pinn = cls(*positional, **by_name)
+            for unknown in unknowns:
+                pinn.unknown(**unknown)
+            saving.check_scales(scales, pinn.problem.space.coordinates)
+            changes.set_scales(pinn, scales)
+            return pinn
+
+    def get_build_config(self):
+        """What Keras asks for when it writes a file; there is nothing to build."""
+        if writes_file():
+            saving.refuse_unregistered_class(type(self))
 
     def get_compile_config(self):
         """The arguments of `compile`, with the present loss weights."""
         if not self.compiled:
             return None
         if not self.optimizer.built:  # it is loaded with its variables
-            self.optimizer.build(self.trainable_variables)
+            build_optimizer(self)
         return saving.compile_config(self.optimizer, self._state.settings, self.run_eagerly)
 
     def compile_from_config(self, config):
         """Compiles as the saved model was compiled; the optimizer gets its variables."""
-        self.compile(**saving.compile_arguments(config))
-        self.optimizer.build(self.trainable_variables)
+        with faults_of(type(self)), limits.limited_variables(limits.OPTIMIZER):
+            self.compile(**saving.compile_arguments(config, self.compile))
+            limits.check_optimizer(self.optimizer, self.trainable_variables)
+            build_optimizer(self)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Writes a `.keras` file, as in Keras, but whole or not at all.
+
+        A file that was there stays until the new one is complete.
+
+        Args:
+            filepath: name of the file.
+            overwrite: as in Keras.
+            zipped: as in Keras.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: for a model that could not be loaded again: with a lambda in it, or with a
+                function or a class that is not registered with Keras.
+        """
+        keras_files.check_name(filepath, zipped)
+        if zipped is False or not overwrite:
+            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+        with keras_files.written_file(filepath) as new:
+            super().save(new, zipped=zipped, **kwargs)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Loads weights, as in Keras, which reads nothing before the file was looked at.
+
+        Args:
+            filepath: name of a `.weights.h5` or `.keras` file.
+            skip_mismatch: as in Keras.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: for a file that is none of weights of this model.
+        """
+        keras_files.check_weights_name(filepath)
+        with weight_files.faults_of(str(filepath)):
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def load_own_variables(self, store):
+        """The first thing that Keras loads of a file of weights: all of it is checked here."""
+        weight_files.check_store(store)
+        super().load_own_variables(store)
 
 
 PINN.__init__ = construction.completed(PINN.__init__, PINN)

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import random
 import subprocess
 import sys
 
@@ -14,10 +15,11 @@ import kpinn
 from kpinn import keras_private
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tensorflow_private import VariableWatcher
+from kpinn.training import tensorflow_private
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"backend", "keras_private", "options", "version"},
+    {"backend", "configs", "keras_private", "options", "version"},
     {"derivatives"},
     {"domains", "layers", "networks", "optimizers"},
     {"problem"},
@@ -28,7 +30,7 @@ LEVELS = [  # ground floor to top
     {"plotting"},
     {"__main__"},
 ]
-ROOMS = 20  # most entries of the top floor
+ROOMS = 21  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.keras_private")  # may touch private names
 TABLES = ("derivatives/operations", "options.py", "training/arguments.py")
 PATH = 5_750  # most lines of the modules that one step of Adam runs through; 4,500 are wanted
@@ -130,17 +132,30 @@ def test_the_loss_tracker_can_be_replaced(floatx):
     assert float(tracker.result()) > 0
 
 
-def test_backup_and_restore_tells_the_epoch(tmp_path):
-    def fit(epochs, callbacks):
-        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
-        assert keras_private.restored_epoch(model) in (None, 0)
-        backup = keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
-        model.fit(np.ones((4, 1)), np.zeros((4, 1)), epochs=epochs, verbose=0, callbacks=[backup])
-        return keras_private.restored_epoch(model)
+def test_the_global_generators_of_seeds_can_be_made_and_forgotten():
+    keras_private.forget_global_seed_generator()
+    assert keras_private.existing_global_seed_generator() is None
+    made = keras_private.global_seed_generator()
+    before = made.state.numpy()
+    keras.random.uniform(())
+    assert keras_private.existing_global_seed_generator() is made
+    assert not np.array_equal(made.state.numpy(), before)
 
-    fit(2, [])
-    assert fit(3, []) == 2
+
+def test_the_generator_of_seeds_in_eager_mode_can_be_set():
+    before = tensorflow_private.eager_generator()
+    tensorflow_private.set_eager_generator(random.Random(5))
+    first = float(tf.random.uniform(()))
+    tensorflow_private.set_eager_generator(random.Random(5))
+    assert float(tf.random.uniform(())) == first
+    tensorflow_private.set_eager_generator(before)
+
+
+def test_the_global_generator_of_tensorflow_can_be_forgotten():
+    tensorflow_private.forget_global_generator()
+    assert tensorflow_private.existing_global_generator() is None
+    made = tf.random.get_global_generator()
+    assert tensorflow_private.existing_global_generator() is made
 
 
 def test_a_model_knows_its_strategy():

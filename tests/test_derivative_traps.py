@@ -535,7 +535,9 @@ class Recorded:
 def recorded(points, names, **options):
     function = Recorded()
     method = FiniteDifference(**options)
-    kpinn.derivatives(function, points, names, coordinates="x y", method=method)
+    for _ in range(2):  # in the first call it is tried whether points are independent
+        function.calls.clear()
+        kpinn.derivatives(function, points, names, coordinates="x y", method=method)
     return function.calls
 
 
@@ -585,7 +587,7 @@ def test_the_step_along_a_direction_moves_no_coordinate_further_than_its_own():
     function = Recorded()
     arrays = {"x": x, "y": y, "n": np.full((5, 2), 7.0)}
     kpinn.derivatives(function, arrays, "u_n", coordinates="x y", method="finite_difference")
-    moved = np.abs(function.calls[0].reshape(2, 5, 2) - np.stack([x, y], axis=1)).max(axis=(0, 1))
+    moved = np.abs(function.calls[-1].reshape(2, 5, 2) - np.stack([x, y], axis=1)).max(axis=(0, 1))
     rule = (2.0**-52 / 2) ** (1 / 3) * 0.5
     assert moved[0] == pytest.approx(moved[1], rel=1e-6)
     assert rule / 1.5 < moved[0] < rule * 1.5

@@ -157,7 +157,7 @@ def test_a_point_beyond_the_bounds_is_never_the_best():
         rosenbrock, START, jac=True, bounds=np.transpose(bounds), options={"ftol": 0, "gtol": 1e-9}
     )
     np.testing.assert_allclose(result.theta, expected.x, atol=1e-6)
-    record.add(np.array([0.4, 1.0, 1.0]), -1.0)
+    record.add(np.array([0.4, 1.0, 1.0]), -1.0, np.zeros(3))
     assert record.loss == result.loss
 
 

@@ -592,9 +592,9 @@ PROOFS = {
 @pytest.mark.parametrize("name", PROOFS)
 def test_a_proof_that_points_are_apart(name):
     function, apart = PROOFS[name]
-    reason = why_mixed(trace(function, 2, tf.float64, 7, exactly=True).graph)
-    assert (reason is None) == apart
-    assert apart or "mix the points" in reason or "row for each point" in reason
+    mixed = why_mixed(trace(function, 2, tf.float64, 7, exactly=True).graph)
+    assert (mixed is None) == apart
+    assert apart or "mix the points" in mixed.reason or "row for each point" in mixed.reason
 
 
 # Which channels are needed ---------------------------------------------------------------------
@@ -647,13 +647,15 @@ def batch_norm(is_training):
 SUMS = {  # over the points
     "batch statistics": batch_norm(True),
     "segments": lambda x: x + tf.math.segment_max(x, tf.range(tf.shape(x)[0]) // 2)[:1],
-    "unsorted segments": lambda x: x + tf.math.unsorted_segment_sum(x, tf.shape(x)[:1] * 0, 1),
+    "unsorted segments": lambda x: (
+        x + tf.math.unsorted_segment_sum(x, 0 * tf.range(tf.shape(x)[0]), 1)
+    ),
     "gradient of a bias": lambda x: x * tf.raw_ops.BiasAddGrad(out_backprop=x),
     "l2 loss": lambda x: x * tf.nn.l2_loss(x),
     "any axis": lambda x: x * tf.reduce_sum(x, [-2, 1]),
     "product": lambda x: x * tf.einsum("ni,ni->", x, x),
     "top": lambda x: x * tf.math.top_k(x[:, 0], 1)[0],
-    "determinant": lambda x: x * tf.linalg.det(tf.ensure_shape(x, (None, 1))),
+    "determinant": lambda x: x * tf.linalg.det(tf.linalg.diag(x[:, 0])),
 }
 
 

@@ -10,6 +10,8 @@
 """
 
 from kpinn.derivatives.api import derivatives as derivatives
+from kpinn.derivatives.declarations import independent
+from kpinn.derivatives.errors import CustomGradientWarning as CustomGradientWarning
 from kpinn.derivatives.errors import DerivativeFallbackWarning as DerivativeFallbackWarning
 from kpinn.derivatives.methods.finite_difference import FiniteDifference as FiniteDifference
 from kpinn.derivatives.methods.finite_difference import PrecisionWarning as PrecisionWarning
@@ -27,5 +29,5 @@ from kpinn.derivatives.operations.tensorflow_gaps import register_missing_gradie
 
 register_missing_gradients()
 
-for _definer in (register, elementwise, linear, bilinear, constant, composite):
+for _definer in (register, elementwise, linear, bilinear, constant, composite, independent):
     setattr(derivatives, _definer.__name__, _definer)  # kpinn.derivatives is the function

@@ -2,15 +2,17 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.errors import refuse_complex_output
 from kpinn.derivatives.graphs.lost import refuse_lost
-from kpinn.derivatives.graphs.mixing import refuse_mixed
 from kpinn.derivatives.graphs.python_calls import refuse_python
+from kpinn.derivatives.graphs.random_numbers import refuse_random
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
-from kpinn.derivatives.graphs.tracing import graph_of
+from kpinn.derivatives.graphs.tracing import trace_or_none
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, finite_difference
 from kpinn.derivatives.methods.forward import forward
 from kpinn.derivatives.methods.reverse import reverse
 from kpinn.derivatives.names.requests import partials
+from kpinn.derivatives.per_point.independence import refuse_together
 from kpinn.derivatives.readout import read_out
 
 
@@ -39,21 +41,26 @@ class _Checked:
 
     def __call__(self, points):
         outputs = tf.convert_to_tensor(self.function(points))
+        refuse_complex_output(outputs)
         self.space.check_output(outputs.shape, points.shape)
         return outputs
 
 
 def _refuse_wrong(function, points, order, method):
     """Raises for derivatives that a method gets wrong; returns the names of stopped moments."""
+    traced = trace_or_none(function, points.shape[1], points.dtype, points.shape[0])
+    if traced is not None:
+        refuse_complex_output(traced.graph.outputs[0])
+    refuse_together(function, traced, points)
     if order == 0:
         return ()
-    graph = graph_of(function, points.shape[1], points.dtype, points.shape[0])
+    graph = None if traced is None else traced.graph
     differences = isinstance(method, FiniteDifference)
     if graph is None and not differences and tf.executing_eagerly():
         spec = tf.TensorSpec(points.shape, points.dtype)
         refuse_python("the function", function, [spec], [True], eager=True, values=[points])
-    refuse_mixed(graph, random=differences)
     if differences:
+        refuse_random(graph)
         return ()
     refuse_lost(graph, points)
     stopped = stopped_moments(graph)

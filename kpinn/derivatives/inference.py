@@ -3,10 +3,11 @@
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import like
 from kpinn.derivatives.graphs.python_calls import named
 
 
-def inference(function, space=None):
+def inference(function, space=None, training=False):
     """The function as it is to be differentiated, from points `(n, d)` to outputs `(n, m)`.
 
     A Keras layer is called with `training=False`; a functional model with several inputs gets the
@@ -18,19 +19,20 @@ def inference(function, space=None):
         what = f"the network {function.name!r}"
 
         def call(points):
-            return _call_layer(function, points, space)
+            return _call_layer(function, points, space, training)
 
-    def outputs(points):
+    def fields(points):
         with named(what):
             return _side_by_side(call(points), space)
 
-    return outputs
+    fields.origin = function
+    return like(fields, function)
 
 
-def _call_layer(layer, points, space):
+def _call_layer(layer, points, space, training):
     inputs = getattr(layer, "inputs", None) or ()
     if len(inputs) < 2 or space is None:
-        return layer(points, training=False)
+        return layer(points, training=training)
     names = [tensor.name for tensor in inputs]
     if set(names) != set(space.coordinates):
         raise ValueError(
@@ -39,7 +41,7 @@ def _call_layer(layer, points, space):
             f"{space.describe()}."
         )
     columns = {name: points[:, part] for name, part in space.coordinates.items()}
-    return layer(columns, training=False)
+    return layer(columns, training=training)
 
 
 def _side_by_side(outputs, space):

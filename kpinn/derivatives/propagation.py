@@ -3,9 +3,10 @@
 import tensorflow as tf
 
 from kpinn.derivatives.channels.plan import Plan
-from kpinn.derivatives.errors import RefusedError
+from kpinn.derivatives.errors import RefusedError, refuse_complex_output
 from kpinn.derivatives.graphs.interpreter import Run
 from kpinn.derivatives.graphs.tracing import trace
+from kpinn.derivatives.per_point.independence import refuse_together
 from kpinn.derivatives.per_point.keeps_rows import keeps_rows
 
 
@@ -31,12 +32,14 @@ def propagate(function, points, requests, directions, space, report, recompute=F
 
     def through(**how):
         size, count = points.shape[1], points.shape[0]
-        graph = trace(function, size, points.dtype, count, **how).graph
+        traced = trace(function, size, points.dtype, count, **how)
+        refuse_complex_output(traced.graph.outputs[0])
+        refuse_together(function, traced, points)
         plan = Plan.of(requests, space).on(points)
         if plan.scales_rows() and not keeps_rows(function, size, points.dtype):
             plan = Plan.of(requests, space, apart=True).on(points)
         run = Run(plan.algebra, report, recompute)
-        return plan, run.start(graph, [plan.seeds(points, directions)], plan.needed)
+        return plan, run.start(traced.graph, [plan.seeds(points, directions)], plan.needed)
 
     try:
         plan, (outputs,) = through()

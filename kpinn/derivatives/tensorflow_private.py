@@ -1,5 +1,7 @@
 """The private names of TensorFlow that the engine needs."""
 
+import inspect
+
 import tensorflow as tf
 from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
@@ -41,6 +43,30 @@ def forget_custom_gradients(graph):
         name = node.attr["_gradient_op_type"].s.decode() if node.attr else ""
         if name.startswith("CustomGradient-"):
             forget_gradient(name)
+
+
+def gradients_of(operation, upstream):
+    """The gradients with respect to the inputs of an operation, a list; `None` for no gradient."""
+    found = ops.get_gradient_function(operation)(operation, *upstream)
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def origin_of_gradient(name):
+    """The module of the function that a registered gradient calls in the end.
+
+    Args:
+        name: under which it is registered, such as `"CustomGradient-12"`.
+    """
+    waiting, seen = [ops.gradient_registry.lookup(name)], []
+    while waiting:
+        function = waiting.pop()
+        if not inspect.isfunction(function) or id(function) in seen:
+            continue
+        seen.append(id(function))
+        if not function.__module__.endswith(".custom_gradient"):
+            return function.__module__
+        waiting += [cell.cell_contents for cell in function.__closure__ or ()]
+    return ""
 
 
 def compiled_by_xla():

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kpinn import derivatives as engine
+from kpinn.configs import checked, faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
@@ -73,11 +74,12 @@ class Derivatives(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        config = dict(config)
-        for name in ("network", "method"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        with faults_of(cls):
+            config = dict(checked(cls, config))
+            for name in ("network", "method"):
+                if isinstance(config.get(name), dict):
+                    config[name] = keras.saving.deserialize_keras_object(config[name])
+            return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

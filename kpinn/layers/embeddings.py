@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpinn.configs import checked, faults_of
 from kpinn.options import flag, number, optional, positive_whole, whole
 
 
@@ -92,6 +93,12 @@ class PeriodicEmbedding(keras.layers.Layer):
         many = dict(self.periods) if isinstance(self.periods, dict) else list(self.periods)
         config = {"periods": many, "harmonics": self.harmonics, "even": self.even}
         return super().get_config() | config
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))
 
 
 def _checked_periods(periods):
@@ -191,6 +198,12 @@ class FourierFeatures(keras.layers.Layer):
         scale = self.scale if isinstance(self.scale, float) else list(self.scale)
         return super().get_config() | {"units": self.units, "scale": scale, "seed": self.seed}
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))
+
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
 class Rescale(keras.layers.Layer):
@@ -250,6 +263,12 @@ class Rescale(keras.layers.Layer):
         """The arguments."""
         lower, upper = np.array(self.lower).tolist(), np.array(self.upper).tolist()
         return super().get_config() | {"lower": lower, "upper": upper}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))
 
 
 def _columns(layer, input_shape):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kpinn.configs import checked, faults_of
 from kpinn.options import flag, number, of_keras, positive_whole
 
 
@@ -106,3 +107,9 @@ class FactorizedDense(keras.layers.Layer):
             "mean": self.mean,
             "stddev": self.stddev,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(checked(cls, config))

@@ -5,6 +5,7 @@ import numbers
 import keras
 from keras import ops
 
+from kpinn.configs import checked, faults_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
@@ -117,11 +118,12 @@ class HardCondition(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        config = dict(config)
-        for name in ("network", "value", "distance"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        with faults_of(cls):
+            config = dict(checked(cls, config))
+            for name in ("network", "value", "distance"):
+                if isinstance(config.get(name), dict):
+                    config[name] = keras.saving.deserialize_keras_object(config[name])
+            return super().from_config(config)
 
 
 def _policy(network):

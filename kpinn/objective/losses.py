@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kpinn.configs import construct
 from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
 from kpinn.options import number, of_keras, shown
 from kpinn.problem.points import check_known, check_target
@@ -35,6 +36,11 @@ class Mean(keras.losses.Loss):
         """Means over the last axis: `(n, k)` to `(n,)`."""
         return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
 
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
+
 
 @keras.saving.register_keras_serializable(package="kpinn")
 class Product(keras.losses.Loss):
@@ -56,6 +62,11 @@ class Product(keras.losses.Loss):
         """Means over the components: `(n, 2 k)` to `(n,)`."""
         first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
         return ops.mean(first * second, axis=-1)
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
 
 
 class Losses:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn.configs import checked, faults_of
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.result import MinimizeResult, ResultCode
 
@@ -23,7 +24,7 @@ MESSAGES = {
     "converged": "the gradient is zero to rounding",
     "no_progress": "no step lowers the loss any more, which is usually the rounding floor of the "
     "dtype",
-    "nonfinite": "the loss or its gradient is not finite",
+    "nonfinite": "the loss or one of its derivatives is not finite",
 }
 
 
@@ -92,10 +93,11 @@ class FlatOptimizer(keras.optimizers.Optimizer):
 
     least_squares = False  # whether it needs losses that are mean squares
     convex = False  # whether it needs weights that are not negative
+    has_rate = False  # whether it has a learning rate
 
     def __init__(self, name):
         super().__init__(learning_rate=0.0, name=name)
-        self.result = None
+        self.result, self._goes_on = None, False
 
     def initial_state(self, theta):
         """The state before the first step: a dict of tensors whose shapes stay as they are."""
@@ -136,6 +138,28 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         variable.assign(value)
         return variable
 
+    @property
+    def learning_rate(self):
+        """That of an optimizer which has one, else zero."""
+        return super().learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        if not self.has_rate:
+            raise ValueError(
+                f"{type(self).__name__} has no learning rate: it finds the length of a step by "
+                "itself."
+            )
+        keras.optimizers.Optimizer.learning_rate.fset(self, value)
+
+    def restart(self, theta):
+        """Forgets what it has learnt of the loss, and goes on from the parameters `(p,)`."""
+        for name, value in self.initial_state(theta).items():
+            self.state[name].assign(value)
+        self.status.assign(RUNNING)
+        self.stale.assign(True)
+        self.last_theta.assign(theta)
+
     def begin(self, theta):
         """Before the first step of a `fit`: points and weights may be others than in the last.
 
@@ -151,12 +175,34 @@ class FlatOptimizer(keras.optimizers.Optimizer):
                 f"with {self.last_theta.shape[0]}: compile again after layers were frozen or "
                 "thawed."
             )
+        if self._goes_on:
+            return
         self.last_theta.assign(theta)
         self.last_loss.assign(np.inf)
         self.status.assign(RUNNING)
         self.stale.assign(True)
         self.result = None
         self._begun = int(self.iterations.numpy()), int(self.evaluations.value.numpy())
+
+    def run_state(self):
+        """What the next step of a run depends on beside `variables`, a dict of plain data."""
+        return {
+            "theta": self.last_theta.numpy(),
+            "loss": float(self.last_loss.numpy()),
+            "stale": bool(self.stale.numpy()),
+            "begun": self._begun,
+        }
+
+    def go_on(self, run):
+        """Continues a run of which the variables are there: `begin` leaves it as it is.
+
+        Args:
+            run: what `run_state` returned.
+        """
+        self.last_theta.assign(run["theta"])
+        self.last_loss.assign(run["loss"])
+        self.stale.assign(run["stale"])
+        self._begun, self._goes_on = run["begun"], True
 
     def has_ended(self):
         """Whether no further step would lower the loss."""
@@ -168,6 +214,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         Args:
             running: the code, if the last step did not end it.
         """
+        self._goes_on = False
         iterations, evaluations = self._begun
         status = int(self.status.value.numpy())
         code = running if status == RUNNING else ENDS[status]
@@ -185,22 +232,33 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         """`step` on the state in the variables; returns the new parameters and the loss."""
         stale = stale | self.stale | tf.reduce_any(theta != self.last_theta)
         before = {name: variable.value for name, variable in self.state.items()}
-        theta, after, progress = self.step(objective, theta, before, stale)
-        for name, variable in self.state.items():
-            variable.assign(after[name])
-        with tf.control_dependencies([theta]):  # a step that fails is none
+        moved, after, progress = self.step(objective, theta, before, stale)
+
+        def keep():
+            for name, variable in self.state.items():
+                variable.assign(after[name])
+            self.last_theta.assign(moved)
+            self.last_loss.assign(progress.loss)
+
+        with tf.control_dependencies([moved]):  # a step that fails is none
             self.iterations.assign_add(1)
         self.evaluations.assign_add(progress.evaluations)
         lost = stale & (progress.status == NO_PROGRESS)  # there may be some on other points
         self.status.assign(tf.where(lost, RUNNING, progress.status))
-        self.last_theta.assign(theta)
-        self.last_loss.assign(progress.loss)
-        self.stale.assign(False)
-        return theta, progress.loss
+        finite = progress.status != NONFINITE
+        tf.cond(finite, keep, lambda: None)  # nothing that is not finite is kept
+        self.stale.assign(~finite)
+        return tf.where(finite, moved, theta), progress.loss
 
     def get_config(self):
         """The arguments."""
         return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(dict(checked(cls, config)), custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """There is no update from a gradient alone."""

@@ -1,4 +1,4 @@
-"""How a minimisation ended."""
+"""How a training ended."""
 
 import dataclasses
 import enum
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class ResultCode(enum.StrEnum):
-    """How a minimisation ended; each code equals its text, `result.code == "converged"`."""
+    """How a training ended; each code equals its text, `result.code == "converged"`."""
 
     CONVERGED = "converged"
     """scipy's tolerances are met; they are off or at the rounding error unless you give some."""
@@ -28,20 +28,22 @@ class ResultCode(enum.StrEnum):
     """An exception ended it, Ctrl-C for example, and was passed on."""
 
     NONFINITE = "nonfinite"
-    """The loss or one of its derivatives was not finite."""
+    """The loss or one of its derivatives was not finite, and the weights are those before."""
 
 
 @dataclasses.dataclass(frozen=True)
 class MinimizeResult:
-    """How a minimisation ended.
+    """How a training ended.
 
     Attributes:
         code: a `ResultCode`.
         message: the same in a sentence, with scipy's message.
-        loss: the lowest loss, that of the weights which the model has now.
-        iterations: accepted iterations.
+        loss: the lowest loss, that of the weights which the model has now; with an optimizer of
+            Keras the last loss in the logs that is finite.
+        iterations: accepted iterations; with an optimizer of Keras its steps.
         evaluations: evaluations of the loss.
-        theta: the flat parameters with this loss, float64 `(p,)`.
+        theta: the flat parameters with this loss, float64 `(p,)`; `None` with an optimizer of
+            Keras.
     """
 
     code: ResultCode
@@ -49,4 +51,4 @@ class MinimizeResult:
     loss: float
     iterations: int
     evaluations: int
-    theta: np.ndarray = dataclasses.field(repr=False)
+    theta: np.ndarray | None = dataclasses.field(default=None, repr=False)

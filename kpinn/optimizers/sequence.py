@@ -5,6 +5,7 @@ from types import NoneType
 
 import keras
 
+from kpinn.configs import checked, faults_of
 from kpinn.options import positive_whole, shown
 
 
@@ -111,11 +112,12 @@ class Sequence(keras.optimizers.Optimizer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The inverse of `get_config`."""
-        stages = [
-            (keras.optimizers.deserialize(optimizer, custom_objects), epochs)
-            for optimizer, epochs in config["stages"]
-        ]
-        return cls(stages, config["name"])
+        with faults_of(cls):
+            stages = [
+                (keras.optimizers.deserialize(optimizer, custom_objects), epochs)
+                for optimizer, epochs in checked(cls, config)["stages"]
+            ]
+            return cls(**config | {"stages": stages})
 
 
 def _stage(stage):

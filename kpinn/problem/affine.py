@@ -13,6 +13,7 @@ from kpinn.derivatives.graphs.interpreter import values_of
 from kpinn.derivatives.graphs.tracing import TraceError, traced
 from kpinn.derivatives.operations.control_flow import CONTROL_FLOW
 from kpinn.derivatives.operations.rules import refusal
+from kpinn.derivatives.per_point.custom_gradients import has_custom_gradient
 
 _KEEPS = ("Identity", "IdentityN", "Snapshot")
 ONE = ()  # the monomial of a factor that is a number
@@ -131,6 +132,8 @@ class _Search:
             self.known[operation.outputs[0].name] = product
 
     def _is_known(self, operation):
+        if has_custom_gradient(operation):  # which would be lost where it is issued again
+            return False
         pure = operation.type == "ReadVariableOp" or not operation.op_def.is_stateful
         plain = operation.type not in CONTROL_FLOW and refusal(operation, ()) is None
         return pure and plain and all(tensor.name in self.known for tensor in operation.inputs)
@@ -154,6 +157,8 @@ class _Search:
     def _form(self, operation, parts):
         """The linear part of an output; `None` if the operation is not one of a few linear ones."""
         kind, inputs = operation.type, operation.inputs
+        if has_custom_gradient(operation):
+            return None
         if kind in _KEEPS and len(inputs) == 1:
             return parts[0]
         if kind == "Neg":

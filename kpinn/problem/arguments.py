@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 
 from kpinn.derivatives.names.operators import OPERATORS
-from kpinn.derivatives.names.parsing import parse
+from kpinn.derivatives.names.parsing import is_of_coordinates, parse
 from kpinn.derivatives.names.requests import Request
 from kpinn.derivatives.names.space import Space
 
@@ -142,25 +142,52 @@ class Names:
         return f"{self.space.describe()}; unknowns: {', '.join(self.unknowns) or 'none'}"
 
     def refuse_typing_error(self, name):
-        """Raises `ValueError` for the name of an `Array` that looks like another one misspelt."""
+        """Raises `ValueError` for the name of an `Array` that looks like another one misspelt.
+
+        A name that begins with no field is not that of a derivative: `k_x` and `grad_k` are arrays.
+        So is `u_ref`, which a derivative with respect to coordinates cannot be.
+        """
         try:
-            parse(name, self.space)
-            return
+            found = parse(name, self.space).directions
+            message, close = f"{name!r} is an array of the points?", self._misspelt_axes(found)
         except ValueError as error:
-            message = str(error)
-        known = [*self.space.coordinates, *self.space.fields, *self.unknowns]
+            message, close = str(error), self._misspelt(name)
+        if close is not None:
+            hint = f" Did you mean {close!r}?" if close else ""
+            unknowns = ", ".join(self.unknowns) or "none"
+            raise ValueError(f"{message}{hint} Unknowns: {unknowns}.") from None
+
+    def _misspelt(self, name):
+        """What a name without meaning was meant to be, empty if it is only known to be wrong."""
+        prefix, _, rest = name.partition("_")
+        if prefix in OPERATORS:
+            wrong = not rest or rest in self.space.fields
+            return "" if wrong else _close(f"{prefix}_", rest, _long(self.space.fields))
+        if any(name.startswith(f"{field}_") for field in self.space.fields):
+            return self._misspelt_derivative(name)
+        coordinates = set(self.space.coordinates)
+        if rest and (rest in coordinates or set(rest.replace("_", "")) <= coordinates):
+            return _close("", prefix, _long(self.space.fields), f"_{rest}")
+        known = [*coordinates, *self.space.fields, *self.unknowns]
         for field in self.space.fields:
             known += [f"{operator}_{field}" for operator in OPERATORS]
             known += [f"{field}_{coordinate}" for coordinate in self.space.coordinates]
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        prefix, _, suffix = name.partition("_")
-        letters = set(suffix.replace("_", ""))
-        of_coordinates = suffix in self.space.coordinates or letters <= set(self.space.coordinates)
-        begins_with_field = any(name.startswith(f"{f}_") for f in self.space.fields)
-        if close or begins_with_field or prefix in OPERATORS or (suffix and of_coordinates):
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            unknowns = ", ".join(self.unknowns) or "none"
-            raise ValueError(f"{message}{hint} Unknowns: {unknowns}.") from None
+        return _close("", name, known)
+
+    def _misspelt_derivative(self, name):
+        """The same for a name that begins with a field, such as `u_y` or `u_ref`."""
+        field = max((f for f in self.space.fields if name.startswith(f"{f}_")), key=len)
+        parts = name[len(field) + 1 :].split("_")
+        if all(is_of_coordinates(part, self.space) for part in parts):
+            close = _close("", name, [f"{field}_{each}" for each in self.space.coordinates])
+            return close or ""
+        return self._misspelt_axes(parts)
+
+    def _misspelt_axes(self, parts):
+        """The coordinate of a long name that one of some names was meant to be."""
+        names = _long(self.space.coordinates)
+        found = [_close("", part, names) for part in parts if part.strip("0123456789") not in names]
+        return next((close for close in found if close), None)
 
     def missing(self, argument, widths):
         """What to tell a user whose points lack an `Array`."""
@@ -172,8 +199,22 @@ class Names:
             hint = f" (nor is {directions!r} a direction of shape {shapes})"
         return (
             f"asks for {argument.name!r}, which is neither known nor an array of its points{hint}. "
-            f"Its points have {', '.join(widths) or 'nothing'}; there are {self.describe()}."
+            f"Its points have {', '.join(widths) or 'nothing'}; there are {self.describe()}. "
+            "Derivatives begin with a field, as u_x, operators stand before one, as grad_u; every "
+            f"other name is an array that comes with the points: pass {argument.name!r} beside the "
+            "coordinates, unless it is misspelt."
         )
+
+
+def _long(names):
+    """Names that one can misspell and be understood."""
+    return [name for name in names if len(name) > 2]
+
+
+def _close(before, part, names, after=""):
+    """The name that a part of a name is close to, with what stands around it; else `None`."""
+    found = difflib.get_close_matches(part, names, n=1, cutoff=0.8)
+    return f"{before}{found[0]}{after}" if found else None
 
 
 def order(request):

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import directions_of, evaluate, join_points, resolve
 from kpinn.derivatives.context import Context
+from kpinn.derivatives.declarations import like
+from kpinn.derivatives.errors import refuse_complex
 from kpinn.options import argument_names, shown
 from kpinn.problem import residuals, together
 from kpinn.problem.arguments import Array, Coordinate, Names, Quantity, Unknown, order
@@ -305,6 +307,8 @@ class _Evaluation:
         def function(points):
             inner = _Evaluation(self.problem, points, {}, method, self.step, outer_order)
             outputs = tf.convert_to_tensor(derived(inner.values(derived.arguments)))
+            refuse_complex(outputs.dtype, f"the derived field {source!r}", "two fields")
             return outputs if outputs.shape.rank == 2 else tf.reshape(outputs, (-1, derived.size))
 
-        return function
+        function.origin = derived
+        return like(function, self.problem.network)

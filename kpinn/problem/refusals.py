@@ -5,9 +5,11 @@ import functools
 import tensorflow as tf
 
 from kpinn.derivatives.black_box import stopped_message
+from kpinn.derivatives.errors import refuse_complex, refuse_complex_output
 from kpinn.derivatives.graphs import python_calls
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
-from kpinn.derivatives.graphs.tracing import graph_of
+from kpinn.derivatives.graphs.tracing import graph_of, trace_or_none
+from kpinn.derivatives.per_point.independence import refuse_together
 from kpinn.problem.arguments import Quantity, Unknown
 from kpinn.problem.points import minus_target, sets_of, widths_of
 
@@ -26,6 +28,19 @@ def refuse_wrong_derivatives(problem, lowest_order):
             if stopped := stopped_moments(graph):
                 what = f"condition {name!r} (derivatives of order {order})"
                 raise ValueError(stopped_message(stopped, function.method, what))
+
+
+def refuse_network(problem):
+    """Raises `ValueError` for a network that takes points together, or returns complex numbers.
+
+    Args:
+        problem: the `Problem`.
+    """
+    points = tf.fill((2, problem.space.input_size), tf.constant(0.5, problem.dtype))
+    traced = trace_or_none(problem.network, points.shape[1], points.dtype, 2)
+    if traced is not None:
+        refuse_complex_output(traced.graph.outputs[0])
+        refuse_together(problem.network, traced, points)
 
 
 def refuse_parts(problem, data, batch_size):
@@ -121,7 +136,9 @@ def checked_residual(name, residual, points, dtype):
             f"condition {name!r} returned {type(residual).__name__}: expected one tensor (n, 1) "
             "or (n, k); put several equations side by side with ops.concatenate([a, b], axis=1)."
         )
-    residual = tf.cast(tf.convert_to_tensor(residual), dtype)
+    residual = tf.convert_to_tensor(residual)
+    refuse_complex(residual.dtype, f"the residual of condition {name!r}", "two columns")
+    residual = tf.cast(residual, dtype)
     check_shape(name, residual.shape, points.shape[0])
     return residual[:, None] if residual.shape.rank == 1 else residual
 

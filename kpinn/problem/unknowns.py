@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kpinn.configs import construct
 from kpinn.options import flag, number
 
 
@@ -20,6 +21,11 @@ class AtLeast(keras.constraints.Constraint):
     def get_config(self):
         """The argument."""
         return {"minimum": self.minimum}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return construct(cls, config)
 
 
 def add_unknown(layer, name, initial, positive, dtype):

@@ -9,6 +9,11 @@ from kpinn.derivatives.names.declarations import split_names
 from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.problem.arguments import Array, Quantity
+from kpinn.serving.folders import MANIFEST, regular_files, write_manifest, written_whole
+from kpinn.serving.programs import check_program
+from kpinn.version import __version__
+
+PARTS = ("fingerprint.pb", "saved_model.pb", MANIFEST)
 
 
 def export(problem, method, variables, widths, path, derivatives=None):
@@ -21,7 +26,11 @@ def export(problem, method, variables, widths, path, derivatives=None):
         widths: dict from the arrays that the points of `fit` had to their numbers of columns.
         path: directory to write.
         derivatives: names; by default those that conditions ask for.
+
+    Returns:
+        The SHA-256 of the manifest.
     """
+    path = _place(path)
     module = tf.Module()
     module.weights = list(variables)
     if not isinstance(path, str | os.PathLike) or not str(path).strip():
@@ -42,7 +51,40 @@ def export(problem, method, variables, widths, path, derivatives=None):
     for name, function in problem.conditions.items():
         signatures[f"residual_{name}"] = _residual_function(problem, name, function, widths)
     module.served = signatures  # keeps the traces alive until they are written
-    tf.saved_model.save(module, str(path), signatures=signatures)
+    with written_whole(path) as folder:
+        _write(module, folder, signatures)
+        check_program(folder)
+        facts = {"kpinn": __version__, "tensorflow": tf.__version__}
+        return write_manifest(folder, **facts, endpoints=sorted(signatures))
+
+
+def _write(module, folder, signatures):
+    try:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:  # how TensorFlow says that a disk is full
+        raise OSError(f"the export could not be written: {error.message}") from error
+
+
+def _place(path):
+    """The path of the folder; `ValueError` where something else than an export would be lost."""
+    if not isinstance(path, str | os.PathLike) or not str(path) or "://" in str(path):
+        raise ValueError(
+            f"path is the name of a folder of this machine, such as 'heat', not {path!r}."
+        )
+    path = pathlib.Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{str(path)!r} is a file: expected the name of a folder.")
+    others = [name for name in regular_files(path) if not _is_part(name)] if path.exists() else []
+    if others:
+        raise ValueError(
+            f"{str(path)!r} holds {others[0]!r}, which is no part of an export: export into a new "
+            "folder, since all of it is replaced."
+        )
+    return path
+
+
+def _is_part(name):
+    return name in PARTS or name.startswith("variables/variables.")
 
 
 def asked_derivatives(problem):

@@ -20,6 +20,8 @@ class _Every(keras.callbacks.Callback):
         every: epochs from one time to the next.
     """
 
+    changes_loss = True  # an optimizer that can go no further waits for it
+
     def __init__(self, every):
         super().__init__()
         self.every, self._last = positive_whole("every", every), 0
@@ -229,6 +231,25 @@ class ResidualWeights(_Every):
             {name: self._given[name] * weight**2 for name, weight in self.weights.items()}
         )
         self._in_use = training_data(self.model).sample_weight
+
+    def get_state(self):
+        """The weights, for `Checkpoint`."""
+        present = training_data(self.model).sample_weight
+        in_use = {name: present.get(name) is weight for name, weight in self._in_use.items()}
+        return {
+            "last": self._last,
+            "weights": dict(self.weights),
+            "given": dict(self._given),
+            "in_use": in_use,
+        }
+
+    def set_state(self, state):
+        """Sets what `get_state` returned."""
+        self._last, self.weights, self._given = state["last"], state["weights"], state["given"]
+        present, others = training_data(self.model).sample_weight, object()
+        self._in_use = {
+            n: present.get(n) if same else others for n, same in state["in_use"].items()
+        }
 
 
 class LossBalancing(_Every):

@@ -17,6 +17,7 @@ from kpinn.optimizers.stages import stages
 from kpinn.problem import refusals
 from kpinn.training.regularization import regularization
 from kpinn.training.state import losses_of
+from kpinn.training.trained import refuse_others
 
 KNOWN = weakref.WeakSet()  # all PINNs: a solution that another one's condition reads is not trained
 
@@ -27,6 +28,8 @@ def objective(pinn):
     state, variables = pinn._state, list(pinn.trainable_variables)
     known = state.objective
     if known is not None and list(map(id, known.variables)) != list(map(id, variables)):
+        if state.loop is not None:
+            refuse_others(pinn, variables)
         forget_compiled(pinn)
     if state.objective is None:
         state.objective = Objective(

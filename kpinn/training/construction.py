@@ -96,3 +96,4 @@ def check_names(pinn):
     """Raises `ValueError` for names without meaning, and for derivatives that would be wrong."""
     pinn.problem.check()
     refusals.refuse_wrong_derivatives(pinn.problem, 2)
+    refusals.refuse_network(pinn.problem)

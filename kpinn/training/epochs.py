@@ -13,18 +13,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.keras_private import made_under_strategy, restored_epoch
+from kpinn.keras_private import made_under_strategy, step_counter
 from kpinn.objective.compiled import ByShapes
-from kpinn.optimizers.flat_optimizer import RUNNING, FlatOptimizer
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
-from kpinn.optimizers.stages import enter, stages
+from kpinn.optimizers.stages import enter, has_ended, stages
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
+from kpinn.training.checkpoints.callback import Checkpoint
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_step
+from kpinn.training.guard import Guard
+from kpinn.training.nonfinite import marks_of
 from kpinn.training.scipy_loop import fit_minimizer
+from kpinn.training.waiting import may_change, wakes
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # longest call with several epochs in it
@@ -70,6 +74,13 @@ class Schedule:
         return rows
 
 
+def compiled_epochs(pinn, schedule, first_step_resets):
+    """What `compile_epochs` returns, made once for the compiled functions that there are now."""
+    key = "epochs", schedule.key, first_step_resets, id(pinn._at_work())
+    make = functools.partial(compile_epochs, pinn, schedule, first_step_resets)
+    return pinn._state.compiled.once(key, make)
+
+
 def compile_epochs(pinn, schedule, first_step_resets):
     """The function that runs `epochs` times `steps` steps and returns the logs of each epoch.
 
@@ -79,17 +90,21 @@ def compile_epochs(pinn, schedule, first_step_resets):
         first_step_resets: whether metrics begin anew with each call's epochs.
 
     Returns:
-        `run(data, seed, epoch, epochs, first_step, steps)`, which returns a tensor
-        `(BLOCK, number of logs)` and how many epochs it did, of which the rows are the first.
+        `run(data, seed, epoch, epochs, first_step, steps)`, which returns how many epochs it did,
+        a tensor `(BLOCK, number of logs)` of which the first rows are theirs, and what
+        `Marks.leave` says; and the names of the logs.
     """
     names = list(pinn.get_metrics_result())
-    optimizer = pinn._at_work()
+    optimizer, marks = pinn._at_work(), marks_of(pinn)
     flat = isinstance(optimizer, FlatOptimizer)
 
     def goes_on():
-        return optimizer.status.value == RUNNING if flat else True
+        return marks.goes_on()
 
     def run(data, seed, epoch, epochs, first_step, steps):
+        first = tf.convert_to_tensor(step_counter(optimizer))
+        marks.enter()
+
         def one_step(step, orders):
             chosen = data if not orders else batch(data, schedule.rows(orders, step))
             if flat and not orders:
@@ -114,7 +129,8 @@ def compile_epochs(pinn, schedule, first_step_resets):
             return (index < epochs) & ((index == 0) | goes_on())
 
         rows = tf.zeros((BLOCK, len(names)), tf.float64)
-        return tf.while_loop(more, one_epoch, [0, rows])
+        done, rows = tf.while_loop(more, one_epoch, [0, rows])
+        return done, rows, marks.leave(first)
 
     if pinn.run_eagerly:
         return run, names
@@ -136,10 +152,12 @@ class Callbacks:
                 model=pinn,
             )
         self.list, self.pinn, self.last_step = callbacks, pinn, steps - 1
+        found = [each for each in callbacks.callbacks if isinstance(each, Checkpoint)]
+        self.most_epochs = found[0].epochs_until_save if found else lambda epoch: BLOCK
 
     def block_seconds(self):
         """How long a call may take for several epochs: not at all if a callback could act."""
-        kinds = {type(callback) for callback in self.list.callbacks}
+        kinds = {type(callback) for callback in self.list.callbacks} - {Checkpoint}
         if kinds <= {keras.callbacks.History}:
             return BLOCK_SECONDS
         shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}
@@ -154,15 +172,21 @@ class Callbacks:
         self.list.on_epoch_end(epoch, logs)
         return logs
 
+    def idle(self, epoch, logs, validate):
+        """An epoch without a step, which has begun: the logs are those of the last."""
+        self.list.on_train_batch_begin(0)
+        self.list.on_train_batch_end(self.last_step, logs)
+        return self.end(epoch, logs, validate)
 
-def runs_on_arrays(pinn, usual_step):
+
+def runs_on_arrays(pinn):
     """Whether points in memory are trained on here, rather than in Keras's own loop.
 
     Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
     distribution strategies.
     """
-    own_step = type(pinn).train_step is usual_step and not made_under_strategy(pinn)
-    return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or own_step
+    usual = not pinn._state.own_step and not made_under_strategy(pinn)
+    return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or usual
 
 
 def fit(
@@ -195,9 +219,10 @@ def fit(
     validate = _validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
-    pinn._state.training_data = data
+    pinn._state.training_data, pinn._state.loop = data, "calls"
+    pinn._state.replaying, pinn._state.order_seed, pinn._state.last_logs = False, _seed(), {}
     callbacks.list.on_train_begin()
-    epoch, logs = restored_epoch(pinn) or initial_epoch, {}
+    epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
         if epoch < last and not pinn.stop_training:
             enter(pinn.optimizer, optimizer)
@@ -205,36 +230,6 @@ def fit(
             logs = with_xla_if_possible(pinn, functools.partial(_fit_stage, *stage))
             epoch = last
     callbacks.list.on_train_end(logs)
-    result = getattr(pinn.optimizer, "result", None)
-    if verbose and result is not None and result.code != "iteration_limit":
-        print(result.message)
-
-
-class _Notice(keras.callbacks.Callback):
-    """Sees in Keras's own loop what the callbacks before it have changed."""
-
-    def on_train_batch_begin(self, batch, logs=None):
-        changes.objective(self.model)
-
-
-def _with_notice(callbacks):
-    """Callbacks as Keras takes them, and after them a `_Notice`."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(_Notice())
-        return callbacks
-    return [*keras.tree.flatten(callbacks or []), _Notice()]
-
-
-def fit_by_keras(pinn, x, callbacks, **arguments):
-    """Trains in Keras's own loop; returns its `History`."""
-    arguments["callbacks"] = _with_notice(callbacks)
-
-    def run():
-        flat = isinstance(pinn.optimizer, FlatOptimizer)
-        with finished(pinn) if flat else contextlib.nullcontext():
-            return keras.Model.fit(pinn, x, **arguments)
-
-    return with_xla_if_possible(pinn, run, x)
 
 
 def _check_schedule(pinn, schedule, data):
@@ -309,12 +304,16 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     per_call = pinn._state.settings.steps_per_execution
     per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
     whole = per_call == schedule.steps
-    key = "epochs", schedule.key, whole, id(pinn._at_work())
     block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
-    seed, epoch, logs = _seed(), initial_epoch, {}
+    epoch, logs = initial_epoch, pinn._state.last_logs
+    guard = Guard(pinn, callbacks.list.callbacks)
+    waits = has_ended(pinn.optimizer)  # in a run that goes on
     while epoch < epochs and not pinn.stop_training:
-        count = min(block, epochs - epoch, BLOCK)
+        count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
         callbacks.begin(epoch)
+        if waits and not wakes(pinn):
+            logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
+            continue
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
             steps = min(per_call, schedule.steps - first)
@@ -322,26 +321,27 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
                 pinn.reset_metrics()
             callbacks.list.on_train_batch_begin(first)
             changes.objective(pinn)  # another one, if a callback has changed what conditions read
-            make = functools.partial(compile_epochs, pinn, schedule, whole)
-            run, names = pinn._state.compiled.once(key, make)
-            arguments = (seed, epoch, count, first, steps)
-            done, rows = run(
-                pinn._state.training_data, *(tf.constant(a, tf.int32) for a in arguments)
-            )
-            count, rows = int(done), rows.numpy()
+            make = functools.partial(compiled_epochs, pinn, schedule, whole)
+            numbers = pinn._state.order_seed, epoch, count, first, steps
+            count, rows, names, error = guard.call(make, schedule, numbers)
             logs = dict(zip(names, rows[count - 1].tolist(), strict=True))
             if count == 1:
+                guard.raise_unless_stopped(error)
                 callbacks.list.on_train_batch_end(first + steps - 1, logs)
             if pinn.stop_training:
                 break
         if time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
+            pinn._state.replaying = True
             _replay(callbacks, epoch, rows[: count - 1], names)
+            pinn._state.replaying = False
+            guard.raise_unless_stopped(error)
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count
-        if isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended():
+        waits = has_ended(pinn.optimizer)
+        if waits and not may_change(callbacks.list.callbacks):
             break
     return logs
 

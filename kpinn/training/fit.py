@@ -1,9 +1,10 @@
 """`PINN.fit` and `PINN.evaluate`: what is checked before the first step, and which loop runs."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
-from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tensorflow_private import VariableWatcher
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
@@ -13,21 +14,16 @@ from kpinn.problem import points as data
 from kpinn.problem import refusals
 from kpinn.training import changes
 from kpinn.training import epochs as loops
+from kpinn.training.batches import fit_by_keras
+from kpinn.training.checkpoints.order import checkpoint_last
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
+from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.regularization import refuse_losses_in_conditions
+from kpinn.training.results import reported
+from kpinn.training.trained import build_optimizer, check_rates
 
 CHUNK = 2**14  # points that are evaluated at a time before the first step
-NOT_POINTWISE = (
-    keras.layers.AlphaDropout,
-    keras.layers.BatchNormalization,
-    keras.layers.Dropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
-)
 
 
 def fit(pinn, usual_step, given, schedule, settings):
@@ -45,18 +41,37 @@ def fit(pinn, usual_step, given, schedule, settings):
     """
     _check_settings(pinn, settings)
     settings = settings | {"validation_data": _validation(pinn, settings["validation_data"])}
-    x, steps = given[0], schedule["steps_per_epoch"]
-    if data.is_stream(x):
-        _check_stream(pinn, x)
-        shuffle = schedule["shuffle"] and isinstance(x, keras.utils.PyDataset)
-    else:
+    pinn._state.own_step = type(pinn).train_step is not usual_step
+    callbacks, checkpoint = checkpoint_last(settings["callbacks"])
+    settings["callbacks"] = callbacks
+    stream = given[0] if data.is_stream(given[0]) else None
+    if stream is None:
         arrays = pinn.prepare(*given, every=True)
         _check_start(pinn, arrays)
-        if loops.runs_on_arrays(pinn, usual_step):
-            loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
-            return pinn.history
+    else:
+        arrays = _check_stream(pinn, stream)
+    check_rates(pinn, callbacks, settings["initial_epoch"], settings["epochs"])
+    train = functools.partial(_train, pinn, arrays, stream, schedule)
+    with reported(pinn, settings["verbose"]):
+        if checkpoint is None:
+            return train(settings)
+        is_stream = stream is not None
+        with checkpoint.during(pinn, arrays, schedule, settings, is_stream) as changes_of_settings:
+            return train(settings | changes_of_settings)
+
+
+def _train(pinn, arrays, stream, schedule, settings):
+    """Runs the loop for points in memory, or that of Keras."""
+    steps = schedule["steps_per_epoch"]
+    if stream is not None:
+        shuffle = schedule["shuffle"] and isinstance(stream, keras.utils.PyDataset)
+        x = stream
+    elif loops.runs_on_arrays(pinn):
+        loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
+        return pinn.history
+    else:
         x, steps, shuffle = data.as_dataset(arrays, schedule["batch_size"]), steps or 1, False
-    return loops.fit_by_keras(pinn, x, steps_per_epoch=steps, shuffle=shuffle, **settings)
+    return fit_by_keras(pinn, x, steps_per_epoch=steps, shuffle=shuffle, **settings)
 
 
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
@@ -91,32 +106,23 @@ def _check_settings(pinn, settings):
         )
     if not pinn.trainable_variables:
         raise ValueError(f"{pinn.name!r} has no trainable variable: all its layers are frozen.")
-    random = [
-        layer.name
-        for layer in all_layers(pinn.network)
-        if isinstance(layer, NOT_POINTWISE) and layer.trainable
-    ]
-    if random:
-        raise ValueError(
-            f"the network has {', '.join(random)}: dropout, noise and batch statistics have no "
-            "pointwise derivative, and without them the layer does nothing in training. Leave the "
-            "layer out, or set trainable = False to use it as in inference."
-        )
+    refuse_random_layers(pinn.network, pinn.problem)
     refusals.refuse_wrong_derivatives(pinn.problem, 1)
 
 
 def _check_stream(pinn, stream):
-    """Checks the first element of a dataset; what cannot be read twice is left alone."""
+    """Checks the first element of a dataset, and returns it; `None` if reading uses it up."""
     if isinstance(pinn.optimizer, ScipyOptimizer | Sequence):
         raise ValueError(
             f"{type(pinn.optimizer).__name__} needs points in memory: pass arrays, not "
             f"{type(stream).__name__}."
         )
     arrays = check_stream(pinn, stream, every=True)
-    if arrays is not None:
-        _check_start(pinn, arrays)
-    else:
+    if arrays is None:
         _build_optimizer(pinn)
+    else:
+        _check_start(pinn, arrays)
+    return arrays
 
 
 def check_stream(pinn, stream, every):
@@ -135,9 +141,11 @@ def _check_start(pinn, arrays):
     changes.refuse_untrained(pinn, watcher.watched_variables())
     refuse_losses_in_conditions(pinn)
     refusals.check_start(arrays, residuals)
-    few = data.first_rows(arrays)
-    residuals = {name: tf.convert_to_tensor(r[: data.FEW]) for name, r in residuals.items()}
+    residuals = {name: tf.convert_to_tensor(residual) for name, residual in residuals.items()}
     pinn._state.compiled.once(("python", *data.sizes(arrays)), lambda: _refuse_python(pinn, arrays))
+    pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
+    few = data.first_rows(arrays)
+    residuals = {name: residual[: data.FEW] for name, residual in residuals.items()}
     pinn.objective.losses.check(few, residuals, pinn.run_eagerly)
     pinn._step_logs(0.0, *few.parts, residuals)
     pinn.reset_metrics()
@@ -165,8 +173,7 @@ def _check_losses(objective, arrays, optimizer):
 
 
 def _build_optimizer(pinn):
-    if not pinn.optimizer.built:
-        pinn.optimizer.build(pinn.trainable_variables)
+    build_optimizer(pinn)
     if any(isinstance(each, FlatOptimizer) for each, _ in stages(pinn.optimizer, 0)):
         flat_functions(pinn)
 

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.keras_private import loss_tracker
-from kpinn.optimizers.flat_optimizer import FlatObjective
+from kpinn.optimizers.flat_optimizer import NONFINITE, FlatObjective
+from kpinn.training.nonfinite import marks_of
 
 
 class FlatFunctions:
@@ -92,7 +93,11 @@ def flat_step(pinn, data, stale):
     functions, logs = flat_functions(pinn), pinn._state.settings.logs
     stale |= functions.weights_changed()
     theta = functions.objective.theta()
-    theta, loss = pinn._at_work().take_step(functions.on(data), theta, stale)
+    optimizer, marks = pinn._at_work(), marks_of(pinn)
+    theta, loss = optimizer.take_step(functions.on(data), theta, stale)
+    if marks.sightings is not None:
+        bad = optimizer.status.value == NONFINITE
+        tf.cond(bad, lambda: marks.sightings.keep(data), lambda: None)
     losses = functions.losses(theta, loss, data)
     functions.objective.assign(theta)
     trackers = [loss_tracker(pinn), *logs.trackers.values()]

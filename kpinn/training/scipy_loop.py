@@ -4,9 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.optimizers.flat import assign, epsilon
+from kpinn.optimizers.result import ResultCode
 from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
-from kpinn.training import changes
+from kpinn.training import changes, recovery
+from kpinn.training.guard import policy_of
 
 KEPT = 50  # evaluations whose losses are remembered until scipy has accepted a point
 
@@ -35,7 +37,10 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     evaluate = Evaluations(functions.value_and_gradient, record, functions.hessian_product)
 
     def accepted(theta):
-        report(theta, functions.losses(theta))
+        losses = functions.losses(theta)
+        if not np.isfinite(losses[0]):  # SLSQP reports a trial point
+            theta, losses = record.theta, functions.losses(record.theta)
+        report(theta, losses)
 
     optimizer.result = None
     try:
@@ -43,6 +48,8 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     finally:  # after Ctrl-C too
         assign(objective.variables, start if record.theta is None else record.theta)
         optimizer.result = record.result
+    if optimizer.result.code == ResultCode.NONFINITE:
+        recovery.after_minimizer(pinn, policy_of(pinn, callbacks.list.callbacks), record, data)
     return report.logs
 
 

@@ -4,15 +4,19 @@ It is in plain dataclasses: Keras would track what is in lists and dicts as stat
 """
 
 import dataclasses
+import math
 
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.losses import Losses
 from kpinn.objective.objective import Objective
+from kpinn.optimizers.result import MinimizeResult
 from kpinn.problem.points import Data
 from kpinn.problem.problem import Problem
 from kpinn.problem.reads import Reads
 from kpinn.problem.residuals import draws
 from kpinn.training.logs import Logs
+
+POLICIES = ("raise", "stop", "rollback")  # for what is not finite
 
 
 @dataclasses.dataclass
@@ -27,6 +31,7 @@ class Settings:
         steps_per_execution: as it was given.
         losses: the `Losses`.
         logs: the `Logs`.
+        nonfinite: as it was given.
     """
 
     loss: object
@@ -36,6 +41,7 @@ class Settings:
     steps_per_execution: int | str
     losses: Losses
     logs: Logs
+    nonfinite: str = "raise"
 
 
 @dataclasses.dataclass
@@ -55,6 +61,17 @@ class State:
         minimizing: whether a minimizer of scipy works, which needs the same loss throughout.
         adds_losses: whether layers of the network add losses when they are called.
         trained_elsewhere: variables that an overridden `train_step` trains.
+        loop: what makes the steps: `"calls"` of the function of whole epochs, `"batches"` of
+            Keras's loop, or `None`.
+        trained: the variables that the optimizer was built for, `None` before.
+        own_step: whether the `train_step` is overridden.
+        failure: what was not finite when `fit` ended, a sentence, or `None`.
+        start_loss: the loss before the first step of `fit`.
+        result: how the last `fit` ended, a `MinimizeResult`.
+        order_seed: seed of the orders of mini-batches in this `fit`.
+        last_logs: those of the last epoch before this `fit` went on.
+        replaying: whether callbacks hear of epochs that later ones have followed already.
+        finished_fits: by the folder of a `Checkpoint`, how many calls of `fit` have ended.
     """
 
     problem: Problem
@@ -69,6 +86,16 @@ class State:
     training_data: Data | None = None
     minimizing: bool = False
     trained_elsewhere: tuple = ()
+    loop: str | None = None
+    trained: list | None = None
+    own_step: bool = False
+    failure: str | None = None
+    start_loss: float = math.inf
+    result: MinimizeResult | None = None
+    order_seed: int = 0
+    last_logs: dict = dataclasses.field(default_factory=dict)
+    replaying: bool = False
+    finished_fits: dict = dataclasses.field(default_factory=dict)
 
 
 def losses_of(problem, loss=None, weights=None):
@@ -78,8 +105,10 @@ def losses_of(problem, loss=None, weights=None):
     return Losses(list(conditions), loss, weights, problem.dtype.name, doubled)
 
 
-def settings_of(problem, loss, weights, metrics, jit_choice, jit, steps_per_execution):
+def settings_of(problem, loss, weights, metrics, **rest):
     """The `Settings` of the arguments of `compile`."""
+    if rest["nonfinite"] not in POLICIES:
+        raise ValueError(f"nonfinite is one of {', '.join(POLICIES)}, not {rest['nonfinite']!r}.")
     losses = losses_of(problem, loss, weights)
     logs = Logs(list(problem.conditions), metrics, problem.dtype.name)
-    return Settings(loss, metrics, jit_choice, jit, steps_per_execution, losses, logs)
+    return Settings(loss, metrics, losses=losses, logs=logs, **rest)

@@ -50,12 +50,18 @@ def trace(function, size, dtype, count=None, exactly=False):
     return traced(call, tf.TensorSpec((count, size), dtype))
 
 
-def graph_of(function, size, dtype, count=None):
-    """The graph of `trace`, or `None` for a function that cannot be traced."""
+def trace_or_none(function, size, dtype, count=None, exactly=False):
+    """What `trace` returns, or `None` for a function that cannot be traced."""
     try:
-        return trace(function, size, dtype, count).graph
+        return trace(function, size, dtype, count, exactly)
     except TraceError:
         return None
+
+
+def graph_of(function, size, dtype, count=None):
+    """The graph of `trace`, or `None` for a function that cannot be traced."""
+    traced = trace_or_none(function, size, dtype, count)
+    return None if traced is None else traced.graph
 
 
 def bodies_of(graph):

@@ -11,6 +11,7 @@ import warnings
 import keras
 import tensorflow as tf
 
+from kpinn.configs import construct
 from kpinn.derivatives.precision import EPSILON
 from kpinn.options import number, one_of, optional
 
@@ -71,7 +72,7 @@ class FiniteDifference:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)
 
     def step_for(self, name):
         """The step that the user chose for a coordinate or direction, or `None`."""
@@ -215,13 +216,23 @@ def finite_difference(function, points, wanted, directions, method, context):
     weights = {axes: _product(count, method) for axes, count in counts.items()}
     nodes = sorted({node for terms in weights.values() for node in terms}, key=repr)
     shifted = tf.concat([_shift(points, node, steps, directions) for node in nodes], axis=0)
-    outputs = _in_dtype_of(points, function(shifted), context)
+    outputs = _in_dtype_of(points, _called(function, shifted, len(nodes)), context)
     outputs = tf.reshape(outputs, (len(nodes), -1, outputs.shape[-1]))
     index = {node: i for i, node in enumerate(nodes)}
     return {
         (column, axes): _combine(weights[axes], outputs[:, :, column], index, counts[axes], steps)
         for column, axes in wanted
     }
+
+
+def _called(function, shifted, number):
+    """The outputs at all nodes at once; one after the other where the number of points is fixed."""
+    try:
+        return function(shifted)
+    except (ValueError, tf.errors.InvalidArgumentError):
+        if number == 1:
+            raise
+    return tf.concat([function(part) for part in tf.split(shifted, number)], axis=0)
 
 
 def evaluations(wanted, method):

@@ -52,7 +52,7 @@ def _up_to(order, function, points, nodes, directions):
 
 def _gradient(tape, value, points):
     gradient = tape.gradient(value, points)  # None: the value does not depend on the points
-    return tf.zeros_like(points) if gradient is None else gradient
+    return tf.zeros_like(points) if gradient is None else tf.convert_to_tensor(gradient)
 
 
 def along(axis, gradient, directions):

@@ -13,6 +13,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from kpinn.configs import construct
 from kpinn.derivatives.names.requests import Request
 from kpinn.options import flag, one_of, positive_whole, whole
 
@@ -74,7 +75,7 @@ class Stochastic:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)
 
 
 def randomized(requests, space, method):

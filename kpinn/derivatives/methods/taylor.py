@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from kpinn.configs import construct
 from kpinn.options import flag
 
 
@@ -38,4 +39,4 @@ class Taylor:
     @classmethod
     def from_config(cls, config):
         """The inverse of `get_config`."""
-        return cls(**config)
+        return construct(cls, config)

@@ -5,6 +5,7 @@ import re
 
 from kpinn.derivatives.names.parsing import parse
 
+MOST = 2**22  # columns
 _DECLARATION = re.compile(r"^([A-Za-z][A-Za-z0-9_]*)(?:\[(\d+)\])?$")
 
 
@@ -41,6 +42,8 @@ def declare(names, what):
             raise ValueError(f"{what} {name!r} is named twice in {names!r}.")
         columns[name] = slice(start, start + size)
         start += size
+        if start > MOST:
+            raise ValueError(f"{what} {item!r} makes more than {MOST} columns.")
     if not columns:
         raise ValueError(f"no {what} is named: expected at least one, such as {what}s='x'.")
     return columns

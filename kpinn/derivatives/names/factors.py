@@ -5,6 +5,8 @@ import numbers
 
 import tensorflow as tf
 
+from kpinn.derivatives.errors import refuse_complex
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Factor:
@@ -44,7 +46,9 @@ def with_tensors(request, points):
 
 
 def _with_tensor(request, factor, points):
-    value = tf.cast(tf.convert_to_tensor(factor.value), points.dtype)
+    value = tf.convert_to_tensor(factor.value)
+    refuse_complex(value.dtype, f"a factor of {request.name!r}", "two requests")
+    value = tf.cast(value, points.dtype)
     count, shape = points.shape[0], value.shape
     if shape.rank in (0, 1, 2) and shape.num_elements() == 1:
         return dataclasses.replace(factor, value=tf.reshape(value, ()))

@@ -2,6 +2,7 @@
 
 from kpinn.derivatives.operations import (
     functions,
+    general_powers,
     gradient_operations,
     linear_algebra,
     linear_operations,
@@ -15,6 +16,7 @@ __all__ = [
     "TABLE",
     "facts_of",
     "functions",
+    "general_powers",
     "gradient_operations",
     "linear_algebra",
     "linear_operations",

@@ -3,7 +3,7 @@
 Labels are an array that broadcasts to the shape of a tensor, as small as it can be: `i + 1` for an
 entry that depends on the row of point `i` only, and zero for one that depends on none. A rule
 gives the labels of an operation's outputs from those of its inputs, a dict by position. It raises
-`MixedError` where an entry would belong to several points, and where that is not known.
+`MixedError` where an entry would belong to several points, `UnknownError` where that is not known.
 """
 
 import contextlib
@@ -16,6 +16,12 @@ from kpinn.derivatives.graphs.emission import emit, has_functions
 
 class MixedError(Exception):
     """Points that influence each other, as far as can be known."""
+
+    operation = None  # that mixes them, a `tf.Operation`
+
+
+class UnknownError(MixedError):
+    """An operation of which it is not known which points its outputs depend on."""
 
 
 def labels_of_points(count, rank):
@@ -33,7 +39,7 @@ def static(tensor):
     inputs = [static(each) for each in operation.inputs]
     if any(each is None for each in inputs):
         return None
-    with contextlib.suppress(MixedError):
+    with contextlib.suppress(UnknownError):
         return _run(operation, inputs)[tensor.value_index]
     return None
 
@@ -44,7 +50,7 @@ def _run(operation, arrays):
         with tf.init_scope():
             return [each.numpy() for each in emit(operation, list(map(tf.constant, arrays)))]
     except (TypeError, ValueError, tf.errors.OpError) as error:
-        raise MixedError("has inputs that cannot be replaced") from error
+        raise UnknownError("has inputs that cannot be replaced") from error
 
 
 # Axes along which entries are taken together ----------------------------------------------------
@@ -172,7 +178,7 @@ def joined(along):
     def rule(operation, labels):
         axes = axes_of(along, operation)
         if any(axes[i] is None for i in labels):
-            raise MixedError
+            raise UnknownError
         parts = {i: _join(each, axes[i]) for i, each in labels.items()}
         return [_placed(tensor, operation, parts, axes) for tensor in operation.outputs]
 
@@ -204,7 +210,7 @@ def moved(operation, labels):
 
 def _known(value):
     if value is None:
-        raise MixedError
+        raise UnknownError
     return value
 
 
@@ -226,12 +232,12 @@ def einsum_terms(operation):
     """The letters of the inputs and of the output.
 
     Raises:
-        MixedError: for an ellipsis or a letter that is repeated within an input.
+        UnknownError: for an ellipsis or a letter that is repeated within an input.
     """
     inputs, output = operation.get_attr("equation").decode().replace(" ", "").split("->")
     inputs = inputs.split(",")
     if "." in output or any(len(set(letters)) < len(letters) for letters in inputs):
-        raise MixedError
+        raise UnknownError
     return inputs, output
 
 
@@ -253,7 +259,7 @@ def einsum(operation, labels):
 def of_first_input(operation, labels):
     """An operation of which all but the first input are weights, such as `BiasAdd`."""
     if set(labels) != {0}:
-        raise MixedError
+        raise UnknownError
     return [labels[0]]
 
 
@@ -277,7 +283,7 @@ def probed(operation, labels):
     the direction itself. That is sought with `w(p) = p`, and must hold for random `w` too.
     """
     if not all(tensor.dtype.is_floating for tensor in operation.outputs):
-        raise MixedError
+        raise UnknownError
     rng, count = np.random.default_rng(0), max(int(each.max()) for each in labels.values())
     full = {i: np.broadcast_to(each, operation.inputs[i].shape) for i, each in labels.items()}
     place = [_random(rng, tensor, i in full) for i, tensor in enumerate(operation.inputs)]

@@ -17,7 +17,7 @@ from kpinn.derivatives.operations.labels import (
     probed,
     unaffected,
 )
-from kpinn.derivatives.operations.rules import constant, linear, static_input
+from kpinn.derivatives.operations.rules import constant, linear, picking, static_input
 from kpinn.derivatives.operations.table import BROADCASTING, register
 
 # Without derivatives -----------------------------------------------------------------------
@@ -75,6 +75,24 @@ def _whole_first_axes(call, axes):
     return every and all(mask >> axis & 1 for axis in axes for mask in masks)
 
 
+def _whole_slices(call, axes):
+    """Whether a slice takes all of these axes."""
+    begin, size = static_input(call, 1), static_input(call, 2)
+    known = begin is not None and size is not None
+    return known and all(begin[axis] == 0 and size[axis] == -1 for axis in axes)
+
+
+def _picks_behind(call, axes):
+    """Whether elements are picked along an axis that comes after these."""
+    if call.operation.type == "Unpack":
+        axis = call.attribute("axis")
+    else:
+        found = static_input(call, 2)
+        axis = None if found is None or call.attribute("batch_dims") else int(found)
+    rank = call.operation.inputs[0].shape.rank
+    return axis is not None and rank is not None and axis % rank > max(axes)
+
+
 def _expands_behind(call, axes):
     axis = static_input(call, 1)
     return axis is not None and int(axis.reshape(-1)[0]) > max(axes)
@@ -91,16 +109,19 @@ _SEGMENTS = "returns as many rows as its numbers of segments ask for"
 register("SegmentSum", "SegmentMean", along=0, labels=_SEGMENTS)(linear())
 register("UnsortedSegmentSum", along=0, labels=probed)(linear())
 # What copies entries to other places.
-register("StridedSlice", labels=moved)(linear(keeps=_whole_first_axes))
+register("StridedSlice", labels=moved)(picking(keeps=_whole_first_axes))
 register("ExpandDims", labels=moved, is_reshaping=True)(linear(keeps=_expands_behind))
 register("ConcatV2", labels=moved)(linear(slice(0, -1), _other_axes(-1)))
-register("Split", labels=moved)(linear(slice(1, 2), _other_axes(0, 1)))
+register("Split", labels=moved)(picking(slice(1, 2), _other_axes(0, 1)))
+register("Slice", labels=moved)(picking(keeps=_whole_slices))
+register("SplitV", labels=moved)(picking(keeps=_other_axes(2)))
+register("Unpack", "GatherV2", labels=moved)(picking(keeps=_picks_behind))
 register("Pack", "ParallelConcat", labels=moved)(linear(slice(None)))
 register("Reshape", "Squeeze", labels=moved, is_reshaping=True)(linear())
 register("BroadcastTo", labels=moved, meets="copies")(linear())
 register(
-    *("Tile", "Slice", "Unpack", "SplitV", "Reverse", "ReverseSequence", "Pad", "MirrorPad"),
-    *("GatherV2", "GatherNd", "Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "Diag"),
+    *("Tile", "Reverse", "ReverseSequence", "Pad", "MirrorPad"),
+    *("GatherNd", "Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "Diag"),
     *("MatrixBandPart", "DiagPart", "DepthToSpace", "SpaceToDepth", "SpaceToBatchND"),
     *("BatchToSpaceND", "EnsureShape"),
     labels=moved,

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kpinn.derivatives.channels.channels_per_point import wants_channels_per_point
-from kpinn.derivatives.channels.compositions import compose, compose_with_variables
+from kpinn.derivatives.channels.compositions import compose
 from kpinn.derivatives.channels.full_channels import full
 from kpinn.derivatives.channels.jets import Jet, add, aligned, shared_axes, value_of
 from kpinn.derivatives.channels.jets import linear as each_channel
@@ -18,7 +18,7 @@ from kpinn.derivatives.operations.labels import (
     of_einsum,
     of_matrix_product,
 )
-from kpinn.derivatives.operations.rules import bilinear, linear, static_input
+from kpinn.derivatives.operations.rules import bilinear, linear
 from kpinn.derivatives.operations.selections import choose
 from kpinn.derivatives.operations.table import BROADCASTING, register
 from kpinn.derivatives.tensorflow_private import compiled_by_xla
@@ -130,38 +130,3 @@ def _modulo(call, a, b):
 @register("SquaredDifference", **BROADCASTING)
 def _squared_difference(call, a, b):
     return [compose(add(a, b, tf.subtract), taylor_series.square)]
-
-
-@register("Pow", **BROADCASTING)
-def _power(call, a, b):
-    exponent = static_input(call, 1)  # not the value of `b`, which may be that of a variable
-    if exponent is not None and exponent.size == 1:
-        number = float(exponent.reshape(()))
-        return [compose(_broadcast(a, b), taylor_series.power(number))]
-    if not isinstance(b, Jet):
-        return [compose_with_variables(_broadcast(a, b), _powers_of(b))]
-    logarithm = compose(a, taylor_series.log) if isinstance(a, Jet) else tf.math.log(a)
-    power = compose(multiply(*aligned((b, logarithm))), taylor_series.exp)
-    return [power.with_value(call.emit_values(a, b)[0])]
-
-
-def _broadcast(jet, other):
-    """The jet in a shape that holds the other operand too."""
-    rank = other.shape.rank
-    if rank in (None, 0) or other.shape == jet.shape:
-        return jet
-    return add(jet, tf.zeros_like(other))
-
-
-def _powers_of(exponents):
-    """The tower of `x ** r` for a tensor `r`: binomial coefficients times powers."""
-
-    def tower(x, order):
-        y, factor = [tf.pow(x, exponents)], tf.ones_like(exponents)
-        for k in range(1, order + 1):
-            factor = factor * (exponents - (k - 1)) / k
-            gone = tf.equal(factor, 0) & tf.equal(x, 0)  # 0 * inf would be no number
-            y.append(factor * tf.pow(tf.where(gone, tf.ones_like(x), x), exponents - k))
-        return y
-
-    return tower

@@ -5,6 +5,8 @@ Most rules are made by a definer, which knows more of an operation than its rule
 `Facts`: `constant`, `linear`, `bilinear`, `elementwise`, `composite`.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,9 +17,9 @@ from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import traced
 from kpinn.derivatives.graphs.walker import walk
-from kpinn.derivatives.operations.labels import axes_of, probed
 from kpinn.derivatives.operations.labels import elementwise as each_element
-from kpinn.derivatives.operations.table import BROADCASTING, Facts, facts_of, follow
+from kpinn.derivatives.operations.labels import probed, static
+from kpinn.derivatives.operations.table import BROADCASTING, Facts, follow
 
 
 def static_input(call, position):
@@ -66,6 +68,29 @@ def linear(positions=slice(0, 1), keeps=None):
         return [Jet(call.algebra, tuple(part)) for part in parts]
 
     return Facts(rule, labels=probed, is_linear=True)
+
+
+def picking(positions=slice(0, 1), keeps=None):
+    """`linear` for operations that pick elements, after which whole channels may be zero.
+
+    The derivative of a column of the points with respect to another one is: left out, it is no NaN
+    behind a function with an infinite slope, such as the root at zero.
+    """
+    facts = linear(positions, keeps)
+
+    def rule(call, *inputs):
+        jets = facts.rule(call, *inputs)
+        return [Jet(j.algebra, (j.value, *map(_unless_zero, j.channels[1:]))) for j in jets]
+
+    return dataclasses.replace(facts, rule=rule)
+
+
+def _unless_zero(channel):
+    """A channel, or `None` if it is the same for all points, and known to be zero."""
+    if channel is None or channel.shape.rank in (None, 0) or channel.shape[0] != 1:
+        return channel
+    value = static(channel) if tf.is_symbolic_tensor(channel) else channel.numpy()
+    return None if value is not None and not np.any(value) else channel
 
 
 def _refuse_others(call, inputs, moving):
@@ -214,7 +239,12 @@ def refusal(operation, inputs):
             "TensorFlow cannot differentiate twice: write it in TensorFlow, or use "
             "method='finite_difference'."
         )
-    return mixing(operation, inputs)
+    return None
+
+
+def differs_in_training(node):
+    """Whether a node draws random numbers or changes a variable, as layers do in training only."""
+    return node.op.startswith(("Assign", "StatelessRandom", "Random", "StatelessTruncated"))
 
 
 def drawing(operation):
@@ -236,17 +266,6 @@ def _is_constant(operation):
     return bool(plain) and all(_is_constant(tensor.op) for tensor in operation.inputs)
 
 
-def mixing(operation, inputs):
-    """Why an operation takes points together; `None` if it does not, as far as can be seen."""
-    if not _mixes_points(operation, inputs):
-        return None
-    return (
-        f"{describe(operation)} takes a sum, mean, extremum or the like over the points, so that "
-        "one point's output depends on the others (as batch statistics do): there is no pointwise "
-        "derivative."
-    )
-
-
 def _quantizes(operation):
     """Whether it returns numbers of eight bits; what went into them is rounded before, often."""
     if operation.type == "Cast":
@@ -259,18 +278,3 @@ def _makes_integers(operation):
     if operation.type == "Cast":
         return operation.outputs[0].dtype.is_integer
     return operation.type == "Bucketize"
-
-
-def _mixes_points(operation, inputs):
-    """Whether it takes points together: the first axis of a jet, of unknown size when traced."""
-    along = facts_of(operation).along
-    moving = [_has_points(*pair) for pair in zip(operation.inputs, inputs, strict=True)]
-    if along is None or along == () or not any(moving):
-        return False
-    axes = axes_of(along, operation)
-    return any(moves and found and 0 in found for moves, found in zip(moving, axes, strict=True))
-
-
-def _has_points(tensor, value):
-    """Whether a tensor of the traced graph is a jet whose first axis may be that of the points."""
-    return isinstance(value, Jet) and bool(tensor.shape.rank) and tensor.shape[0] is None

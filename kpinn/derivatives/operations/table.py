@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kpinn.derivatives.errors import describe
-from kpinn.derivatives.operations.labels import MixedError, compact, joined
+from kpinn.derivatives.operations.labels import MixedError, UnknownError, compact, joined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,26 +109,30 @@ def carry(operation, labels):
         A list with labels for each output.
 
     Raises:
-        MixedError: if an entry belongs to several points, or that is not known.
+        MixedError: if an entry belongs to several points.
+        UnknownError: if that is not known.
     """
     rule = facts_of(operation).labels
     if isinstance(rule, str):
-        raise MixedError(f"{describe(operation)} {rule}, and may mix the points")
+        raise UnknownError(f"{describe(operation)} {rule}, and may mix the points")
     tensors = [operation.inputs[i] for i in labels] + list(operation.outputs)
     if not all(tensor.shape.is_fully_defined() for tensor in tensors):
-        raise MixedError(f"{describe(operation)} has an unknown shape, and may mix the points")
+        raise UnknownError(f"{describe(operation)} has an unknown shape, and may mix the points")
     try:
         pairs = zip(rule(operation, labels), operation.outputs, strict=True)
         found = [compact(_fitting(each, tensor.shape)) for each, tensor in pairs]
-    except (MixedError, ValueError):  # the latter where what users say of axes is wrong
-        raise MixedError(f"{describe(operation)} may mix the points") from None
+    except (MixedError, ValueError) as error:  # the latter where what users say of axes is wrong
+        kind = type(error) if isinstance(error, MixedError) else UnknownError
+        mixed = kind(f"{describe(operation)} may mix the points")
+        mixed.operation = operation
+        raise mixed from None
     return [_same(each, labels.values()) for each in found]
 
 
 def _fitting(labels, shape):
-    """The labels; raises `MixedError` if they are not those of a tensor of this shape."""
+    """The labels; raises `UnknownError` if they are not those of a tensor of this shape."""
     if any(part not in (1, whole) for part, whole in zip(labels.shape, shape, strict=True)):
-        raise MixedError
+        raise UnknownError
     return labels
 
 

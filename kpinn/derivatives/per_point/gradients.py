@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.channels.channels_per_point import channels_per_point as channels_per_point
-from kpinn.derivatives.errors import describe
-from kpinn.derivatives.graphs.walker import needed_operations
+from kpinn.derivatives.errors import UnsupportedError, describe
+from kpinn.derivatives.graphs.walker import needed_operations, walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, labels_of_points
-from kpinn.derivatives.operations.table import carry
+from kpinn.derivatives.operations.table import carry, follow
+from kpinn.derivatives.per_point.custom_gradients import is_custom
 from kpinn.derivatives.per_point.products import (
     OuterProducts,
     Sum,
@@ -27,7 +28,7 @@ from kpinn.derivatives.per_point.products import (
     can_be_issued_again,
     pass_on,
 )
-from kpinn.derivatives.tensorflow_private import captured, has_gradient
+from kpinn.derivatives.tensorflow_private import captured, gradients_of, has_gradient
 
 
 def point_gradients(outputs, variables, points, tape, report):
@@ -223,8 +224,9 @@ class _Graph:
     def _add_several(self, operation, labels, plain):
         """`IdentityN`; with a gradient of its own, that of an output goes to all inputs."""
         custom = "_gradient_op_type" in operation.node_def.attr
+        apart = not custom or (not plain and self._goes_back_apart(operation, labels))
         for i, tensor in enumerate(operation.outputs):
-            if custom and (plain or i not in labels):
+            if not apart or (custom and i not in labels):
                 self._mix([tensor], f"{describe(operation)} has a gradient of its own")
             elif i in labels:
                 self.moving.add(tensor.name)
@@ -235,6 +237,23 @@ class _Graph:
                 self._mix([tensor], f"{describe(operation)} cannot be issued again")
         if plain and not custom:
             self.chain.append(operation)
+
+    def _goes_back_apart(self, operation, labels):
+        """Whether a gradient of an operation's own keeps the points apart as its inputs do."""
+        if not is_custom(operation.node_def):
+            return True
+        upstream = [tf.identity(tensor) for tensor in operation.outputs]
+        found = gradients_of(operation, upstream)
+        ends = [tensor for tensor in found if tensor is not None]
+        known = {t.name: labels.get(i) for i, t in enumerate(upstream)}
+        try:
+            after = iter(walk(operation.graph, self.labels | known, follow, ends))
+        except (MixedError, UnsupportedError):
+            return False
+        after = [None if tensor is None else next(after) for tensor in found]
+        return all(
+            each is None or np.array_equal(each, labels.get(i, 0)) for i, each in enumerate(after)
+        )
 
     def _add_constant(self, operation):
         """An operation that does not depend on variables."""

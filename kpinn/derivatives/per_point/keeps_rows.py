@@ -1,16 +1,19 @@
 """Whether points keep apart: row `i` of the outputs is computed from row `i` of the inputs.
 
 It is proved from a trace for a few points, through which the rules of the table carry labels that
-say which point an entry depends on. What is not proved is taken for mixed.
+say which point an entry depends on.
 """
 
+import dataclasses
+
 import numpy as np
+import tensorflow as tf
 
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import TraceError, trace
 from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
-from kpinn.derivatives.operations.labels import MixedError, labels_of_points
+from kpinn.derivatives.operations.labels import MixedError, UnknownError, labels_of_points
 from kpinn.derivatives.operations.table import follow
 
 COUNT = 7  # points in the trace; a number that sizes of layers seldom have
@@ -34,14 +37,28 @@ def keeps_rows(function, size, dtype):
         return _checked(operation.outputs, follow(operation, inputs), COUNT)
 
     try:
-        _outputs(trace(function, size, dtype, COUNT, exactly=True).graph, interpretation)
+        graph = trace(function, size, dtype, COUNT, exactly=True).graph
+        walk(graph, _labels_of_input(graph), interpretation)
     except (MixedError, TraceError, UnsupportedError):
         return False
     return True
 
 
+@dataclasses.dataclass(frozen=True)
+class Mixed:
+    """Why a point of the outputs may depend on others.
+
+    Attributes:
+        reason: a text.
+        operation: the `tf.Operation` that takes points together; `None` where that is not known.
+    """
+
+    reason: str
+    operation: tf.Operation | None = None
+
+
 def why_mixed(graph):
-    """Why a point of the outputs may depend on others; `None` if it is proved not to.
+    """Why a point of the outputs may depend on others, a `Mixed`; `None` if it is proved not to.
 
     Values count, and not their derivatives only: what is subtracted by `x - stop_gradient(mean(x))`
     is of all points.
@@ -49,17 +66,42 @@ def why_mixed(graph):
     Args:
         graph: that of a function `(n, d) -> (n, ...)`, traced for a fixed number of points.
     """
+    labels = _labels_of_input(graph)
     try:
-        _checked(graph.outputs, _outputs(graph, follow), graph.inputs[0].shape[0])
-    except (MixedError, UnsupportedError) as error:
-        return str(error)
+        _checked(graph.outputs, walk(graph, labels, follow), graph.inputs[0].shape[0])
+    except (UnknownError, UnsupportedError) as error:
+        return Mixed(str(error))
+    except MixedError as error:
+        return Mixed(str(error), _origin(error.operation, labels, graph.inputs[0].shape[0]))
     return None
 
 
-def _outputs(graph, interpretation):
+def _origin(operation, labels, count):
+    """The first operation on the way to one that mixes points whose rows are not theirs."""
+    while True:
+        rows = [t for t in operation.inputs if not _is_own(labels.get(t.name), t, count)]
+        if not rows or rows[0].op.type == "Placeholder" or _joins(operation):
+            return operation
+        operation = rows[0].op
+
+
+def _joins(operation):
+    """Whether it takes entries of its inputs together, and not those at the same place only."""
+    facts = facts_of(operation)
+    return facts.along not in (None, ()) and not facts.is_reshaping
+
+
+def _is_own(labels, tensor, count):
+    """Whether each entry with points is in the row of its point."""
+    if labels is None:
+        return True
+    own = labels_of_points(count, tensor.shape.rank) if tensor.shape.rank else 0
+    return tensor.shape[:1] == [count] and not np.any((labels != own) & (labels != 0))
+
+
+def _labels_of_input(graph):
     points = graph.inputs[0]
-    values = {points.name: labels_of_points(points.shape[0], points.shape.rank)}
-    return walk(graph, values, interpretation)
+    return {points.name: labels_of_points(points.shape[0], points.shape.rank)}
 
 
 def _is_floating(operation):
@@ -69,8 +111,9 @@ def _is_floating(operation):
 def _checked(tensors, labels, count):
     """The labels of tensors; raises `MixedError` where an entry is not in the row of its point."""
     for tensor, each in zip(tensors, labels, strict=True):
-        rank = tensor.shape.rank
-        own = labels_of_points(count, rank) if rank and tensor.shape[0] == count else None
-        if each is not None and (own is None or np.any((each != own) & (each != 0))):
-            raise MixedError(f"{describe(tensor.op)} does not have a row for each point, in order")
+        if not _is_own(each, tensor, count):
+            reason = f"{describe(tensor.op)} does not have a row for each point, in order"
+            error = MixedError(reason)
+            error.operation = tensor.op
+            raise error
     return labels

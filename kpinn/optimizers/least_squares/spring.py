@@ -59,7 +59,7 @@ class SPRING(FlatOptimizer):
         gradient descent through Woodbury, momentum, and randomization (2025), arXiv:2505.12149.
     """
 
-    least_squares = True
+    least_squares, has_rate = True, True
 
     def __init__(
         self,

@@ -82,8 +82,13 @@ class Evaluations:
         self.hessian_product = hessian_product
 
     def __call__(self, theta):
-        value, gradient = self.checked(theta)
-        self.record.add(theta, value)
+        try:
+            value, gradient = self.checked(theta)
+        except StopError as stop:
+            if stop.code is not ResultCode.NONFINITE:
+                raise
+            return self.record.reject(theta, str(stop))
+        self.record.add(theta, value, gradient)
         return value, gradient
 
     def checked(self, theta):

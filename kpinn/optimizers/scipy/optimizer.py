@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import threadpoolctl
 
+from kpinn.configs import checked, faults_of
 from kpinn.optimizers.result import MinimizeResult, ResultCode
 
 EPSILON = float(np.finfo(np.float64).eps)
+MOST_REJECTED = 60  # trial points in a row where the loss is not finite
 
 
 class ScipyOptimizer(keras.optimizers.Optimizer):
@@ -38,6 +40,12 @@ class ScipyOptimizer(keras.optimizers.Optimizer):
         """The arguments."""
         return {"method": self.method, "name": self.name, **self.options}
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`."""
+        with faults_of(cls):
+            return super().from_config(dict(checked(cls, config)), custom_objects)
+
     def update_step(self, gradient, variable, learning_rate):
         """There is no update per batch."""
         raise ValueError(
@@ -63,7 +71,9 @@ class Record:
 
     Attributes:
         evaluations, iterations: numbers of evaluations and of accepted iterations.
-        loss, theta: of the best point; `theta` is `None` before the first.
+        loss, theta, gradient: of the best point; `theta` is `None` before the first.
+        rejected: trial points in a row, up to now, where the loss was not finite.
+        bad_theta: the last of them.
         result: how the run ended, `None` before.
     """
 
@@ -71,12 +81,45 @@ class Record:
         self.epsilon, self.bounds = epsilon, bounds
         self.evaluations = self.iterations = 0
         self.loss = np.inf
-        self.theta = self.result = None
+        self.theta = self.gradient = self.result = self.bad_theta = None
+        self.rejected = 0
+        self._highest = [-np.inf, -np.inf]  # of the present iteration and the one before
 
-    def add(self, theta, loss):
+    def add(self, theta, loss, gradient):
         """Keeps a point if it is the best so far."""
+        self.rejected = 0
+        self._highest[0] = max(self._highest[0], loss)
         if self._inside(theta) and loss < self.loss:
-            self.loss, self.theta = loss, np.array(theta)
+            self.loss, self.theta, self.gradient = loss, np.array(theta), np.array(gradient)
+
+    def accept(self):
+        """Counts an iteration."""
+        self.iterations += 1
+        if np.isfinite(self._highest[0]):  # an iteration may have had rejected points only
+            self._highest = [-np.inf, self._highest[0]]
+
+    def reject(self, theta, message):
+        """A loss and a gradient for a trial point where they are not finite.
+
+        The loss is higher than at all points of this iteration, and the gradient is that of a
+        parabola along the way to the point, so that a line search tries about a quarter of the way
+        and a trust region shrinks.
+
+        Args:
+            theta: the trial point `(p,)`.
+            message: what is not finite.
+
+        Raises:
+            StopError: after many such points in a row, and before the first point.
+        """
+        self.rejected += 1
+        self.bad_theta = np.array(theta)
+        if self.theta is None or self.rejected > MOST_REJECTED:
+            raise StopError(ResultCode.NONFINITE, message)
+        way = theta - self.theta
+        square, slope = float(way @ way), abs(float(self.gradient @ way))
+        slope = max(slope, self.epsilon * abs(self.loss), np.finfo(np.float64).tiny)
+        return max(self._highest) + slope, 3.0 * slope / max(square, 1e-300) * way
 
     def _inside(self, theta):
         if self.bounds is None:
@@ -118,7 +161,7 @@ def counted(record, iterations, callback):
     """
 
     def accepted(theta, *_):
-        record.iterations += 1
+        record.accept()
         try:
             callback(np.array(theta))  # a copy: older versions of scipy write into theta
         except StopIteration:
@@ -151,18 +194,21 @@ def run(solve, record, method, iterations):
         # Threads of BLAS fight TensorFlow's for the cores, which can make scipy's part of an
         # iteration many times slower.
         with threadpoolctl.threadpool_limits(1, "blas"):
-            code, message = _unless_stopped(solve)
+            code, message = _unless_stopped(solve, record)
     except BaseException as error:
         end(ResultCode.INTERRUPTED, f"{type(error).__name__} ended it")
         raise
     return end(code, message)
 
 
-def _unless_stopped(solve):
+def _unless_stopped(solve, record):
     try:
-        return solve()
+        code, message = solve()
     except StopError as stop:
         return stop.code, str(stop)
+    if record.rejected and code in (ResultCode.NO_PROGRESS, ResultCode.CONVERGED):
+        return ResultCode.NONFINITE, f"no step leads to a finite loss and gradient ({message})"
+    return code, message
 
 
 def check_gradient(loss, theta, value, gradient, epsilon):

@@ -1,0 +1,52 @@
+"""A smaller step after a rollback."""
+
+import keras
+
+from kpinn.keras_private import schedule_of
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.training.changes import forget_compiled
+
+
+@keras.saving.register_keras_serializable(package="kpinn")
+class Halved(keras.optimizers.schedules.LearningRateSchedule):
+    """Half of what a schedule says.
+
+    Args:
+        schedule: the schedule.
+    """
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+
+    def __call__(self, step):
+        """Half of it."""
+        return 0.5 * self.schedule(step)
+
+    def get_config(self):
+        """The arguments."""
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]))
+
+
+def make_smaller(pinn, optimizer):
+    """Halves the learning rate; an optimizer without one forgets what it has learnt of the loss."""
+    if isinstance(optimizer, FlatOptimizer):
+        optimizer.restart(pinn.objective.theta())
+    if not isinstance(optimizer, FlatOptimizer) or optimizer.has_rate:
+        halve(pinn, optimizer)
+
+
+def halve(pinn, optimizer):
+    """Halves the learning rate of an optimizer."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    rate = optimizer.get_config()["learning_rate"]
+    if isinstance(rate, float):
+        optimizer.learning_rate = 0.5 * float(optimizer.learning_rate)
+    else:
+        optimizer.learning_rate = Halved(schedule_of(optimizer))
+        forget_compiled(pinn)  # which holds the schedule

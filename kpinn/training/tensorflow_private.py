@@ -1,0 +1,25 @@
+"""The private names of TensorFlow that training needs: one function each, with a test."""
+
+from tensorflow.python.eager import context
+from tensorflow.python.ops import stateful_random_ops
+
+
+def eager_generator():
+    """The generator of the seeds of `tf.random` in eager mode, `None` without `set_seed`."""
+    return getattr(context.context(), "_rng", None)
+
+
+def set_eager_generator(generator):
+    """Sets it; operations that are kept for a seed have drawn from it, and are forgotten."""
+    context.context()._rng = generator
+    context.context().clear_kernel_cache()
+
+
+def existing_global_generator():
+    """TensorFlow's global generator, `None` if nothing has asked for it yet."""
+    return stateful_random_ops.global_generator
+
+
+def forget_global_generator():
+    """Lets TensorFlow make another global generator when it is asked for."""
+    stateful_random_ops.global_generator = None
