@@ -32,6 +32,19 @@ def forget_gradient(operation):
     ops.gradient_registry._registry.pop(operation, None)
 
 
+def forget_custom_gradients(graph):
+    """Forgets what `tf.custom_gradient` was given in a graph that nobody will differentiate.
+
+    TensorFlow keeps it for ever, and with it the graph.
+    """
+    definition = graph.as_graph_def()
+    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
+    for node in (node for nodes in bodies for node in nodes):
+        name = node.attr["_gradient_op_type"].s.decode() if node.attr else ""
+        if name.startswith("CustomGradient-"):
+            forget_gradient(name)
+
+
 def gradients_of(operation, upstream):
     """The gradients with respect to the inputs of an operation, a list; `None` for no gradient."""
     found = ops.get_gradient_function(operation)(operation, *upstream)
@@ -54,19 +67,6 @@ def origin_of_gradient(name):
             return function.__module__
         waiting += [cell.cell_contents for cell in function.__closure__ or ()]
     return ""
-
-
-def forget_custom_gradients(graph):
-    """Forgets what `tf.custom_gradient` was given in a graph that nobody will differentiate.
-
-    TensorFlow keeps it for ever, and with it the graph.
-    """
-    definition = graph.as_graph_def()
-    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
-    for node in (node for nodes in bodies for node in nodes):
-        name = node.attr["_gradient_op_type"].s.decode() if node.attr else ""
-        if name.startswith("CustomGradient-"):
-            forget_gradient(name)
 
 
 def compiled_by_xla():

@@ -141,10 +141,11 @@ def _check_start(pinn, arrays):
     changes.refuse_untrained(pinn, watcher.watched_variables())
     refuse_losses_in_conditions(pinn)
     refusals.check_start(arrays, residuals)
+    residuals = {name: tf.convert_to_tensor(residual) for name, residual in residuals.items()}
+    pinn._state.compiled.once(("python", *data.sizes(arrays)), lambda: _refuse_python(pinn, arrays))
     pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
     few = data.first_rows(arrays)
-    residuals = {name: tf.convert_to_tensor(r[: data.FEW]) for name, r in residuals.items()}
-    pinn._state.compiled.once(("python", *data.sizes(arrays)), lambda: _refuse_python(pinn, arrays))
+    residuals = {name: residual[: data.FEW] for name, residual in residuals.items()}
     pinn.objective.losses.check(few, residuals, pinn.run_eagerly)
     pinn._step_logs(0.0, *few.parts, residuals)
     pinn.reset_metrics()
