@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.columns import without_lists
 from kpinn.derivatives.tensorflow_private import without_retracing_warning
@@ -21,6 +20,7 @@ from kpinn.optimizers.stages import current
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
+from kpinn.options.configs import faults_of
 from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown

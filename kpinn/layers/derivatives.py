@@ -4,12 +4,12 @@ import keras
 import tensorflow as tf
 
 from kpinn import derivatives as engine
-from kpinn.configs import checked, faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
 from kpinn.options import keras_layer, names
+from kpinn.options.configs import checked, faults_of
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

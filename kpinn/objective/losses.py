@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kpinn.configs import construct
 from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
 from kpinn.options import number, of_keras, shown
+from kpinn.options.configs import construct
 from kpinn.problem.points import check_known, check_target
 
 

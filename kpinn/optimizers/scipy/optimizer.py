@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import threadpoolctl
 
-from kpinn.configs import checked, faults_of
 from kpinn.optimizers.result import MinimizeResult, ResultCode
+from kpinn.options.configs import checked, faults_of
 
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_REJECTED = 60  # trial points in a row where the loss is not finite
