@@ -5,6 +5,7 @@ from kpinn import callbacks, domains, layers, losses, networks, optimizers, plot
 from kpinn.checking import check_derivatives
 from kpinn.problem.conditions import condition, field
 from kpinn.derivatives import (
+    CustomGradientWarning,
     DerivativeFallbackWarning,
     FiniteDifference,
     PrecisionWarning,
@@ -23,6 +24,7 @@ from kpinn.version import __version__
 
 __all__ = [
     "PINN",
+    "CustomGradientWarning",
     "DerivativeFallbackWarning",
     "FiniteDifference",
     "NonFiniteError",

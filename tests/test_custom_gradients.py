@@ -191,7 +191,7 @@ def test_a_training_warns_once():
     def value(u, x):
         return u - x
 
-    with pytest.warns(UserWarning, match="is not the derivative") as caught:
+    with pytest.warns(kpinn.CustomGradientWarning, match="is not the derivative") as caught:
         pinn = kpinn.PINN(network, "t x", "u", conditions=[value])
         pinn.compile(jit_compile=False)
         pinn.fit(ARRAYS, epochs=2, verbose=0)

@@ -22,7 +22,7 @@ from reliability.hostile_files import fault
 import kpinn
 from kpinn import keras_private
 from kpinn.backend import check_keras
-from kpinn.configs import check_tree
+from kpinn.options.configs import check_tree
 from kpinn.serving import folders, limits
 from kpinn.serving.operations import ALLOWED
 from kpinn.serving.tensorflow_private import parse_saved_model

@@ -11,6 +11,7 @@
 
 from kpinn.derivatives.api import derivatives as derivatives
 from kpinn.derivatives.declarations import independent
+from kpinn.derivatives.errors import CustomGradientWarning as CustomGradientWarning
 from kpinn.derivatives.errors import DerivativeFallbackWarning as DerivativeFallbackWarning
 from kpinn.derivatives.methods.finite_difference import FiniteDifference as FiniteDifference
 from kpinn.derivatives.methods.finite_difference import PrecisionWarning as PrecisionWarning

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import tensorflow as tf
+
 from kpinn.derivatives.columns import (
     as_column,
     directions_of,
@@ -27,6 +29,7 @@ from kpinn.options import shown
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 
 
+@tf.autograph.experimental.do_not_convert  # it would take the engine for code to rewrite
 def derivatives(function, points, requests, coordinates=None, fields="u", method="auto"):
     """Fields and their derivatives at points.
 
@@ -143,7 +146,9 @@ def _coordinate_names(points):
     """Names of the coordinates of a dict of arrays, `x[3]` for an array `(n, 3)`."""
     names = []
     for name, values in points.items():
-        shape = tuple(values.shape if hasattr(values, "shape") else real_array(name, values).shape)
+        shape = tuple(
+            values.shape if hasattr(values, "shape") else real_array(repr(name), values).shape
+        )
         names.append(name if len(shape) < 2 or shape[1] == 1 else f"{name}[{shape[1]}]")
     return names
 

@@ -5,12 +5,18 @@ class DerivativeFallbackWarning(UserWarning):
     """The exact derivatives are computed in a slower way; the message says because of what."""
 
 
+class CustomGradientWarning(UserWarning):
+    """A network has a custom gradient that is not the derivative of its values."""
+
+
 class UnsupportedError(Exception):
     """An operation through which derivatives cannot be propagated; another method may do it."""
 
 
 class RefusedError(ValueError):
     """An operation through which there are no derivatives at a point, by whatever method."""
+
+    __init__ = Exception.__init__  # by which AutoGraph knows that it can be raised again as it is
 
 
 class LostError(RefusedError):

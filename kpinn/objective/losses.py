@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kpinn.configs import construct
 from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
 from kpinn.options import number, of_keras, shown
+from kpinn.options.configs import construct
 from kpinn.problem.points import check_known, check_target
 
 
@@ -141,7 +141,8 @@ class Losses:
 
     def _check_gradient(self, name, residual, eager):
         loss, label = functools.partial(self.at_points, name, None), f"loss of {name!r}"
-        refuse_python(label, loss, [residual], [True], eager)
+        spec = tf.TensorSpec(residual.shape, residual.dtype)
+        refuse_python(label, loss, [spec], [True], eager)
         with tf.GradientTape() as tape:
             tape.watch(residual)
             value = loss(residual)

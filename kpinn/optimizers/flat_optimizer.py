@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.configs import checked, faults_of
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.result import MinimizeResult, ResultCode
+from kpinn.options.configs import checked, faults_of
 
 RUNNING, CONVERGED, NO_PROGRESS, NONFINITE = range(4)
 ENDS = ("iteration_limit", "converged", "no_progress", "nonfinite")

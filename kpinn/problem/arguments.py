@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 
 from kpinn.derivatives.names.operators import OPERATORS
-from kpinn.derivatives.names.parsing import COORDINATE_LETTERS, parse
+from kpinn.derivatives.names.parsing import is_of_coordinates, parse
 from kpinn.derivatives.names.requests import Request
 from kpinn.derivatives.names.space import Space
 
@@ -178,7 +178,7 @@ class Names:
         """The same for a name that begins with a field, such as `u_y` or `u_ref`."""
         field = max((f for f in self.space.fields if name.startswith(f"{f}_")), key=len)
         parts = name[len(field) + 1 :].split("_")
-        if all(set(part) <= COORDINATE_LETTERS.union(self.space.coordinates) for part in parts):
+        if all(is_of_coordinates(part, self.space) for part in parts):
             close = _close("", name, [f"{field}_{each}" for each in self.space.coordinates])
             return close or ""
         return self._misspelt_axes(parts)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.columns import half_range, real_array
-from kpinn.options import did_you_mean, flag, shown
+from kpinn.options import did_you_mean, flag
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -172,7 +172,7 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
     names, every = list(problem.conditions), flag("every", every)
     if not isinstance(x, dict) or not x:
         raise ValueError(
-            f"points are {shown(x)}: expected a dict of arrays by coordinate, or a dict "
+            f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
             f"of those by condition ({', '.join(names)})."
         )
     if is_shared(x) and not set(x) <= set(names):
@@ -224,7 +224,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
     """
     if not isinstance(arrays, dict):
         raise ValueError(
-            f"points of {where!r} are {shown(arrays)}: expected a dict of arrays by name, "
+            f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
             f"with {', '.join(problem.space.coordinates)}."
         )
     dtype = problem.dtype.as_numpy_dtype
@@ -272,7 +272,7 @@ def _needed(arrays, problem, conditions):
 def _array(where, name, values, dtype):
     label = f"{name!r} of {where!r}"
     with np.errstate(over="ignore"):  # too large for the dtype: infinite, which is refused
-        array = real_array(label, values).astype(dtype)
+        array = real_array(label, values).astype(dtype, copy=False)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -340,6 +340,14 @@ def batch(data, rows):
         rows: dict from number of points to an index tensor.
     """
     return tf.nest.map_structure(lambda array: tf.gather(array, rows[array.shape[0]]), data)
+
+
+FEW = 64  # points by which the shapes of residuals and targets are seen
+
+
+def first_rows(data):
+    """The first few rows of each set."""
+    return tf.nest.map_structure(lambda array: array[:FEW], data)
 
 
 def sizes(data):

@@ -7,10 +7,10 @@ import types
 
 import keras
 
-from kpinn.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import declare
 from kpinn.keras_private import writes_file
+from kpinn.options.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.problem.unknowns import describe
 
 serialize = keras.saving.serialize_keras_object

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.keras_private import made_under_strategy, step_counter
+from kpinn.objective.compiled import ByShapes
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
@@ -131,10 +132,9 @@ def compile_epochs(pinn, schedule, first_step_resets):
         done, rows = tf.while_loop(more, one_epoch, [0, rows])
         return done, rows, marks.leave(first)
 
-    if not pinn.run_eagerly:
-        jit = pinn._state.settings.jit_compile and not flat
-        run = tf.function(run, autograph=False, jit_compile=jit)
-    return run, names
+    if pinn.run_eagerly:
+        return run, names
+    return ByShapes(run, pinn._state.settings.jit_compile and not flat), names
 
 
 class Callbacks:

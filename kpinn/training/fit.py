@@ -19,8 +19,11 @@ from kpinn.training.checkpoints.order import checkpoint_last
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
+from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.results import reported
 from kpinn.training.trained import build_optimizer, check_rates
+
+CHUNK = 2**14  # points that are evaluated at a time before the first step
 
 
 def fit(pinn, usual_step, given, schedule, settings):
@@ -134,15 +137,30 @@ def _check_start(pinn, arrays):
     for optimizer, _ in stages(pinn.optimizer, 0):
         _check_losses(pinn.objective, arrays, optimizer)
     with VariableWatcher() as watcher:
-        residuals = pinn.call(arrays.points)  # as it is: Keras would wrap its errors
+        residuals = _residuals(pinn, arrays)
     changes.refuse_untrained(pinn, watcher.watched_variables())
+    refuse_losses_in_conditions(pinn)
     refusals.check_start(arrays, residuals)
-    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
-    pinn.objective.losses.check(arrays, residuals, pinn.run_eagerly)
+    residuals = {name: tf.convert_to_tensor(residual) for name, residual in residuals.items()}
+    pinn._state.compiled.once(("python", *data.sizes(arrays)), lambda: _refuse_python(pinn, arrays))
     pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
-    pinn._step_logs(0.0, *arrays.parts, residuals)
+    few = data.first_rows(arrays)
+    residuals = {name: residual[: data.FEW] for name, residual in residuals.items()}
+    pinn.objective.losses.check(few, residuals, pinn.run_eagerly)
+    pinn._step_logs(0.0, *few.parts, residuals)
     pinn.reset_metrics()
     _build_optimizer(pinn)
+
+
+def _residuals(pinn, arrays):
+    """The residuals before the first step; of many points as arrays, in chunks."""
+    if data.sizes(arrays)[-1] <= CHUNK:
+        return pinn.call(arrays.points)  # as it is: Keras would wrap its errors
+    return pinn._prediction().residuals(data.Data(arrays.points, {}, {}), CHUNK)
+
+
+def _refuse_python(pinn, arrays):
+    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
 
 
 def _check_losses(objective, arrays, optimizer):

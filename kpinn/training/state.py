@@ -59,6 +59,7 @@ class State:
         widths: dict from the arrays of the points of `fit` to their numbers of columns.
         training_data: the `Data` that `fit` trains on now.
         minimizing: whether a minimizer of scipy works, which needs the same loss throughout.
+        adds_losses: whether layers of the network add losses when they are called.
         trained_elsewhere: variables that an overridden `train_step` trains.
         loop: what makes the steps: `"calls"` of the function of whole epochs, `"batches"` of
             Keras's loop, or `None`.
@@ -75,6 +76,7 @@ class State:
 
     problem: Problem
     reads: Reads
+    adds_losses: bool = False
     arguments: dict | None = None
     first_unknowns: frozenset = frozenset()
     settings: Settings | None = None

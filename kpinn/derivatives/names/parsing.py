@@ -1,5 +1,7 @@
 """From a name such as `u_xx` or `laplacian_u` to a `Request`."""
 
+import re
+
 from kpinn.derivatives.names.name_errors import no_axis, no_meaning, no_number
 from kpinn.derivatives.names.operators import OPERATORS, check_operator
 from kpinn.derivatives.names.requests import Request, axis_order, size_of
@@ -38,12 +40,11 @@ def parse(name, space, directions=None):
 
 
 def _parse_axes(name, suffix, space, directions):
-    letters = COORDINATE_LETTERS.union(name for name in space.coordinates if len(name) == 1)
     if directions is not None:
-        directions = sorted(each for each in directions if not set(each) <= letters)
+        directions = sorted(each for each in directions if not is_of_coordinates(each, space))
     axes = []
     for part in suffix.split("_"):
-        found = _parse_part(part, space, letters, directions)
+        found = _parse_part(part, space, directions)
         if found is None:
             raise no_axis(name, part, directions, space)
         axes.extend(found)
@@ -53,7 +54,15 @@ def _parse_axes(name, suffix, space, directions):
     return axes
 
 
-def _parse_part(part, space, letters, directions):
+def is_of_coordinates(part, space):
+    """Whether a part of a name is made of coordinates, there or not, such as `y` or `x3`."""
+    parts = {*COORDINATE_LETTERS, *map(re.escape, space.coordinates)}
+    numbered = [re.fullmatch(r"([a-z]+)\d+", name) for name in space.coordinates]
+    parts |= {rf"{match[1]}\d+" for match in numbered if match}
+    return re.fullmatch(f"(?:{'|'.join(sorted(parts))})+", part) is not None
+
+
+def _parse_part(part, space, directions):
     if part in space.coordinates:
         return [_axis(space.coordinates[part])]
     if part and all(letter in space.coordinates for letter in part):
@@ -61,7 +70,7 @@ def _parse_part(part, space, letters, directions):
     repeated = part[:1] if len(set(part)) == 1 else part
     for direction in (repeated, part):  # "nn" is twice along "n", or once along "nn"
         if directions is None:
-            known = direction.isidentifier() and not set(direction) <= letters
+            known = direction.isidentifier() and not is_of_coordinates(direction, space)
         else:
             known = direction in directions
         if known:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.declarations import is_declared
-from kpinn.derivatives.errors import RefusedError
+from kpinn.derivatives.errors import CustomGradientWarning, RefusedError
 from kpinn.derivatives.graphs.tracing import TraceError, bodies_of, trace, trace_or_none
 from kpinn.derivatives.graphs.walker import CALLS
 from kpinn.derivatives.per_point import custom_gradients, probe
@@ -79,7 +79,7 @@ def refuse_together(function, traced, points):
     if verdict is None or verdict.count not in (None, points.shape[0]):
         verdict = _judge(function, traced, points)
         if verdict.gradients:
-            warnings.warn(verdict.gradients, UserWarning, stacklevel=2)
+            warnings.warn(verdict.gradients, CustomGradientWarning, stacklevel=2)
     if key is not None:
         known[key] = verdict
         known.move_to_end(key)

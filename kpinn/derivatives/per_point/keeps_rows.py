@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.context import FOR_A_STEP
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import TraceError, trace
 from kpinn.derivatives.graphs.walker import walk
@@ -68,12 +69,18 @@ def why_mixed(graph):
     """
     labels = _labels_of_input(graph)
     try:
-        _checked(graph.outputs, walk(graph, labels, follow), graph.inputs[0].shape[0])
+        _checked(graph.outputs, walk(graph, labels, _follow), graph.inputs[0].shape[0])
     except (UnknownError, UnsupportedError) as error:
         return Mixed(str(error))
     except MixedError as error:
         return Mixed(str(error), _origin(error.operation, labels, graph.inputs[0].shape[0]))
     return None
+
+
+def _follow(operation, labels):
+    """As `follow`; values follow the steps of differences by less than these are exact."""
+    is_for_step = operation.name.rpartition("/")[2].startswith(FOR_A_STEP)
+    return [None] if is_for_step else follow(operation, labels)
 
 
 def _origin(operation, labels, count):
