@@ -15,6 +15,7 @@ from kpinn.keras_private import (
 )
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
+from kpinn.objective.losses import divided, replicas
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current
 from kpinn.options import function as check_function
@@ -357,6 +358,8 @@ class PINN(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the conditions' losses; updates their trackers.
 
+        In a replica of a distribution strategy it is that replica's part of the sum, as in Keras.
+
         Args:
             x: points.
             y: targets by condition, or `None`.
@@ -371,7 +374,8 @@ class PINN(keras.Model):
         terms = settings.losses.terms(y_pred, y or {}, sample_weight or {})
         for name, term in terms.items():
             count = tf.shape(y_pred[name])[0]
-            settings.logs.trackers[name].update_state(term, sample_weight=count)
+            whole = divided(term, settings.losses.parts(name) / replicas())
+            settings.logs.trackers[name].update_state(whole, sample_weight=count)
         return settings.losses.total(terms, regularization(self, x))
 
     def train_step(self, batch):
@@ -413,7 +417,7 @@ class PINN(keras.Model):
 
     def _step_logs(self, loss, x, y, sample_weight, y_pred):
         count = tf.shape(tf.nest.flatten(x)[0])[0]
-        loss_tracker(self).update_state(loss, sample_weight=count)
+        loss_tracker(self).update_state(divided(loss, 1 / replicas()), sample_weight=count)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def compute_metrics(self, x=None, y=None, y_pred=None, sample_weight=None):

@@ -390,7 +390,6 @@ def test_epochs_between_checkpoints_are_one_call(tmp_path, monkeypatch):
         np.array([], np.int8),
         keras.ops.less,
     ],
-    ids=repr,
 )
 def test_plain_data_is_what_it_was(value):
     arrays = []

@@ -109,7 +109,7 @@ def check_squares(objective, data):
 def check_weights(objective, data):
     """Raises `ValueError` for negative weights, with which the loss is no sum of squares."""
     weights = objective.losses.weights
-    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if float(w) < 0]
+    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if w.numpy() < 0]
     negative += [
         f"sample weights of {name!r} are"
         for name, weight in data.sample_weight.items()

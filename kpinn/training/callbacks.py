@@ -20,7 +20,8 @@ class _Every(keras.callbacks.Callback):
         every: epochs from one time to the next.
     """
 
-    changes_loss = True  # an optimizer that can go no further waits for it
+    changes_loss = True  # so that an optimizer which can go no further waits for it
+    needs_points = True  # of `fit`, as arrays
 
     def __init__(self, every):
         super().__init__()

@@ -265,7 +265,7 @@ def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
 def finished(pinn):
     """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
     optimizer, objective = pinn._at_work(), pinn.objective
-    optimizer.begin(objective.theta())
+    optimizer.begin(objective.theta(), pinn._state.start_loss)
     try:
         yield
     except BaseException:  # Ctrl-C too, which may come between two trial values

@@ -6,13 +6,14 @@ import keras
 import tensorflow as tf
 
 from kpinn.derivatives.tensorflow_private import VariableWatcher
+from kpinn.keras_private import made_under_strategy
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals
-from kpinn.training import changes
+from kpinn.training import changes, replicas
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
@@ -45,6 +46,8 @@ def fit(pinn, usual_step, given, schedule, settings):
     callbacks, checkpoint = checkpoint_last(settings["callbacks"])
     settings["callbacks"] = callbacks
     stream = given[0] if data.is_stream(given[0]) else None
+    if made_under_strategy(pinn):
+        replicas.check_fit(pinn, stream, callbacks)
     if stream is None:
         arrays = pinn.prepare(*given, every=True)
         _check_start(pinn, arrays)
@@ -78,9 +81,11 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
     pinn._require_compiled()
     if data.is_stream(x):
-        check_stream(pinn, x, every=False)
+        replicas.check_evaluation(pinn, check_stream(pinn, x, every=False))
     else:
-        x = data.as_dataset(pinn.prepare(x, y, sample_weight), repeat=False)
+        arrays = pinn.prepare(x, y, sample_weight)
+        replicas.check_evaluation(pinn, arrays)
+        x = data.as_dataset(arrays, repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
     return with_xla_if_possible(pinn, lambda: keras.Model.evaluate(pinn, x, **arguments), x)
@@ -90,9 +95,11 @@ def _validation(pinn, points):
     if points is None:
         return None
     if data.is_stream(points):
-        check_stream(pinn, points, every=False)
+        replicas.check_evaluation(pinn, check_stream(pinn, points, every=False))
         return points
-    return data.as_dataset(pinn.prepare(points), repeat=False)
+    arrays = pinn.prepare(points)
+    replicas.check_evaluation(pinn, arrays)
+    return data.as_dataset(arrays, repeat=False)
 
 
 def _check_settings(pinn, settings):
@@ -134,6 +141,8 @@ def check_stream(pinn, stream, every):
 def _check_start(pinn, arrays):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
     _remember(pinn, arrays)
+    if made_under_strategy(pinn):
+        replicas.check_sets(pinn, arrays)
     for optimizer, _ in stages(pinn.optimizer, 0):
         _check_losses(pinn.objective, arrays, optimizer)
     with VariableWatcher() as watcher:

@@ -16,7 +16,8 @@ def build_optimizer(pinn):
         ValueError: if it was built for others.
     """
     if not pinn.optimizer.built:
-        pinn.optimizer.build(pinn.trainable_variables)
+        with pinn.distribute_strategy.scope():  # its variables belong there
+            pinn.optimizer.build(pinn.trainable_variables)
     if pinn._state.trained is None:
         pinn._state.trained = list(pinn.trainable_variables)
     refuse_others(pinn, pinn.trainable_variables)
