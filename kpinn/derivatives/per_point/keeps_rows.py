@@ -15,6 +15,7 @@ from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, UnknownError, labels_of_points
 from kpinn.derivatives.operations.table import follow
+from kpinn.derivatives.scopes import COMMON
 
 COUNT = 7  # points in the trace; a number that sizes of layers seldom have
 
@@ -68,12 +69,19 @@ def why_mixed(graph):
     """
     labels = _labels_of_input(graph)
     try:
-        _checked(graph.outputs, walk(graph, labels, follow), graph.inputs[0].shape[0])
+        _checked(graph.outputs, walk(graph, labels, _follow), graph.inputs[0].shape[0])
     except (UnknownError, UnsupportedError) as error:
         return Mixed(str(error))
     except MixedError as error:
         return Mixed(str(error), _origin(error.operation, labels, graph.inputs[0].shape[0]))
     return None
+
+
+def _follow(operation, inputs):
+    """`follow`, but for what is the same for all points by intention."""
+    if COMMON in operation.name:
+        return [None] * len(operation.outputs)
+    return follow(operation, inputs)
 
 
 def _origin(operation, labels, count):
