@@ -472,3 +472,29 @@ def test_a_verdict_is_kept_for_the_next_trace(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(independence, "_judge", None)
             kpinn.derivatives(function, POINTS[:3], "u_x", "x y")
+
+
+@pytest.mark.parametrize("method", [kpinn.FiniteDifference(accuracy=6), kpinn.Stochastic(2)])
+def test_steps_and_directions_of_methods_are_no_dependence(method):
+    """Differences in a derived field follow the range of the points."""
+
+    class Flux(kpinn.PINN):
+        coordinates, fields = "x y", "u"
+
+        @kpinn.field
+        def flux(self, u_x, laplacian_u):
+            return u_x + 0.1 * laplacian_u
+
+        @kpinn.condition
+        def balance(self, flux_x):
+            return flux_x
+
+    for network in (
+        kpinn.networks.MLP(units=3, depth=1),
+        keras.Sequential(
+            [keras.layers.Dense(4), keras.layers.Reshape((2, 2)), keras.layers.GRU(1)]
+        ),
+    ):
+        pinn = Flux(network, method=method)
+        found = pinn.residuals({"x": POINTS[:, 0], "y": POINTS[:, 1]})["balance"]
+        assert np.isfinite(found).all()

@@ -787,6 +787,7 @@ RAW = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::kpinn.CustomGradientWarning")
 @pytest.mark.parametrize("name", RAW)
 def test_tensorflow_in_layers(name):
     reference = RAW[name][2]

@@ -7,8 +7,6 @@ import tensorflow as tf
 from kpinn.derivatives.columns import half_range
 from kpinn.derivatives.names.space import Space
 
-FOR_A_STEP = "for_a_step"  # name of an operation that passes the points on to what chooses a step
-
 
 @dataclasses.dataclass(frozen=True)
 class Context:
@@ -46,7 +44,7 @@ class Context:
 
     def least_step(self, axis, points):
         """The relative step below which `x + h` is rounded away at coordinates far from zero."""
-        points = _for_a_step(points)
+        points = tf.stop_gradient(points)  # a step that depends on all points is no function of one
         columns = range(points.shape[1]) if isinstance(axis, str) else [axis]
         sizes = [tf.abs(points[:, i]) / self._column_scale(i, points) for i in columns]
         return 2.0 * self.epsilon * tf.reduce_max(tf.stack(sizes))
@@ -55,9 +53,4 @@ class Context:
         known = self.scales.get(self.name(column))
         if known is not None:
             return tf.constant(known, points.dtype)
-        return half_range(_for_a_step(points)[:, column])
-
-
-def _for_a_step(points):
-    """The points as constants: a step that depends on all of them is no function of one."""
-    return tf.identity(tf.stop_gradient(points), FOR_A_STEP)
+        return half_range(tf.stop_gradient(points)[:, column])

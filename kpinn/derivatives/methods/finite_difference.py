@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from kpinn.derivatives.precision import EPSILON
+from kpinn.derivatives.scopes import COMMON
 from kpinn.options import number, one_of, optional
 from kpinn.options.configs import construct
 
@@ -209,10 +210,11 @@ def finite_difference(function, points, wanted, directions, method, context):
     """
     counts = {axes: collections.Counter(axes) for _, axes in wanted}
     orders = _orders(counts.values())
-    steps = {
-        axis: _step(axis, order, points, directions, method, context)
-        for axis, order in orders.items()
-    }
+    with tf.name_scope(COMMON):
+        steps = {
+            axis: _step(axis, order, points, directions, method, context)
+            for axis, order in orders.items()
+        }
     weights = {axes: _product(count, method) for axes, count in counts.items()}
     nodes = sorted({node for terms in weights.values() for node in terms}, key=repr)
     shifted = tf.concat([_shift(points, node, steps, directions) for node in nodes], axis=0)

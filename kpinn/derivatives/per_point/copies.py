@@ -5,6 +5,7 @@ Nothing of the function runs in Python again. Gradients of a copy are those of i
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -23,7 +24,7 @@ class Copy:
 
     Attributes:
         function: `(n, d) -> outputs`, a `ConcreteFunction`.
-        variables: the variables that it reads, its own or those of the model.
+        variables: the variables that are trained, its own.
     """
 
     function: object
@@ -48,18 +49,34 @@ class Copy:
 
         return at_once(called)
 
+    @contextlib.contextmanager
+    def moved(self, generator):
+        """Gives its variables other values near the ones that they have, for a while."""
+        before = at_once(lambda: [variable.numpy() for variable in self.variables])
+        self._assign([_near(value, generator) for value in before])
+        try:
+            yield
+        finally:
+            self._assign(before)
+
+    def _assign(self, values):
+        def assigned():
+            for variable, value in zip(self.variables, values, strict=True):
+                variable.assign(tf.cast(value, variable.dtype))
+
+        at_once(assigned)
+
     def tensor(self, points):
         """The output as a tensor, which a tape may record."""
         return self.function(points)[0]
 
 
-def copy_of(traced, count, generator=None):
+def copy_of(traced, count):
     """A `Copy` of a `ConcreteFunction` of points `(n, d)`.
 
     Args:
         traced: the function, traced for any number of points or for `count`.
         count: number of points; `None` for any.
-        generator: draws other values for the variables that are trained; `None` for the same ones.
 
     Raises:
         NoCopyError: if it cannot be made.
@@ -72,7 +89,7 @@ def copy_of(traced, count, generator=None):
     variables = {id(variable.handle): variable for variable in graph.variables}
 
     def made():
-        used = {key: _other(v, generator) for key, v in variables.items()}
+        used = {key: _own(variable) for key, variable in variables.items()}
         outer = [_outside(pair, used) for pair in graph.captures]
 
         def imported(rows):
@@ -81,7 +98,8 @@ def copy_of(traced, count, generator=None):
             return tf.graph_util.import_graph_def(definition, inputs, outputs, name="")
 
         spec = tf.TensorSpec((count, graph.inputs[0].shape[1]), graph.inputs[0].dtype)
-        return Copy(tf.compat.v1.wrap_function(imported, [spec]), tuple(used.values()))
+        own = tuple(new for key, new in used.items() if new is not variables[key])
+        return Copy(tf.compat.v1.wrap_function(imported, [spec]), own)
 
     try:
         return at_once(made)
@@ -99,15 +117,18 @@ def at_once(function):
         return thread.submit(function).result()
 
 
-def _other(variable, generator):
-    """A variable, or another one with a value near it."""
-    if generator is None or not variable.trainable or not variable.dtype.is_floating:
-        return variable
-    value = variable.numpy()
+def _near(value, generator):
+    """Another array near one."""
     size = np.sqrt(np.mean(np.square(value.astype(np.float64)))) or 1.0
-    moved = value * generator.uniform(0.7, 1.4, value.shape)
-    moved = moved + 0.2 * size * generator.standard_normal(value.shape)
-    return tf.Variable(tf.cast(moved, variable.dtype), trainable=False)
+    scaled = value * generator.uniform(0.7, 1.4, value.shape)
+    return scaled + 0.2 * size * generator.standard_normal(value.shape)
+
+
+def _own(variable):
+    """A copy of a variable that is trained; any other one itself."""
+    if not variable.trainable or not variable.dtype.is_floating:
+        return variable
+    return tf.Variable(variable.read_value(), trainable=False)
 
 
 def _outside(pair, variables):

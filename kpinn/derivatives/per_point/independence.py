@@ -25,6 +25,7 @@ from kpinn.derivatives.per_point.copies import NoCopyError, at_once, copy_of
 from kpinn.derivatives.per_point.explanations import ADVICE, culprit, explained
 from kpinn.derivatives.per_point.keeps_rows import COUNT, why_mixed
 from kpinn.derivatives.precision import EPSILON
+from kpinn.derivatives.scopes import COMMON
 
 _KEPT = 256  # verdicts
 _CUSTOM = rb"CustomGradient-\d+"
@@ -38,7 +39,7 @@ _OF_ANY_NUMBER = frozenset(
         *("ConcatV2", "Exp", "IdentityN", "Pack", "RealDiv", "Square", "StridedSlice"),
     )
 )
-_PLACES = ("Range", "LinSpace", "Cumsum", "Cumprod", "OneHot", "Shape", "Size")
+_PLACES = ("Range", "LinSpace", "Cumsum", "Cumprod", "OneHot")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _judge(function, traced, points):
     count = None if few.count == COUNT else points.shape[0]
     if few.count == 1:
         return Verdict(count=count)
-    message = _mixed(function, traced, few, known, epsilon)
+    message = _mixed(function, few, known, epsilon)
     if message is None and few.count == COUNT:
         message = _placed(function, traced, few, epsilon)
     if message is not None or not custom_gradients.nodes_of(traced.graph):
@@ -185,7 +186,7 @@ def _running(traced, before):
     return few
 
 
-def _mixed(function, traced, few, known, epsilon):
+def _mixed(function, few, known, epsilon):
     """Why points influence each other; `None` if they do not."""
     mixed = why_mixed(few.graph)
     kinds = {operation.type for operation in few.graph.get_operations()}
@@ -195,23 +196,29 @@ def _mixed(function, traced, few, known, epsilon):
         mixed = mixed if again is None else why_mixed(again.graph)
     if mixed is None:
         return None
+    if mixed.operation is None and any(COMMON in o.name for o in few.graph.get_operations()):
+        return None  # numbers would show the steps of differences
     writes = any(kind.startswith(_WRITES) for kind in kinds)
-    seen = None if writes else _seen(traced, few, known, epsilon)
+    seen = None if writes else _seen(few, known, epsilon, mixed.operation is not None)
     if seen is False or (seen is None and mixed.operation is None):
         return None
     return explained(mixed.operation or culprit(few, epsilon), mixed.reason)
 
 
-def _seen(traced, few, known, epsilon):
-    """Whether a dependence is seen in numbers: with the weights as they are, and with others."""
+def _seen(few, known, epsilon, every):
+    """Whether a dependence is seen in numbers: with the weights as they are, and with others.
+
+    Where operations take points together, it is sought at points of `every` size.
+    """
     generator, size = np.random.default_rng(0), few.graph.inputs[0].shape[1]
     draws = probe.drawn(generator, few.count, size, known)
+    draws = draws if every else [draws[0], *draws[2::2]]
     seen = at_once(lambda: probe.depends(few, draws, epsilon))
     if seen:
         return True
-    moved = copy_of(traced, few.count, generator)
-    if at_once(lambda: probe.depends(moved, draws[:2], epsilon)):
-        return True
+    with few.moved(generator):
+        if at_once(lambda: probe.depends(few, draws[: 2 if every else 1], epsilon)):
+            return True
     if any(operation.type == "StopGradient" for operation in few.graph.get_operations()):
         return probe.gradients_reach(few.tensor, draws[0], few.graph.inputs[0].dtype) or seen
     return seen
@@ -219,11 +226,11 @@ def _seen(traced, few, known, epsilon):
 
 def _placed(function, traced, few, epsilon):
     """Why values follow the number of the points, or their places; `None` if they do not."""
-    kinds = {node.op for body in bodies_of(traced.graph) for node in body}
+    nodes = [node for body in bodies_of(traced.graph) for node in body]
     any_number = traced.graph.inputs[0].shape[0] is None
-    if any(kind.startswith((*_WRITES, *_DRAWS)) for kind in kinds):
+    if any(node.op.startswith((*_WRITES, *_DRAWS)) for node in nodes):
         return None
-    if any_number and kinds.isdisjoint(_PLACES):
+    if any_number and not any(map(_counts, nodes)):
         return None
     generator, size = np.random.default_rng(0), few.graph.inputs[0].shape[1]
     rows, order = generator.uniform(0.5, 1.5, (COUNT, size)), generator.permutation(COUNT)
@@ -239,6 +246,14 @@ def _placed(function, traced, few, epsilon):
     except (*probe.FAILURES, NoCopyError, TraceError):
         pass  # a function for a fixed number of points
     return None
+
+
+def _counts(node):
+    """Whether a node makes numbers of places, or may make one of the number of points."""
+    if node.op != "Cast":
+        return node.op in _PLACES
+    source, result = (tf.as_dtype(node.attr[name].type) for name in ("SrcT", "DstT"))
+    return source.is_integer and result.is_floating
 
 
 def _of_number(function, traced, count):

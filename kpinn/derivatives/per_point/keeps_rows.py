@@ -9,13 +9,13 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.context import FOR_A_STEP
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import TraceError, trace
 from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, UnknownError, labels_of_points
 from kpinn.derivatives.operations.table import follow
+from kpinn.derivatives.scopes import COMMON
 
 COUNT = 7  # points in the trace; a number that sizes of layers seldom have
 
@@ -77,10 +77,11 @@ def why_mixed(graph):
     return None
 
 
-def _follow(operation, labels):
-    """As `follow`; values follow the steps of differences by less than these are exact."""
-    is_for_step = operation.name.rpartition("/")[2].startswith(FOR_A_STEP)
-    return [None] if is_for_step else follow(operation, labels)
+def _follow(operation, inputs):
+    """`follow`, but for what is the same for all points by intention."""
+    if COMMON in operation.name:
+        return [None] * len(operation.outputs)
+    return follow(operation, inputs)
 
 
 def _origin(operation, labels, count):
