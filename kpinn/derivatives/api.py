@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.columns import (
     as_column,
+    as_dict,
     directions_of,
     float_tensor,
     join_points,
@@ -68,7 +69,7 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         x = np.linspace(0.0, 1.0, 11)
         values = kpinn.derivatives(tf.sin, {"x": x}, "u, u_x, u_xx")
     """
-    method = resolve(method)
+    method, points = resolve(method), as_dict(points)
     check_function("function", function, "a Keras model or tf.sin")
     space = space_of(points, coordinates, fields)
     dtype = input_dtype(function, points)

@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import math
+import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.columns import half_range, real_array
+from kpinn.derivatives import PrecisionWarning
+from kpinn.derivatives.columns import as_dict, half_range, real_array
 from kpinn.options import did_you_mean, flag
 from kpinn.problem.arguments import Array, Quantity
 
@@ -119,9 +121,28 @@ def first_element(stream):
             raise ValueError("the dataset of points is empty.")
     elif isinstance(stream, keras.utils.PyDataset):
         element = stream[0]
+        if not all(hasattr(leaf, "shape") for leaf in tf.nest.flatten(element)):
+            raise ValueError(
+                f"x: {type(stream).__name__} yields lists or numbers, of which Keras makes no "
+                "batch: make them arrays."
+            )
     else:
         return None
-    return tuple(part or None for part in keras.utils.unpack_x_y_sample_weight(element))
+    parts = keras.utils.unpack_x_y_sample_weight(element)
+    return tuple(None if isinstance(part, dict) and not part else part for part in parts)
+
+
+def warn_of_lost_digits(problem, element):
+    """Warns of batches with fewer digits than the model computes with."""
+    kinds = {getattr(leaf, "dtype", None) for leaf in tf.nest.flatten(element)}
+    if problem.dtype == tf.float64 and tf.float32 in kinds:
+        warnings.warn(
+            "the dataset has float32 numbers, and the model computes in float64: what they had "
+            "beyond seven digits was lost when the dataset was made. Make it of float64 arrays; "
+            "of lists TensorFlow makes float32.",
+            PrecisionWarning,
+            stacklevel=2,
+        )
 
 
 def as_data(batch):
@@ -168,8 +189,9 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
     Raises:
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
-    x, y, sample_weight = unpack(x, y, sample_weight)
+    x, y, sample_weight = map(as_dict, unpack(x, y, sample_weight))
     names, every = list(problem.conditions), flag("every", every)
+    x = {name: as_dict(part) for name, part in x.items()} if isinstance(x, dict) else x
     if not isinstance(x, dict) or not x:
         raise ValueError(
             f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
@@ -222,6 +244,7 @@ def one_set(where, arrays, problem, conditions, kept=None):
         conditions: names of the conditions on these points; `None` to keep every array.
         kept: a dict of the tensors of other sets, which are taken for equal arrays; it grows.
     """
+    arrays = as_dict(arrays)
     if not isinstance(arrays, dict):
         raise ValueError(
             f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "

@@ -46,19 +46,24 @@ class Schedule:
     """
 
     def __init__(self, data, batch_size, steps_per_epoch, shuffle):
-        self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
-        needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
-        self.steps = steps_per_epoch or needed
+        self.batch_size, self.shuffle = batch_size, shuffle
+        self._given = steps_per_epoch
+        self.follow(data)
+
+    def follow(self, data):
+        """Gives the next epochs the steps that other points need."""
+        needed = 1 if self.batch_size is None else -(-sizes(data)[-1] // self.batch_size)
+        self.steps = self._given or needed
 
     @property
     def key(self):
-        """What a compiled function depends on."""
-        return self.batch_size and (self.batch_size, self.shuffle, *self.sizes)
+        """What a compiled function depends on, beside the shapes of the points."""
+        return self.batch_size and (self.batch_size, self.shuffle)
 
-    def orders(self, seed, epoch):
+    def orders(self, seed, epoch, data):
         """For each number of points the order in which an epoch takes them."""
         orders = {}
-        for size in self.sizes if self.batch_size else ():
+        for size in sizes(data) if self.batch_size else ():
             orders[size] = tf.range(size)
             if self.shuffle:
                 keys = tf.random.stateless_uniform((size,), tf.stack([seed, epoch + size]))
@@ -115,7 +120,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
         def one_epoch(index, rows):
             if first_step_resets:
                 pinn.reset_metrics()
-            orders = schedule.orders(seed, epoch + index)
+            orders = schedule.orders(seed, epoch + index, data)
             tf.while_loop(
                 lambda step: (step < first_step + steps) & goes_on(),
                 lambda step: (one_step(step, orders), step + 1)[1:],
@@ -301,10 +306,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         initial_epoch: number of epochs that are done.
         validate: `None` or a function from epoch to a dict of validation logs.
     """
-    per_call = pinn._state.settings.steps_per_execution
-    per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
-    whole = per_call == schedule.steps
-    block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
+    block, longest = 1, 0.0 if validate else callbacks.block_seconds()
     epoch, logs = initial_epoch, pinn._state.last_logs
     guard = Guard(pinn, callbacks.list.callbacks)
     waits = has_ended(pinn.optimizer)  # in a run that goes on
@@ -314,6 +316,9 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         if waits and not wakes(pinn):
             logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
             continue
+        schedule.follow(pinn._state.training_data)
+        per_call = _steps_per_call(pinn, schedule)
+        whole = per_call == schedule.steps
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
             steps = min(per_call, schedule.steps - first)
@@ -330,7 +335,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
                 callbacks.list.on_train_batch_end(first + steps - 1, logs)
             if pinn.stop_training:
                 break
-        if time.perf_counter() - start < longest / 2:
+        if whole and time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
             pinn._state.replaying = True
@@ -344,6 +349,12 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         if waits and not may_change(callbacks.list.callbacks):
             break
     return logs
+
+
+def _steps_per_call(pinn, schedule):
+    """Steps in one call of the compiled function."""
+    given = pinn._state.settings.steps_per_execution
+    return schedule.steps if given == "auto" else min(given, schedule.steps)
 
 
 def _replay(callbacks, epoch, rows, names):

@@ -135,7 +135,11 @@ def _check_stream(pinn, stream):
 def check_stream(pinn, stream, every):
     """The first element of a dataset as a `Data`, checked; `None` for what cannot be read twice."""
     element = data.first_element(stream)
-    return None if element is None else pinn.prepare(*element, every=every)
+    if element is None:
+        return None
+    arrays = pinn.prepare(*element, every=every)
+    data.warn_of_lost_digits(pinn.problem, element)
+    return arrays
 
 
 def _check_start(pinn, arrays):

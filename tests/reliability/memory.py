@@ -5,6 +5,7 @@ takes beyond the process that has only made the model and the points.
 """
 
 import argparse
+import gc
 import os
 import resource
 import subprocess
@@ -18,7 +19,8 @@ STAGES = {
     "points": "model and points",
     "start": "fit(epochs=0): the start check",
     "train": "fit(epochs=1): and the training",
-    "grow": "fit on sets of 40 sizes",
+    "12": "fit on sets of 12 sizes",
+    "24": "fit on sets of 24 sizes",
 }
 
 
@@ -43,9 +45,10 @@ def run(stage, points, batch_size):
     many = sample(points)
     if stage in ("start", "train"):
         pinn.fit(many, batch_size=batch_size, epochs=int(stage == "train"), verbose=0)
-    if stage == "grow":
-        for size in range(40):
+    if stage.isdigit():
+        for size in range(int(stage)):
             pinn.fit(sample(100 + size), epochs=1, verbose=0)
+            gc.collect()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.time() - start
 
 
