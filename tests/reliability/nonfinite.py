@@ -11,7 +11,9 @@ input, the weights those before the step, and in how many the message named the 
 
 import argparse
 import collections
+import contextlib
 import time
+import unittest.mock
 
 import keras
 import numpy as np
@@ -179,6 +181,78 @@ def results(models, steps, seed, ways=tuple(WAYS)):
             yield model, step, value, faulty.run(step, value)
 
 
+# What it costs -----------------------------------------------------------------------------
+
+
+class _Clock(keras.callbacks.Callback):
+    """The seconds of the one call of the compiled function, wall clock and processor."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begin = time.perf_counter(), time.process_time()
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter(), time.process_time()
+        self.seconds = [b - a for a, b in zip(self.begin, now, strict=True)]
+
+
+def unguarded(pinn, loss, gradients, batch):
+    """`apply_finite` without the question."""
+    variables = pinn.trainable_variables
+    pinn.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def timed(jit, guarded):
+    """A function that trains so many steps and returns the two times of one, in milliseconds."""
+    keras.utils.set_random_seed(0)
+
+    def heat(u_t, u_xx):
+        return u_t - u_xx
+
+    pinn = kpinn.PINN(kpinn.networks.MLP(units=20, depth=4), "t x", "u", conditions=[heat])
+    pinn.compile(keras.optimizers.Adam(1e-3), jit_compile=jit)
+    points, clock = BOX.sample(1_000, seed=0), _Clock()
+
+    def run(steps):
+        pinn.fit(points, steps_per_epoch=steps, verbose=0, callbacks=[clock])
+        return [1e3 * seconds / steps for seconds in clock.seconds]
+
+    names = {"kpinn.pinn.apply_finite": unguarded}
+    names |= {f"kpinn.training.nonfinite.Marks.{name}": _nothing for name in ("enter", "note")}
+    names["kpinn.training.nonfinite.Marks.goes_on"] = lambda marks: True
+    with contextlib.ExitStack() as stack:
+        for name, value in {} if guarded else names.items():
+            stack.enter_context(unittest.mock.patch(name, value))
+        run(10)  # traces
+    return run
+
+
+def _nothing(*arguments):
+    """In the place of what is measured."""
+
+
+def overhead(rounds, models, steps=200):
+    """Prints the time of a step with and without the guard, alternating; the least of each model.
+
+    Two compilations of the same model differ by more than the guard costs, so that there are
+    several models of each kind; the median of them is shown.
+    """
+    print("| compiled | guard | wall ms | processor ms |")
+    print("|---|---|---|---|")
+    for jit in (False, True):
+        runs = [(guarded, timed(jit, guarded)) for _ in range(models) for guarded in (False, True)]
+        times = [np.min([run(steps) for _ in range(1)], axis=0) for _, run in runs]
+        for _ in range(rounds - 1):
+            times = [np.minimum(t, run(steps)) for t, (_, run) in zip(times, runs, strict=True)]
+        found = {}
+        for guarded in (False, True):
+            of_kind = [t for t, (kind, _) in zip(times, runs, strict=True) if kind == guarded]
+            found[guarded] = np.median(of_kind, axis=0)
+            row = " | ".join(f"{value:.4f}" for value in found[guarded])
+            print(f"| {'XLA' if jit else 'plain'} | {'with' if guarded else 'without'} | {row} |")
+        ratios = " | ".join(f"{100 * r:+.1f} %" for r in found[True] / found[False] - 1)
+        print(f"| {'XLA' if jit else 'plain'} | difference | {ratios} |")
+
+
 def main():
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -186,7 +260,12 @@ def main():
     parser.add_argument("--steps", type=int, default=5, help="faults of each model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", action="store_true", help="messages, and cases that failed")
+    parser.add_argument("--overhead", action="store_true", help="what the guard costs instead")
+    parser.add_argument("--rounds", type=int, default=15, help="of --overhead")
     arguments = parser.parse_args()
+    if arguments.overhead:
+        overhead(arguments.rounds, 4)
+        return
     start, table = time.perf_counter(), collections.defaultdict(list)
     for *case, (*good, message) in results(arguments.models, arguments.steps, arguments.seed):
         table[case[0][2]].append(good)
