@@ -26,6 +26,26 @@ def leave_untracked(layer, kind):
     config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers
 
 
+def layers_with_losses(model):
+    """The layers of a model that have added losses since these were cleared, itself too."""
+    return [layer for layer in model._flatten_layers() if layer._get_own_losses()]
+
+
+def added_losses(model):
+    """What the layers of a model have added by `add_loss`, or for activity regularizers."""
+    return [loss for layer in layers_with_losses(model) for loss in layer._get_own_losses()]
+
+
+def clear_losses(model):
+    """Forgets the losses that were added."""
+    model._clear_losses()
+
+
+def losses_of_regularizers(model):
+    """The losses of the regularizers of weights."""
+    return model._get_regularization_losses()
+
+
 def writes_file():
     """Whether Keras asks for a config to write it to a file, and not to clone a model."""
     name = "shared_objects/id_to_config_map"

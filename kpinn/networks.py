@@ -6,11 +6,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kpinn.configs import checked, construct, faults_of
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
 from kpinn.options import flag, function, keras_layer, number, of_keras, positive_whole, shown, text
+from kpinn.options.configs import checked, construct, faults_of
 
 HALF_PRECISION = ("float16", "bfloat16")
 

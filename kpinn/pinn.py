@@ -3,22 +3,25 @@
 import keras
 import tensorflow as tf
 
-from kpinn.configs import faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.columns import without_lists
+from kpinn.derivatives.tensorflow_private import without_retracing_warning
 from kpinn.keras_private import (
     leave_untracked,
     loss_tracker,
+    losses_of_regularizers,
     replace_loss_tracker,
     writes_file,
 )
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
+from kpinn.objective.losses import divided, replicas
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
+from kpinn.options.configs import faults_of
 from kpinn.problem import costs, reads
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
@@ -29,6 +32,7 @@ from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
+from kpinn.training.regularization import regularization
 from kpinn.training.state import settings_of
 from kpinn.training.trained import build_optimizer
 
@@ -202,6 +206,7 @@ class PINN(keras.Model):
     def build(self, input_shape=None):
         """Nothing to do: the network is built with the PINN."""
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, points, *args, **kwargs):
         """As of any Keras model; lists of numbers are arrays in the dtype of the network."""
         return super().__call__(without_lists("points", points), *args, **kwargs)
@@ -219,6 +224,7 @@ class PINN(keras.Model):
         """
         return self.problem.residuals(points, self._step_number())
 
+    @tf.autograph.experimental.do_not_convert
     def residuals_at(self, names, arrays):
         """Residuals of the named conditions on one set of points, as tensors.
 
@@ -344,8 +350,15 @@ class PINN(keras.Model):
         unknowns = [UnknownValue(name, v) for name, v in self.unknowns.items()]
         return super().metrics + self._state.settings.logs.every() + unknowns
 
+    @property
+    def losses(self):
+        """Those of the regularizers of weights; those of activities are evaluated with the loss."""
+        return losses_of_regularizers(self)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the conditions' losses; updates their trackers.
+
+        In a replica of a distribution strategy it is that replica's part of the sum, as in Keras.
 
         Args:
             x: points.
@@ -361,8 +374,9 @@ class PINN(keras.Model):
         terms = settings.losses.terms(y_pred, y or {}, sample_weight or {})
         for name, term in terms.items():
             count = tf.shape(y_pred[name])[0]
-            settings.logs.trackers[name].update_state(term, sample_weight=count)
-        return settings.losses.total(terms, self.losses)
+            whole = divided(term, settings.losses.parts(name) / replicas())
+            settings.logs.trackers[name].update_state(whole, sample_weight=count)
+        return settings.losses.total(terms, regularization(self, x))
 
     def train_step(self, batch):
         """One step of the optimizer on a batch, as in Keras; open to be overridden."""
@@ -379,6 +393,21 @@ class PINN(keras.Model):
         apply_finite(self, loss, gradients, data.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
+    def make_train_function(self, force=False):
+        """As in Keras."""
+        super().make_train_function(force)
+        without_retracing_warning(self.train_function)
+
+    def make_test_function(self, force=False):
+        """As in Keras."""
+        super().make_test_function(force)
+        without_retracing_warning(self.test_function)
+
+    def make_predict_function(self, force=False):
+        """As in Keras."""
+        super().make_predict_function(force)
+        without_retracing_warning(self.predict_function)
+
     def test_step(self, batch):
         """One step of `evaluate`."""
         x, y, sample_weight = data.as_data(batch).parts
@@ -388,7 +417,7 @@ class PINN(keras.Model):
 
     def _step_logs(self, loss, x, y, sample_weight, y_pred):
         count = tf.shape(tf.nest.flatten(x)[0])[0]
-        loss_tracker(self).update_state(loss, sample_weight=count)
+        loss_tracker(self).update_state(divided(loss, 1 / replicas()), sample_weight=count)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def compute_metrics(self, x=None, y=None, y_pred=None, sample_weight=None):

@@ -289,6 +289,18 @@ def test_scipy_needs_the_same_loss_weights():
     assert float(pinn.loss_weights["start"]) != 1.0  # set before the first iteration
 
 
+def test_an_optimizer_that_can_go_no_further_waits_for_fresh_points():
+    kpinn.set_float64()
+    pinn, x = linear(1.0, 1.0), np.linspace(0, 1, 7)
+    pinn.compile(LevenbergMarquardt())
+    fresh = Resample(lambda seed: ({"x": x}, {"one": seed + x, "two": None}), every=15)
+    history = pinn.fit(({"x": x}, {"one": 2 * x}), epochs=20, verbose=0, callbacks=[fresh])
+    losses = history.history["one"]
+    assert len(losses) == 20
+    assert losses[13] == losses[14]  # it waits
+    assert losses[15] > 1e-3
+
+
 def test_points_replaced_by_hand():
     pinn = compiled(SSBroyden())
     with pytest.raises(ValueError, match="no points yet: call fit"):

@@ -81,7 +81,7 @@ def newest(path):
 # Trainings that go on ------------------------------------------------------------------------
 
 
-QUICK = (1, 4, 6, 12, 18, 27)  # numbers of cases that are always run
+QUICK = (1, 6)  # numbers of cases that are always run; see tests/test_curvature.py too
 
 
 def marked(number):
@@ -96,9 +96,8 @@ def marked(number):
 @pytest.mark.parametrize("case", [marked(number) for number in range(len(trainings.CASES))])
 def test_a_training_goes_on_to_the_last_bit(case, tmp_path):
     unbroken = trainings.train(case, epochs=12)
-    for epoch in (1, 8):
-        with pytest.raises(StopError):
-            trainings.train(case, tmp_path, extra=[At(epoch, stop)], epochs=12)
+    with pytest.raises(StopError):
+        trainings.train(case, tmp_path, extra=[At(8, stop)], epochs=12)
     resumed = trainings.train(case, tmp_path, epochs=12)
     assert trainings.same(unbroken, resumed) == (True, True)
 
@@ -106,26 +105,23 @@ def test_a_training_goes_on_to_the_last_bit(case, tmp_path):
 def script(path, *callbacks):
     """A script with two calls of `fit`; returns what it has printed, so to say."""
     keras.utils.set_random_seed(0)
-    pinn, printed = pinn_of(keras.optimizers.Adam(1e-2)), []
-    for optimizer in (None, kpinn.optimizers.LBFGS()):
-        if optimizer is not None:
-            pinn.compile(optimizer, jit_compile=False)
-        history = fit(pinn, path, *(callbacks if optimizer is not None else ()))
+    pinn, printed = pinn_of(), []
+    for number, optimizer in enumerate([keras.optimizers.Adam(1e-2), keras.optimizers.SGD(0.1)]):
+        pinn.compile(optimizer, jit_compile=False)
+        history = fit(pinn, path, *(callbacks if number else ()))
         printed += [history.history["loss"], history.epoch, weights(pinn).tolist()]
         printed += [np.random.rand(), random.random(), float(keras.random.uniform(()))]
-    return printed, pinn.optimizer.result
+    return printed
 
 
 def test_calls_of_fit_that_have_ended_return_at_once(tmp_path, monkeypatch):
-    expected, result = script(tmp_path / "unbroken")
+    expected = script(tmp_path / "unbroken")
     with pytest.raises(StopError):
         script(tmp_path / "run", At(3, stop))
-    assert script(tmp_path / "run")[0] == expected
+    assert script(tmp_path / "run") == expected
     with monkeypatch.context() as patch:
         patch.setattr("kpinn.training.epochs.compile_epochs", None)  # no step is made
-        printed, again = script(tmp_path / "run")
-    assert printed == expected
-    assert (again.code, again.loss, again.message) == (result.code, result.loss, result.message)
+        assert script(tmp_path / "run") == expected
     assert len(names(tmp_path / "run")) == 4  # two of each call
 
 
@@ -394,7 +390,6 @@ def test_epochs_between_checkpoints_are_one_call(tmp_path, monkeypatch):
         np.array([], np.int8),
         keras.ops.less,
     ],
-    ids=repr,
 )
 def test_plain_data_is_what_it_was(value):
     arrays = []
@@ -446,7 +441,38 @@ def test_damaged_checkpoints_are_passed_over(tmp_path):
         fit(pinn_of(), tmp_path)
 
 
-@pytest.mark.parametrize("cause", ["ENOSPC", "EIO", "EROFS"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("optimizer"),
+        lambda content: content.update(variables=content["variables"][1:]),
+        lambda content: content.update(variables=[np.zeros(3)] * len(content["variables"])),
+        lambda content: content.update(points={"places": [{"t": 7}], "arrays": []}),
+        lambda content: content.update(stage=9),
+    ],
+)
+def test_a_checkpoint_that_was_made_up_is_refused(change, broken_off, tmp_path):
+    state = newest(broken_off)
+    change(state["content"])
+    files.write(tmp_path, "000001-fit-1-epoch-2", files.pack(state))
+    with pytest.raises(ValueError, match="000001-fit-1-epoch-2' cannot be put back"):
+        fit(pinn_of(), tmp_path)
+
+
+def test_what_is_no_attribute_of_a_callback_is_not_set(broken_off, tmp_path):
+    state, pinn = newest(broken_off), pinn_of()
+    hostile = {"model.__class__": 3, "model._state": 4, "History._model.name": "x", "History.a": 5}
+    state["content"]["memory"].update(hostile)
+    files.write(tmp_path, "000001-fit-1-epoch-2", files.pack(state))
+    with pytest.warns(UserWarning) as told:
+        fit(pinn, tmp_path)
+    said = " ".join(str(each.message) for each in told)
+    assert all(name in said for name in ("model.__class__", "model._state"))
+    assert pinn.history.a == 5
+    assert pinn.name != "x"
+
+
+@pytest.mark.parametrize("cause", ["ENOSPC", "EROFS"])
 def test_a_disk_that_refuses(cause):
     assert disk_faults.outcome(disk_faults.Refusing(2, 4, cause)) == "good"
 
@@ -464,7 +490,8 @@ def test_what_is_not_finite_is_not_written(tmp_path):
     pinn = pinn_of(keras.optimizers.SGD(0.0))
     bias = pinn.network.layers[-1].bias
     spoil = At(3, lambda: bias.assign([np.nan]))
-    with pytest.warns(UserWarning, match="bias is not finite at the end of epoch 4.*not written"):
+    told = pytest.warns(UserWarning, match="bias is not finite at the end of epoch 4.*not written")
+    with told, pytest.raises(FloatingPointError):
         fit(pinn, tmp_path, spoil)
     assert newest(tmp_path)["epoch"] == 2
 

@@ -391,6 +391,7 @@ def test_a_saved_training_goes_on_bit_for_bit(name, tmp_path):
 def test_an_interrupted_training_is_restored_bit_for_bit(name, tmp_path):
     pinn = fresh(name)
     expected = (fit(pinn, 10), theta(pinn))[1]
+    counts = pinn.optimizer.result.iterations, pinn.optimizer.result.evaluations
 
     def fail():
         raise RuntimeError("the power is gone")
@@ -403,6 +404,11 @@ def test_an_interrupted_training_is_restored_bit_for_bit(name, tmp_path):
     history = fit(pinn, 10, callbacks=[checkpoint])
     assert len(history["loss"]) == 10
     np.testing.assert_array_equal(theta(pinn), expected)
+    result = pinn.optimizer.result
+    assert (result.iterations, result.evaluations) == counts
+    pinn = fresh(name)
+    assert fit(pinn, 10, callbacks=[checkpoint]) == history  # at once
+    assert pinn.optimizer.result.message == result.message
 
 
 @pytest.mark.xla
@@ -494,10 +500,11 @@ def test_at_the_rounding_floor_there_is_no_progress(name):
 def test_a_loss_that_is_not_finite_is_reported(name):
     pinn = fresh(name)
     change = at("on_epoch_end", 2, lambda: pinn.loss_weights["samples"].assign(math.nan))
-    history = fit(pinn, 9, callbacks=[change])
-    assert len(history["loss"]) < 9
-    assert pinn.optimizer.result.code == "nonfinite"
-    assert np.isfinite(theta(pinn)).all()
+    with pytest.raises(kpinn.NonFiniteError, match="the loss weight of condition 'samples' is nan"):
+        fit(pinn, 9, callbacks=[change])
+    assert len(pinn.history.history["loss"]) == 3
+    assert pinn.optimizer.result.code == pinn.result.code == "nonfinite"
+    assert np.isfinite(pinn.result.loss) and np.isfinite(theta(pinn)).all()
 
 
 @one_of_each_kind

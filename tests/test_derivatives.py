@@ -593,7 +593,7 @@ def test_numbers_without_a_dtype_are_of_floatx():
         ({"coordinates": "x[2]"}, r"coordinate 'x' has the shape \(17, 1\): expected \(n, 2\)"),
         ({"points": {"x": LINE, "y": [1.0]}}, "different numbers of points: {'x': 17, 'y': 1}"),
         ({"points": {"x": np.ones((2, 2, 2))}, "coordinates": "x"}, r"expected \(n, 1\) or \(n,\)"),
-        ({"points": {"x": ["a"]}}, "x is not an array of real numbers"),
+        ({"points": {"x": ["a"]}}, "'x' is not an array of real numbers"),
         ({"fields": "u v"}, r"returned the shape \(17, 1\) .* expected \(n, 2\).* fields: u, v"),
         ({"function": lambda x: x[0, 0]}, r"the function returned the shape \(\)"),
     ],

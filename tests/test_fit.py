@@ -1,9 +1,5 @@
 """Training by `fit`, with Keras's own habits."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -625,34 +621,6 @@ def test_float64_network_under_a_float32_default():
         assert logs[name] == pytest.approx(value, rel=1e-13)
 
 
-TWO_REPLICAS = """
-import keras, numpy as np, tensorflow as tf
-from problems import heat_points, small_heat
-
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
-
-def losses():
-    keras.utils.set_random_seed(0)
-    return small_heat().fit(heat_points(), epochs=3, verbose=0).history["loss"]
-
-strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
-assert strategy.num_replicas_in_sync == 2
-with strategy.scope():
-    found = losses()
-np.testing.assert_allclose(found, losses(), rtol=1e-5)
-"""
-
-
-def test_mirrored_strategy_trains_as_one_device():
-    """In a process of its own, since logical devices are made before TensorFlow starts."""
-    paths = [path or os.getcwd() for path in sys.path]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-c", TWO_REPLICAS]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 def test_unknowns_are_found():
     """u = exp(-rate t) with rate = 2: the decay rate from samples of the solution."""
     t = np.linspace(0, 1, 20)
@@ -677,16 +645,81 @@ def test_positive_unknowns_stay_positive():
         pinn.fit({"x": [1.0]}, verbose=0)
 
 
-def test_frozen_layers_ask_for_another_compile():
-    pinn = small_heat(kpinn.optimizers.LBFGS())
-    pinn.fit(heat_points(), verbose=0)
-    pinn.network.layers[0].trainable = False
-    with pytest.raises(ValueError, match="compile again after layers were frozen"):
-        pinn.fit(heat_points(), verbose=0)
-    kept = pinn.network.layers[0].get_weights()
-    pinn.compile(kpinn.optimizers.LBFGS(), jit_compile=False)
-    pinn.fit(heat_points(), verbose=0)
-    assert all(map(np.array_equal, kept, pinn.network.layers[0].get_weights()))
+FREEZING = {
+    "adam": lambda: "adam",
+    "lbfgs": kpinn.optimizers.LBFGS,
+    "levenberg_marquardt": kpinn.optimizers.LevenbergMarquardt,
+    "scipy": kpinn.optimizers.ScipyMinimize,
+    "sequence": lambda: kpinn.optimizers.Sequence([("adam", 2), (kpinn.optimizers.LBFGS(), 2)]),
+}
+
+
+@pytest.mark.parametrize("name", FREEZING)
+@pytest.mark.parametrize("begin", [True, False])
+def test_layers_that_were_frozen_or_thawed_ask_for_another_compile(name, begin):
+    pinn, points = small_heat(), heat_points(16, 4)
+    layer = pinn.network.layers[0]
+    layer.trainable = begin
+    pinn.compile(FREEZING[name](), jit_compile=False)
+    pinn.fit(points, verbose=0)
+    layer.trainable = not begin
+    what = "frozen" if begin else "thawed"
+    with pytest.raises(ValueError, match=f"'.*dense.*/kernel' {what}, .*: compile again after lay"):
+        pinn.fit(points, verbose=0)
+    kept = layer.get_weights()
+    pinn.compile(FREEZING[name](), jit_compile=False)
+    pinn.fit(points, epochs=2, verbose=0)
+    assert all(map(np.array_equal, kept, layer.get_weights())) is begin
+
+
+@pytest.mark.parametrize("name", ["adam", "lbfgs"])
+@pytest.mark.parametrize("way", ["arrays", "dataset"])
+def test_a_callback_cannot_freeze_layers(name, way):
+    pinn, points = small_heat(FREEZING[name]()), heat_points(16, 4)
+
+    def freeze(epoch, logs):
+        pinn.network.layers[0].trainable = epoch < 2
+
+    points = tf.data.Dataset.from_tensors(points).repeat() if way == "dataset" else points
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=freeze)
+    with pytest.raises(ValueError, match="frozen since .* compile again after layers were frozen"):
+        pinn.fit(points, epochs=5, steps_per_epoch=1, verbose=0, callbacks=[callback])
+
+
+def test_layers_may_be_frozen_before_the_first_fit():
+    for optimizer in FREEZING.values():
+        pinn = small_heat(optimizer())
+        pinn.network.layers[0].trainable = False
+        kept = pinn.network.layers[0].get_weights()
+        pinn.fit(heat_points(16, 4), epochs=2, verbose=0)
+        assert all(map(np.array_equal, kept, pinn.network.layers[0].get_weights()))
     pinn.network.trainable = False
     with pytest.raises(ValueError, match="no trainable variable"):
         pinn.fit(heat_points(), verbose=0)
+
+
+RATE_CALLBACKS = [
+    keras.callbacks.ReduceLROnPlateau("loss"),
+    keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.5 * rate),
+]
+
+
+@pytest.mark.parametrize("callback", RATE_CALLBACKS)
+def test_callbacks_of_the_learning_rate_need_one(callback):
+    optimizers = kpinn.optimizers
+    sequence = optimizers.Sequence([("adam", 2), (optimizers.LBFGS(), 2)])
+    for optimizer, name in (
+        (optimizers.LBFGS(), "LBFGS"),
+        (optimizers.LevenbergMarquardt(), "LevenbergMarquardt"),
+        (optimizers.ScipyMinimize(), "ScipyMinimize"),
+        (sequence, "LBFGS"),
+    ):
+        pinn = small_heat(optimizer)
+        with pytest.raises(ValueError, match=f"sets the learning rate, which {name} does not have"):
+            pinn.fit(heat_points(), epochs=4, verbose=0, callbacks=[callback])
+    pinn.fit(heat_points(), epochs=2, verbose=0, callbacks=[callback])  # Adam's epochs alone
+    spring = small_heat(optimizers.SPRING())
+    spring.fit(heat_points(16, 4), epochs=2, verbose=0, callbacks=[RATE_CALLBACKS[1]])
+    assert float(spring.optimizer.learning_rate) == pytest.approx(0.05)
+    with pytest.raises(ValueError, match="LBFGS has no learning rate"):
+        optimizers.LBFGS().learning_rate = 0.1

@@ -4,6 +4,7 @@ import ast
 import copy
 import itertools
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from reliability.hostile_files import fault
 import kpinn
 from kpinn import keras_private
 from kpinn.backend import check_keras
-from kpinn.configs import check_tree
+from kpinn.options.configs import check_tree
 from kpinn.serving import folders, limits
 from kpinn.serving.operations import ALLOWED
 from kpinn.serving.tensorflow_private import parse_saved_model
@@ -480,6 +481,45 @@ def test_an_export_replaces_nothing_but_an_export(tmp_path):
     (tmp_path / "empty").mkdir()
     pinn.export(str(tmp_path / "empty"))
     assert (tmp_path / "empty").stat().st_mode & 0o777 == tmp_path.stat().st_mode & 0o777 | 0o055
+
+
+def full(*arguments, **options):
+    raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+
+def second_fails():
+    calls, rename = [], os.rename
+
+    def renamed(source, target):
+        calls.append(source)
+        if len(calls) == 2:
+            raise OSError("the rename failed")
+        rename(source, target)
+
+    return renamed
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "make", "message"),
+    [
+        (tf.saved_model, "save", lambda: full, "could not be written: No space left"),
+        (os, "rename", second_fails, "the rename failed"),
+        (os, "fsync", lambda: lambda descriptor: os.stat("/none"), "none"),
+    ],
+)
+def test_an_export_that_fails_leaves_the_old_one(
+    tmp_path, monkeypatch, module, name, make, message
+):
+    pinn = kpinn.PINN(kpinn.networks.MLP(3, 1), "x", "u", [growth])
+    sha256 = pinn.export(tmp_path / "pinn")
+    pinn.set_weights([2.0 * weight + 1.0 for weight in pinn.get_weights()])
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, make())
+        with pytest.raises(OSError, match=message):
+            pinn.export(tmp_path / "pinn")
+    assert kpinn.load_export(tmp_path / "pinn", sha256)
+    assert [each.name for each in tmp_path.iterdir()] == ["pinn"]
+    assert pinn.export(tmp_path / "pinn") != sha256
 
 
 def test_the_list_of_operations_has_none_that_does_more():

@@ -2,8 +2,11 @@
 
 import dataclasses
 
+import tensorflow as tf
+
 from kpinn.derivatives.columns import (
     as_column,
+    as_dict,
     directions_of,
     float_tensor,
     join_points,
@@ -27,6 +30,7 @@ from kpinn.options import shown
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 
 
+@tf.autograph.experimental.do_not_convert  # it would take the engine for code to rewrite
 def derivatives(function, points, requests, coordinates=None, fields="u", method="auto"):
     """Fields and their derivatives at points.
 
@@ -65,7 +69,7 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         x = np.linspace(0.0, 1.0, 11)
         values = kpinn.derivatives(tf.sin, {"x": x}, "u, u_x, u_xx")
     """
-    method = resolve(method)
+    method, points = resolve(method), as_dict(points)
     check_function("function", function, "a Keras model or tf.sin")
     space = space_of(points, coordinates, fields)
     dtype = input_dtype(function, points)
@@ -143,7 +147,9 @@ def _coordinate_names(points):
     """Names of the coordinates of a dict of arrays, `x[3]` for an array `(n, 3)`."""
     names = []
     for name, values in points.items():
-        shape = tuple(values.shape if hasattr(values, "shape") else real_array(name, values).shape)
+        shape = tuple(
+            values.shape if hasattr(values, "shape") else real_array(repr(name), values).shape
+        )
         names.append(name if len(shape) < 2 or shape[1] == 1 else f"{name}[{shape[1]}]")
     return names
 

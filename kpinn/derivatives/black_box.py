@@ -57,7 +57,8 @@ def _refuse_wrong(function, points, order, method):
     graph = None if traced is None else traced.graph
     differences = isinstance(method, FiniteDifference)
     if graph is None and not differences and tf.executing_eagerly():
-        refuse_python("the function", function, [points], [True], eager=True)
+        spec = tf.TensorSpec(points.shape, points.dtype)
+        refuse_python("the function", function, [spec], [True], eager=True, values=[points])
     if differences:
         refuse_random(graph)
         return ()

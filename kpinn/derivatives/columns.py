@@ -1,5 +1,7 @@
 """Arrays of points as columns: of the coordinates, side by side, and of directions."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
@@ -27,7 +29,8 @@ def float_tensor(name, values, dtype):
             raise TypeError(_COMPLEX)
         return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
     except (TypeError, ValueError, tf.errors.OpError) as error:
-        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{label} is not an array of real numbers: {reason}.") from error
 
 
 _COMPLEX = "its numbers are complex: pass their real and imaginary parts as two arrays"
@@ -53,8 +56,15 @@ def real_array(label, values):
         if array.dtype.kind not in "fiub":
             raise TypeError(f"its dtype is {array.dtype}")
     except Exception as error:  # that of a ragged list, or of the object's own conversion
-        raise ValueError(f"{label} is not an array of real numbers: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{label} is not an array of real numbers: {reason}.") from error
     return array
+
+
+def as_dict(values):
+    """A mapping of arrays, or a table of pandas, as a dict; anything else as it is."""
+    is_table = hasattr(values, "columns") and hasattr(values, "items")
+    return dict(values.items()) if is_table or isinstance(values, Mapping) else values
 
 
 def without_lists(name, values):

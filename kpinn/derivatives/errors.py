@@ -16,6 +16,8 @@ class UnsupportedError(Exception):
 class RefusedError(ValueError):
     """An operation through which there are no derivatives at a point, by whatever method."""
 
+    __init__ = Exception.__init__  # by which AutoGraph knows that it can be raised again as it is
+
 
 class LostError(RefusedError):
     """An operation whose derivatives gradient tapes take for zero, because TensorFlow has none."""

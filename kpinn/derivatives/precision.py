@@ -21,8 +21,9 @@ def input_dtype(function, points):
         return tf.as_dtype(variables[0].dtype if variables else function.variable_dtype)
     arrays = list(points.values()) if isinstance(points, dict) else [points]
     kinds = [getattr(array, "dtype", None) for array in arrays]
-    floating = [tf.as_dtype(kind) for kind in kinds if kind is not None]
-    floating = [kind for kind in floating if kind.is_floating]
+    kinds = [kind for kind in kinds if kind is not None and getattr(kind, "kind", "f") in "fiub"]
+    known = list(map(tf.as_dtype, kinds))
+    floating = [kind for kind in known if kind.is_floating]
     if not floating:
         return tf.as_dtype(keras.config.floatx())
     return max(floating, key=lambda kind: kind.size)

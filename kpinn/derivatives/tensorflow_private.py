@@ -32,6 +32,19 @@ def forget_gradient(operation):
     ops.gradient_registry._registry.pop(operation, None)
 
 
+def forget_custom_gradients(graph):
+    """Forgets what `tf.custom_gradient` was given in a graph that nobody will differentiate.
+
+    TensorFlow keeps it for ever, and with it the graph.
+    """
+    definition = graph.as_graph_def()
+    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
+    for node in (node for nodes in bodies for node in nodes):
+        name = node.attr["_gradient_op_type"].s.decode() if node.attr else ""
+        if name.startswith("CustomGradient-"):
+            forget_gradient(name)
+
+
 def gradients_of(operation, upstream):
     """The gradients with respect to the inputs of an operation, a list; `None` for no gradient."""
     found = ops.get_gradient_function(operation)(operation, *upstream)
@@ -62,6 +75,22 @@ def compiled_by_xla():
 
 
 VariableWatcher = record.VariableWatcher  # a scope that lists the trainable variables read in it
+
+
+def without_retracing_warning(function):
+    """A `tf.function` whose traces are not counted together with those of other models.
+
+    TensorFlow counts the traces of all functions that are made of the same code, and warns of "5
+    out of the last 5 calls" after five models.
+
+    Args:
+        function: a `tf.function`, or one of Keras that calls it.
+    """
+    inner = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    for each in (function, *inner):
+        if hasattr(each, "_omit_frequent_tracing_warning"):
+            each._omit_frequent_tracing_warning = True
+    return function
 
 
 def has_gradient(operation):

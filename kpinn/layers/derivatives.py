@@ -1,14 +1,15 @@
 """Derivatives of a network as layers, for functional models and exports."""
 
 import keras
+import tensorflow as tf
 
 from kpinn import derivatives as engine
-from kpinn.configs import checked, faults_of
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
 from kpinn.options import keras_layer, names
+from kpinn.options.configs import checked, faults_of
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -53,6 +54,7 @@ class Derivatives(keras.layers.Layer):
         if not self.network.built:
             self.network.build((None, Space(self.coordinates, self.fields).input_size))
 
+    @tf.autograph.experimental.do_not_convert
     def call(self, inputs):
         """Values by name."""
         return engine.derivatives(

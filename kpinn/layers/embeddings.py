@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kpinn.configs import checked, faults_of
 from kpinn.options import flag, number, optional, positive_whole, whole
+from kpinn.options.configs import checked, faults_of
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from kpinn.configs import checked, faults_of
 from kpinn.options import flag, number, of_keras, positive_whole
+from kpinn.options.configs import checked, faults_of
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -5,11 +5,11 @@ import numbers
 import keras
 from keras import ops
 
-from kpinn.configs import checked, faults_of
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
 from kpinn.options import argument_names, keras_layer, names, number, optional, shown
+from kpinn.options.configs import checked, faults_of
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

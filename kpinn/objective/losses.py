@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kpinn.configs import construct
 from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
 from kpinn.options import number, of_keras, shown
+from kpinn.options.configs import construct
 from kpinn.problem.points import check_known, check_target
 
 
@@ -141,7 +141,8 @@ class Losses:
 
     def _check_gradient(self, name, residual, eager):
         loss, label = functools.partial(self.at_points, name, None), f"loss of {name!r}"
-        refuse_python(label, loss, [residual], [True], eager)
+        spec = tf.TensorSpec(residual.shape, residual.dtype)
+        refuse_python(label, loss, [spec], [True], eager)
         with tf.GradientTape() as tape:
             tape.watch(residual)
             value = loss(residual)
@@ -171,9 +172,31 @@ class Losses:
         return getattr(self.functions[name], "reduction", "sum_over_batch_size")
 
     def total(self, terms, regularization=()):
-        """The weighted sum of the terms and the regularization losses."""
-        parts = [ops.convert_to_tensor(self.weights[name]) * term for name, term in terms.items()]
-        return sum(parts[1:], parts[0]) + sum(ops.cast(r, parts[0].dtype) for r in regularization)
+        """The weighted sum of the terms and the regularization losses.
+
+        In a replica of a distribution strategy it is the part of the loss that comes from there:
+        the sum over the replicas, whose gradients are added, is the loss.
+        """
+        parts = [
+            ops.convert_to_tensor(self.weights[name]) * divided(term, self.parts(name))
+            for name, term in terms.items()
+        ]
+        rest = [divided(ops.cast(r, parts[0].dtype), replicas()) for r in regularization]
+        return sum(parts[1:], parts[0]) + sum(rest)
+
+    def parts(self, name):
+        """Of how many replicas the loss of a condition is the mean; a sum over points is none."""
+        return 1 if self.reduction(name) == "sum" else replicas()
+
+
+def replicas():
+    """Among how many replicas of a distribution strategy a step is divided."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def divided(value, count):
+    """A value divided by a number, which is one nearly always."""
+    return value if count == 1 else value / count
 
 
 def _loss(name, given, usual):

@@ -40,7 +40,7 @@ class Objective:
         problem: the `Problem`.
         losses: the `Losses`.
         variables: list of the trained variables.
-        regularization: function that returns the losses of layers.
+        regularization: function from points to a list of the losses of layers.
         compiled: the `Compiled`.
         found: called with the trainable variables that the loss reads, while it is traced.
     """
@@ -120,7 +120,7 @@ class Objective:
         """
         residuals = self.problem.residuals(data.points, step)
         terms = self.losses.terms(residuals, data.targets, data.sample_weight)
-        return self.losses.total(terms, self.regularization()), terms, residuals
+        return self.losses.total(terms, self.regularization(data.points)), terms, residuals
 
     def gradient(self, tape, value):
         """A list of gradients, see `gradients_or_zeros`."""

@@ -20,7 +20,7 @@ def weighted_residuals(objective, data, weighted=True):
         weighted: whether the second are weighted.
     """
     if weighted:
-        refuse_regularizers(objective)
+        refuse_regularizers(objective, data)
     problem = objective.problem
     differences, products, points = {}, {}, {}
     for names, arrays in sets_of(problem, data.points):
@@ -34,12 +34,13 @@ def weighted_residuals(objective, data, weighted=True):
     return tuple(in_order(problem, found) for found in (differences, products, points))
 
 
-def refuse_regularizers(objective):
+def refuse_regularizers(objective, data):
     """Raises `ValueError` for losses of layers, which are no residuals."""
-    if objective.regularization():
+    if objective.regularization(data.points):
         raise ValueError(
-            "the network has regularization losses, which are no residuals: their part of the "
-            "loss would be missing. Take the regularizers out of the network."
+            "the network has regularization losses (of weights or activities, or by add_loss), "
+            "which are no residuals: their part of the loss would be missing. Take them out of "
+            "the network, or use an optimizer such as kpinn.optimizers.SSBroyden."
         )
 
 
@@ -99,7 +100,7 @@ def check_squares(objective, data):
         objective: the `Objective`.
         data: a `Data`.
     """
-    refuse_regularizers(objective)
+    refuse_regularizers(objective, data)
     for name in objective.problem.conditions:
         refuse_other_losses(objective.losses, name)
     check_weights(objective, data)
@@ -108,7 +109,7 @@ def check_squares(objective, data):
 def check_weights(objective, data):
     """Raises `ValueError` for negative weights, with which the loss is no sum of squares."""
     weights = objective.losses.weights
-    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if float(w) < 0]
+    negative = [f"loss weight of {name!r} is" for name, w in weights.items() if w.numpy() < 0]
     negative += [
         f"sample weights of {name!r} are"
         for name, weight in data.sample_weight.items()

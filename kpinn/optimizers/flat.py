@@ -78,6 +78,7 @@ def destructure(model):
     variables = list(model.trainable_variables)
     count = sum(math.prod(variable.shape) for variable in variables)
 
+    @tf.autograph.experimental.do_not_convert
     def apply(theta, x):
         theta = float_tensor("theta", theta, tf.as_dtype(variables[0].dtype))
         wanted = f"expected ({count},), one number for each parameter."

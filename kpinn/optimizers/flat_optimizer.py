@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.configs import checked, faults_of
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.result import MinimizeResult, ResultCode
+from kpinn.options.configs import checked, faults_of
 
 RUNNING, CONVERGED, NO_PROGRESS, NONFINITE = range(4)
 ENDS = ("iteration_limit", "converged", "no_progress", "nonfinite")
@@ -160,11 +160,12 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         self.stale.assign(True)
         self.last_theta.assign(theta)
 
-    def begin(self, theta):
+    def begin(self, theta, loss=np.inf):
         """Before the first step of a `fit`: points and weights may be others than in the last.
 
         Args:
             theta: the parameters `(p,)`, where an interruption before the first step leaves them.
+            loss: the loss there, if it is known.
 
         Raises:
             ValueError: for another number of parameters than in the last `fit`.
@@ -178,7 +179,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
         if self._goes_on:
             return
         self.last_theta.assign(theta)
-        self.last_loss.assign(np.inf)
+        self.last_loss.assign(loss)
         self.status.assign(RUNNING)
         self.stale.assign(True)
         self.result = None

@@ -5,8 +5,8 @@ from types import NoneType
 
 import keras
 
-from kpinn.configs import checked, faults_of
 from kpinn.options import positive_whole, shown
+from kpinn.options.configs import checked, faults_of
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Which optimizer works when; one that is no `Sequence` is a single stage."""
 
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.sequence import Sequence
 
 
@@ -29,3 +30,9 @@ def enter(optimizer, stage):
     """Begins the stage of an optimizer."""
     if isinstance(optimizer, Sequence):
         optimizer.enter(stage)
+
+
+def has_ended(optimizer):
+    """Whether the optimizer that works now can go no further."""
+    at_work = current(optimizer)
+    return isinstance(at_work, FlatOptimizer) and at_work.has_ended()

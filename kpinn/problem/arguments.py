@@ -13,6 +13,7 @@ from kpinn.derivatives.names.operators import OPERATORS
 from kpinn.derivatives.names.parsing import is_of_coordinates, parse
 from kpinn.derivatives.names.requests import Request
 from kpinn.derivatives.names.space import Space
+from kpinn.options import did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,7 +203,7 @@ class Names:
             f"Its points have {', '.join(widths) or 'nothing'}; there are {self.describe()}. "
             "Derivatives begin with a field, as u_x, operators stand before one, as grad_u; every "
             f"other name is an array that comes with the points: pass {argument.name!r} beside the "
-            "coordinates, unless it is misspelt."
+            f"coordinates, unless it is misspelt.{did_you_mean(argument.name, widths)}"
         )
 
 

@@ -3,13 +3,15 @@
 import dataclasses
 import hashlib
 import math
+import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.columns import half_range, real_array
-from kpinn.options import did_you_mean, flag, shown
+from kpinn.derivatives import PrecisionWarning
+from kpinn.derivatives.columns import as_dict, half_range, real_array
+from kpinn.options import did_you_mean, flag
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -119,9 +121,28 @@ def first_element(stream):
             raise ValueError("the dataset of points is empty.")
     elif isinstance(stream, keras.utils.PyDataset):
         element = stream[0]
+        if not all(hasattr(leaf, "shape") for leaf in tf.nest.flatten(element)):
+            raise ValueError(
+                f"x: {type(stream).__name__} yields lists or numbers, of which Keras makes no "
+                "batch: make them arrays."
+            )
     else:
         return None
-    return tuple(part or None for part in keras.utils.unpack_x_y_sample_weight(element))
+    parts = keras.utils.unpack_x_y_sample_weight(element)
+    return tuple(None if isinstance(part, dict) and not part else part for part in parts)
+
+
+def warn_of_lost_digits(problem, element):
+    """Warns of batches with fewer digits than the model computes with."""
+    kinds = {getattr(leaf, "dtype", None) for leaf in tf.nest.flatten(element)}
+    if problem.dtype == tf.float64 and tf.float32 in kinds:
+        warnings.warn(
+            "the dataset has float32 numbers, and the model computes in float64: what they had "
+            "beyond seven digits was lost when the dataset was made. Make it of float64 arrays; "
+            "of lists TensorFlow makes float32.",
+            PrecisionWarning,
+            stacklevel=2,
+        )
 
 
 def as_data(batch):
@@ -168,11 +189,12 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
     Raises:
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
-    x, y, sample_weight = unpack(x, y, sample_weight)
+    x, y, sample_weight = map(as_dict, unpack(x, y, sample_weight))
     names, every = list(problem.conditions), flag("every", every)
+    x = {name: as_dict(part) for name, part in x.items()} if isinstance(x, dict) else x
     if not isinstance(x, dict) or not x:
         raise ValueError(
-            f"points are {shown(x)}: expected a dict of arrays by coordinate, or a dict "
+            f"points are {type(x).__name__}: expected a dict of arrays by coordinate, or a dict "
             f"of those by condition ({', '.join(names)})."
         )
     if is_shared(x) and not set(x) <= set(names):
@@ -222,9 +244,10 @@ def one_set(where, arrays, problem, conditions, kept=None):
         conditions: names of the conditions on these points; `None` to keep every array.
         kept: a dict of the tensors of other sets, which are taken for equal arrays; it grows.
     """
+    arrays = as_dict(arrays)
     if not isinstance(arrays, dict):
         raise ValueError(
-            f"points of {where!r} are {shown(arrays)}: expected a dict of arrays by name, "
+            f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
             f"with {', '.join(problem.space.coordinates)}."
         )
     dtype = problem.dtype.as_numpy_dtype
@@ -272,7 +295,7 @@ def _needed(arrays, problem, conditions):
 def _array(where, name, values, dtype):
     label = f"{name!r} of {where!r}"
     with np.errstate(over="ignore"):  # too large for the dtype: infinite, which is refused
-        array = real_array(label, values).astype(dtype)
+        array = real_array(label, values).astype(dtype, copy=False)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -342,6 +365,14 @@ def batch(data, rows):
     return tf.nest.map_structure(lambda array: tf.gather(array, rows[array.shape[0]]), data)
 
 
+FEW = 64  # points by which the shapes of residuals and targets are seen
+
+
+def first_rows(data):
+    """The first few rows of each set."""
+    return tf.nest.map_structure(lambda array: array[:FEW], data)
+
+
 def sizes(data):
     """The different numbers of points of the sets."""
     return sorted({int(array.shape[0]) for array in tf.nest.flatten(data)})
@@ -375,7 +406,7 @@ def minus_target(name, residual, target):
 
 def check_target(name, residual, target):
     """Raises `ValueError` for a target of another shape than the residual `(n, k)`."""
-    if not residual.shape.is_compatible_with(target.shape):
+    if not tf.TensorShape(residual.shape).is_compatible_with(target.shape):
         raise ValueError(
             f"targets of {name!r} have the shape {tuple(target.shape)}, but the condition returns "
             f"{tuple(residual.shape)}: expected one target for each residual."

@@ -2,7 +2,6 @@
 
 import functools
 
-import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.black_box import stopped_message
@@ -67,28 +66,26 @@ def refuse_parts(problem, data, batch_size):
 def refuse_python(problem, data, eager):
     """Raises `ValueError` for conditions and fields that gradients do not go through.
 
-    Each is called by itself, on random numbers.
+    Each is traced by itself.
 
     Args:
         problem: the `Problem`.
         data: a `Data`.
         eager: whether the training will run them as they are, without a graph.
     """
-    generator = np.random.default_rng(0)
     if eager:
-        points = tf.constant(generator.uniform(0.5, 1.5, (2, problem.space.input_size)))
-        points = tf.cast(points, problem.dtype)
-        python_calls.refuse_python("the network", problem.network, [points], [True], eager)
+        spec = tf.TensorSpec((2, problem.space.input_size), problem.dtype)
+        python_calls.refuse_python("the network", problem.network, [spec], [True], eager)
     for names, arrays in sets_of(problem, data.points):
         widths, count = widths_of(arrays), next(iter(arrays.values())).shape[0]
         for function in (*(problem.conditions[n] for n in names), *problem.derived.values()):
             arguments = problem.arguments_at(function, widths)
             shapes = [problem.names.shape(argument, widths) for argument in arguments]
             shapes = [() if shape is None else (count, *shape) for shape in shapes]
-            values = [tf.constant(generator.uniform(0.5, 1.5, s), problem.dtype) for s in shapes]
+            specs = [tf.TensorSpec(shape, problem.dtype) for shape in shapes]
             moving = [isinstance(argument, Quantity | Unknown) for argument in arguments]
             call = functools.partial(_called, function, [argument.name for argument in arguments])
-            python_calls.refuse_python(function.label, call, values, moving, eager)
+            python_calls.refuse_python(function.label, call, specs, moving, eager)
 
 
 def _called(function, names, *tensors):
@@ -111,6 +108,7 @@ def refuse_untrained(variables):
 def check_start(data, residuals):
     """Raises `ValueError` for residuals that are not finite or do not fit their targets."""
     for name, residual in residuals.items():
+        residual = tf.convert_to_tensor(residual)
         bad = int(tf.math.count_nonzero(~tf.reduce_all(tf.math.is_finite(residual), axis=1)))
         if bad:
             raise ValueError(

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kpinn.configs import construct
 from kpinn.options import flag, number
+from kpinn.options.configs import construct
 
 
 @keras.saving.register_keras_serializable(package="kpinn")

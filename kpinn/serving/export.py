@@ -52,10 +52,17 @@ def export(problem, method, variables, widths, path, derivatives=None):
         signatures[f"residual_{name}"] = _residual_function(problem, name, function, widths)
     module.served = signatures  # keeps the traces alive until they are written
     with written_whole(path) as folder:
-        tf.saved_model.save(module, str(folder), signatures=signatures)
+        _write(module, folder, signatures)
         check_program(folder)
         facts = {"kpinn": __version__, "tensorflow": tf.__version__}
         return write_manifest(folder, **facts, endpoints=sorted(signatures))
+
+
+def _write(module, folder, signatures):
+    try:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:  # how TensorFlow says that a disk is full
+        raise OSError(f"the export could not be written: {error.message}") from error
 
 
 def _place(path):

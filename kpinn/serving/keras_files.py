@@ -12,7 +12,7 @@ import zipfile
 import h5py
 import keras
 
-from kpinn.configs import check_tree, entries_of
+from kpinn.options.configs import check_tree, entries_of
 from kpinn.serving import limits
 from kpinn.serving.weight_files import check_h5, faults_of
 

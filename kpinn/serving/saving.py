@@ -7,10 +7,10 @@ import types
 
 import keras
 
-from kpinn.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import declare
 from kpinn.keras_private import writes_file
+from kpinn.options.configs import LARGEST, check_tree, entries_of, shortened
 from kpinn.problem.unknowns import describe
 
 serialize = keras.saving.serialize_keras_object
@@ -240,13 +240,7 @@ def compile_arguments(config, method):
             raise ValueError(
                 f"entry 'loss_weights' has {shortened(value)} for {name!r}: expected a number."
             )
-    for name in ("run_eagerly", "jit_compile", "steps_per_execution"):
-        _check_switch(name, config.get(name, False))
+    steps = config.get("steps_per_execution")
+    if _is_number(steps) and steps > LARGEST:
+        raise ValueError(f"entry 'steps_per_execution' is {steps}: expected at most {LARGEST}.")
     return {name: _deserialized(name, value) for name, value in config.items()}
-
-
-def _check_switch(name, value):
-    chosen = value == "auto" and name != "run_eagerly"
-    whole = name == "steps_per_execution" and type(value) is int and 1 <= value <= LARGEST
-    if not (isinstance(value, bool | None) or chosen or whole):
-        raise ValueError(f"entry {name!r} is {shortened(value)}.")

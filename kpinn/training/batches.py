@@ -61,11 +61,13 @@ class Watch(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Nothing is wrong yet."""
         changes.objective(self.model)
-        self.guard = Guard(self.model, self.callbacks)
+        self.guard = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Remembers the epoch."""
+        """Remembers the epoch, and in the first one the weights, which may be restored ones."""
         self.epoch = epoch
+        if self.guard is None:
+            self.guard = Guard(self.model, self.callbacks)
 
     def on_train_batch_end(self, batch, logs=None):
         """Raises, stops or goes back, if the batch was not finite."""

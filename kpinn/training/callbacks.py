@@ -20,6 +20,9 @@ class _Every(keras.callbacks.Callback):
         every: epochs from one time to the next.
     """
 
+    changes_loss = True  # so that an optimizer which can go no further waits for it
+    needs_points = True  # of `fit`, as arrays
+
     def __init__(self, every):
         super().__init__()
         self.every, self._last = positive_whole("every", every), 0

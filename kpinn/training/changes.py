@@ -15,6 +15,7 @@ from kpinn.objective.objective import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import stages
 from kpinn.problem import refusals
+from kpinn.training.regularization import regularization
 from kpinn.training.state import losses_of
 from kpinn.training.trained import refuse_others
 
@@ -35,7 +36,7 @@ def objective(pinn):
             state.problem,
             state.settings.losses if state.settings else losses_of(state.problem),
             variables,
-            lambda: pinn.losses,
+            lambda points: regularization(pinn, points),
             state.compiled,
             lambda found: refuse_untrained(pinn, found),
         )

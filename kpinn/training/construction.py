@@ -5,6 +5,7 @@ import inspect
 
 from kpinn.derivatives.api import epsilon, inference, input_dtype
 from kpinn.derivatives.names.space import Space
+from kpinn.keras_private import added_losses
 from kpinn.options import function, names, shown
 from kpinn.problem import refusals
 from kpinn.problem.conditions import marked
@@ -75,7 +76,7 @@ def first_state(pinn, functions):
         epsilon=epsilon(pinn.network, dtype),
         scales={},
     )
-    return State(problem, reads)
+    return State(problem, reads, adds_losses=bool(added_losses(pinn.network)))
 
 
 def _complete(pinn, args, kwargs):

@@ -10,7 +10,7 @@ from kpinn.derivatives.api import as_column
 from kpinn.derivatives.graphs.interpreter import Run
 from kpinn.derivatives.graphs.tracing import bodies_of, traced
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.problem.arguments import Quantity, order
+from kpinn.problem.arguments import Quantity, Unknown, order
 from kpinn.problem.points import sets_of, widths_of
 from kpinn.training import changes
 
@@ -215,14 +215,18 @@ def _gradients(pinn, objective, data):
     problem, losses = objective.problem, objective.losses
     variables = list(pinn.trainable_variables)
     for name, function, arrays, values in _each(pinn, problem, data):
-        part = {name: arrays}
-        with tf.GradientTape() as tape:
-            residual = problem.residuals(part, pinn._step_number())
-            term = losses.terms(residual, data.targets, data.sample_weight)[name]
-        found = tape.gradient(term, [v.value for v in variables], unconnected_gradients="zero")
+
+        def gradient(name=name, arrays=arrays):
+            with tf.GradientTape() as tape:
+                residual = problem.residuals({name: arrays}, pinn._step_number())
+                term = losses.terms(residual, data.targets, data.sample_weight)[name]
+            values = [variable.value for variable in variables]
+            return tape.gradient(term, values, unconnected_gradients="zero")
+
+        found = _as_compiled(pinn, gradient)
         bad = [v.path for v, g in zip(variables, found, strict=True) if len(_bad_rows(g))]
         if bad:
-            asked = _argument_to_blame(losses, name, function, values, data)
+            asked = _argument_to_blame(pinn, name, function, values, data)
             what = f"{asked!r} of condition {name!r}" if asked else f"{bad[0]!r}, in {name!r}"
             hint = WHERE if asked and _chooses(function, values) else ""
             return f"the gradient with respect to {what} is not finite, though the loss is.{hint}"
@@ -235,23 +239,36 @@ def _gradients(pinn, objective, data):
     )
 
 
+def _as_compiled(pinn, function):
+    """What a function returns, compiled as the step is: XLA has its own gradients."""
+    jit = pinn._state.settings.jit_compile
+    return tf.function(function, jit_compile=jit, autograph=False)() if jit else function()
+
+
 def _all_gradients(objective, data):
     with tf.GradientTape() as tape:
         loss = objective.loss(data)[0]
     return [tf.cast(g, tf.float64) for g in objective.gradient(tape, loss)]
 
 
-def _argument_to_blame(losses, name, function, values, data):
+def _argument_to_blame(pinn, name, function, values, data):
     """The argument of a condition with respect to which its loss has no finite gradient."""
     values = {key: tf.convert_to_tensor(value) for key, value in values.items()}
-    floating = {key: value for key, value in values.items() if value.dtype.is_floating}
-    with tf.GradientTape() as tape:
-        tape.watch(floating)
-        residual = tf.convert_to_tensor(function(values))
-        residual = residual[:, None] if residual.shape.rank == 1 else residual
-        term = losses.terms({name: residual}, data.targets, data.sample_weight)[name]
-    gradients = tape.gradient(term, floating, unconnected_gradients="zero")
-    return next((key for key, g in gradients.items() if len(_bad_rows(g))), None)
+    problem, losses = pinn.problem, pinn.objective.losses
+    asked = problem.conditions[name].arguments
+    trained = [each.name for each in asked if isinstance(each, Unknown | Quantity)]
+    floating = {name: values[name] for name in trained}  # or depends on what is
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(floating)
+            residual = tf.convert_to_tensor(function(values | floating))
+            residual = residual[:, None] if residual.shape.rank == 1 else residual
+            term = losses.terms({name: residual}, data.targets, data.sample_weight)[name]
+        return tape.gradient(term, floating, unconnected_gradients="zero")
+
+    found = _as_compiled(pinn, gradients)
+    return next((key for key, gradient in found.items() if len(_bad_rows(gradient))), None)
 
 
 def _chooses(function, values):

@@ -14,10 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.keras_private import made_under_strategy, step_counter
+from kpinn.objective.compiled import ByShapes
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
-from kpinn.optimizers.stages import enter, stages
+from kpinn.optimizers.stages import enter, has_ended, stages
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
@@ -45,19 +46,24 @@ class Schedule:
     """
 
     def __init__(self, data, batch_size, steps_per_epoch, shuffle):
-        self.sizes, self.batch_size, self.shuffle = sizes(data), batch_size, shuffle
-        needed = 1 if batch_size is None else -(-self.sizes[-1] // batch_size)
-        self.steps = steps_per_epoch or needed
+        self.batch_size, self.shuffle = batch_size, shuffle
+        self._given = steps_per_epoch
+        self.follow(data)
+
+    def follow(self, data):
+        """Gives the next epochs the steps that other points need."""
+        needed = 1 if self.batch_size is None else -(-sizes(data)[-1] // self.batch_size)
+        self.steps = self._given or needed
 
     @property
     def key(self):
-        """What a compiled function depends on."""
-        return self.batch_size and (self.batch_size, self.shuffle, *self.sizes)
+        """What a compiled function depends on, beside the shapes of the points."""
+        return self.batch_size and (self.batch_size, self.shuffle)
 
-    def orders(self, seed, epoch):
+    def orders(self, seed, epoch, data):
         """For each number of points the order in which an epoch takes them."""
         orders = {}
-        for size in self.sizes if self.batch_size else ():
+        for size in sizes(data) if self.batch_size else ():
             orders[size] = tf.range(size)
             if self.shuffle:
                 keys = tf.random.stateless_uniform((size,), tf.stack([seed, epoch + size]))
@@ -114,7 +120,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
         def one_epoch(index, rows):
             if first_step_resets:
                 pinn.reset_metrics()
-            orders = schedule.orders(seed, epoch + index)
+            orders = schedule.orders(seed, epoch + index, data)
             tf.while_loop(
                 lambda step: (step < first_step + steps) & goes_on(),
                 lambda step: (one_step(step, orders), step + 1)[1:],
@@ -131,10 +137,9 @@ def compile_epochs(pinn, schedule, first_step_resets):
         done, rows = tf.while_loop(more, one_epoch, [0, rows])
         return done, rows, marks.leave(first)
 
-    if not pinn.run_eagerly:
-        jit = pinn._state.settings.jit_compile and not flat
-        run = tf.function(run, autograph=False, jit_compile=jit)
-    return run, names
+    if pinn.run_eagerly:
+        return run, names
+    return ByShapes(run, pinn._state.settings.jit_compile and not flat), names
 
 
 class Callbacks:
@@ -220,7 +225,7 @@ def fit(
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
     pinn._state.training_data, pinn._state.loop = data, "calls"
-    pinn._state.replaying, pinn._state.order_seed = False, _seed()
+    pinn._state.replaying, pinn._state.order_seed, pinn._state.last_logs = False, _seed(), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -265,7 +270,7 @@ def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
 def finished(pinn):
     """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
     optimizer, objective = pinn._at_work(), pinn.objective
-    optimizer.begin(objective.theta())
+    optimizer.begin(objective.theta(), pinn._state.start_loss)
     try:
         yield
     except BaseException:  # Ctrl-C too, which may come between two trial values
@@ -301,19 +306,19 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         initial_epoch: number of epochs that are done.
         validate: `None` or a function from epoch to a dict of validation logs.
     """
-    per_call = pinn._state.settings.steps_per_execution
-    per_call = schedule.steps if per_call == "auto" else min(per_call, schedule.steps)
-    whole = per_call == schedule.steps
-    block, longest = 1, callbacks.block_seconds() if whole and validate is None else 0.0
-    epoch, logs = initial_epoch, {}
+    block, longest = 1, 0.0 if validate else callbacks.block_seconds()
+    epoch, logs = initial_epoch, pinn._state.last_logs
     guard = Guard(pinn, callbacks.list.callbacks)
-    waits = False
+    waits = has_ended(pinn.optimizer)  # in a run that goes on
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
         callbacks.begin(epoch)
         if waits and not wakes(pinn):
             logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
             continue
+        schedule.follow(pinn._state.training_data)
+        per_call = _steps_per_call(pinn, schedule)
+        whole = per_call == schedule.steps
         start = time.perf_counter()
         for first in range(0, schedule.steps, per_call):
             steps = min(per_call, schedule.steps - first)
@@ -330,7 +335,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
                 callbacks.list.on_train_batch_end(first + steps - 1, logs)
             if pinn.stop_training:
                 break
-        if time.perf_counter() - start < longest / 2:
+        if whole and time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
             pinn._state.replaying = True
@@ -340,10 +345,16 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
         epoch += count
-        waits = isinstance(pinn._at_work(), FlatOptimizer) and pinn._at_work().has_ended()
+        waits = has_ended(pinn.optimizer)
         if waits and not may_change(callbacks.list.callbacks):
             break
     return logs
+
+
+def _steps_per_call(pinn, schedule):
+    """Steps in one call of the compiled function."""
+    given = pinn._state.settings.steps_per_execution
+    return schedule.steps if given == "auto" else min(given, schedule.steps)
 
 
 def _replay(callbacks, epoch, rows, names):

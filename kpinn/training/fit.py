@@ -6,21 +6,25 @@ import keras
 import tensorflow as tf
 
 from kpinn.derivatives.tensorflow_private import VariableWatcher
+from kpinn.keras_private import made_under_strategy
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals
-from kpinn.training import changes
+from kpinn.training import changes, replicas
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
+from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.results import reported
 from kpinn.training.trained import build_optimizer, check_rates
+
+CHUNK = 2**14  # points that are evaluated at a time before the first step
 
 
 def fit(pinn, usual_step, given, schedule, settings):
@@ -42,6 +46,8 @@ def fit(pinn, usual_step, given, schedule, settings):
     callbacks, checkpoint = checkpoint_last(settings["callbacks"])
     settings["callbacks"] = callbacks
     stream = given[0] if data.is_stream(given[0]) else None
+    if made_under_strategy(pinn):
+        replicas.check_fit(pinn, stream, callbacks)
     if stream is None:
         arrays = pinn.prepare(*given, every=True)
         _check_start(pinn, arrays)
@@ -75,9 +81,11 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
     pinn._require_compiled()
     if data.is_stream(x):
-        check_stream(pinn, x, every=False)
+        replicas.check_evaluation(pinn, check_stream(pinn, x, every=False))
     else:
-        x = data.as_dataset(pinn.prepare(x, y, sample_weight), repeat=False)
+        arrays = pinn.prepare(x, y, sample_weight)
+        replicas.check_evaluation(pinn, arrays)
+        x = data.as_dataset(arrays, repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
     return with_xla_if_possible(pinn, lambda: keras.Model.evaluate(pinn, x, **arguments), x)
@@ -87,9 +95,11 @@ def _validation(pinn, points):
     if points is None:
         return None
     if data.is_stream(points):
-        check_stream(pinn, points, every=False)
+        replicas.check_evaluation(pinn, check_stream(pinn, points, every=False))
         return points
-    return data.as_dataset(pinn.prepare(points), repeat=False)
+    arrays = pinn.prepare(points)
+    replicas.check_evaluation(pinn, arrays)
+    return data.as_dataset(arrays, repeat=False)
 
 
 def _check_settings(pinn, settings):
@@ -125,24 +135,45 @@ def _check_stream(pinn, stream):
 def check_stream(pinn, stream, every):
     """The first element of a dataset as a `Data`, checked; `None` for what cannot be read twice."""
     element = data.first_element(stream)
-    return None if element is None else pinn.prepare(*element, every=every)
+    if element is None:
+        return None
+    arrays = pinn.prepare(*element, every=every)
+    data.warn_of_lost_digits(pinn.problem, element)
+    return arrays
 
 
 def _check_start(pinn, arrays):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
     _remember(pinn, arrays)
+    if made_under_strategy(pinn):
+        replicas.check_sets(pinn, arrays)
     for optimizer, _ in stages(pinn.optimizer, 0):
         _check_losses(pinn.objective, arrays, optimizer)
     with VariableWatcher() as watcher:
-        residuals = pinn.call(arrays.points)  # as it is: Keras would wrap its errors
+        residuals = _residuals(pinn, arrays)
     changes.refuse_untrained(pinn, watcher.watched_variables())
+    refuse_losses_in_conditions(pinn)
     refusals.check_start(arrays, residuals)
-    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
-    pinn.objective.losses.check(arrays, residuals, pinn.run_eagerly)
+    residuals = {name: tf.convert_to_tensor(residual) for name, residual in residuals.items()}
+    pinn._state.compiled.once(("python", *data.sizes(arrays)), lambda: _refuse_python(pinn, arrays))
     pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
-    pinn._step_logs(0.0, *arrays.parts, residuals)
+    few = data.first_rows(arrays)
+    residuals = {name: residual[: data.FEW] for name, residual in residuals.items()}
+    pinn.objective.losses.check(few, residuals, pinn.run_eagerly)
+    pinn._step_logs(0.0, *few.parts, residuals)
     pinn.reset_metrics()
     _build_optimizer(pinn)
+
+
+def _residuals(pinn, arrays):
+    """The residuals before the first step; of many points as arrays, in chunks."""
+    if data.sizes(arrays)[-1] <= CHUNK:
+        return pinn.call(arrays.points)  # as it is: Keras would wrap its errors
+    return pinn._prediction().residuals(data.Data(arrays.points, {}, {}), CHUNK)
+
+
+def _refuse_python(pinn, arrays):
+    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
 
 
 def _check_losses(objective, arrays, optimizer):

@@ -50,7 +50,8 @@ def after_call(guard, function, schedule, numbers, bad):
     seed, epoch, _, first, steps = numbers
     epoch, step = epoch + max(bad, 0) // steps, first + max(bad, 0) % steps
     if found is None:
-        orders, data = schedule.orders(seed, epoch), pinn._state.training_data
+        data = pinn._state.training_data
+        orders = schedule.orders(seed, epoch, data)
         found = cause(pinn, batch(data, schedule.rows(orders, step)) if orders else data)
     return _judged(guard, f"epoch {epoch + 1}, step {step + 1}: {found}", bad > 0)
 

@@ -59,6 +59,7 @@ class State:
         widths: dict from the arrays of the points of `fit` to their numbers of columns.
         training_data: the `Data` that `fit` trains on now.
         minimizing: whether a minimizer of scipy works, which needs the same loss throughout.
+        adds_losses: whether layers of the network add losses when they are called.
         trained_elsewhere: variables that an overridden `train_step` trains.
         loop: what makes the steps: `"calls"` of the function of whole epochs, `"batches"` of
             Keras's loop, or `None`.
@@ -68,12 +69,14 @@ class State:
         start_loss: the loss before the first step of `fit`.
         result: how the last `fit` ended, a `MinimizeResult`.
         order_seed: seed of the orders of mini-batches in this `fit`.
+        last_logs: those of the last epoch before this `fit` went on.
         replaying: whether callbacks hear of epochs that later ones have followed already.
         finished_fits: by the folder of a `Checkpoint`, how many calls of `fit` have ended.
     """
 
     problem: Problem
     reads: Reads
+    adds_losses: bool = False
     arguments: dict | None = None
     first_unknowns: frozenset = frozenset()
     settings: Settings | None = None
@@ -90,6 +93,7 @@ class State:
     start_loss: float = math.inf
     result: MinimizeResult | None = None
     order_seed: int = 0
+    last_logs: dict = dataclasses.field(default_factory=dict)
     replaying: bool = False
     finished_fits: dict = dataclasses.field(default_factory=dict)
 

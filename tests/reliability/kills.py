@@ -24,9 +24,6 @@ import faults
 import numpy as np
 import trainings
 
-MOST = 60  # starts of one case
-
-
 # The process that trains ---------------------------------------------------------------------
 
 
@@ -58,27 +55,45 @@ def start(number, folder, broken):
 
 
 def kill_until_done(number, folder, kills, instants):
-    """Starts a case until it ends; returns how often it was started, and the seconds of the last.
+    """Starts a case until it ends; returns how often it was started.
 
-    The first `kills` starts are killed after a random part of the seconds that an unbroken training
-    takes, the others are not.
+    The first `kills` starts are killed at a random time, or shortly after a random epoch was saved.
     """
     begin = time.monotonic()
     status = start(number, folder, False).wait()
     seconds = time.monotonic() - begin
     assert status == 0, f"the unbroken training of case {number} failed"
-    for starts in range(1, MOST):
+    epochs = trainings.EPOCHS * len(trainings.CASES[number].optimizers)
+    for starts in range(1, kills + 2):
         process = start(number, folder, True)
-        try:
-            status = process.wait(instants.uniform(0.0, seconds) if starts <= kills else None)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            continue
-        if status == 0:
+        if starts > kills:
+            break
+        if instants.random() < 0.25:
+            wait(process, lambda: False, instants.uniform(0.0, 0.7 * seconds))
+        else:
+            goal = saved(folder) + instants.randint(1, max(1, epochs // kills))
+            wait(process, lambda goal=goal: saved(folder) >= goal, 60.0)
+            time.sleep(instants.uniform(0.0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
             return starts
-        raise RuntimeError(f"case {number} failed with status {status} at start {starts}")
-    raise RuntimeError(f"case {number} was not done after {MOST} starts")
+    if process.wait() != 0:
+        raise RuntimeError(f"case {number} failed at start {starts}")
+    return starts
+
+
+def saved(folder):
+    """How many checkpoints have been written."""
+    path = os.path.join(folder, "run")
+    names = os.listdir(path) if os.path.isdir(path) else []
+    return max((int(name[:6]) for name in names if name[0] != "."), default=0)
+
+
+def wait(process, is_time, seconds):
+    """Waits until it is time, the process has ended or the seconds are over."""
+    end = time.monotonic() + seconds
+    while not is_time() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.002)
 
 
 def equal(folder):

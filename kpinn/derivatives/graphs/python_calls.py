@@ -43,21 +43,22 @@ def named(what):
         raise ValueError(f"{what} uses Python or numpy on tensors ({reason}): {ADVICE}.") from error
 
 
-def refuse_python(what, function, values, moving, eager):
+def refuse_python(what, function, specs, moving, eager, values=None):
     """Raises `ValueError` for a function of a user that gradients do not go through.
 
     Args:
         what: what it is called in the error.
         function: takes tensors and returns one.
-        values: list of tensors to call it with.
+        specs: list of a `tf.TensorSpec` of each.
         moving: list of bools, whether gradients with respect to each are needed.
         eager: whether it will run as it is, without a graph.
+        values: list of tensors to call it with; by default random ones.
     """
-    specs = [tf.TensorSpec(value.shape, value.dtype) for value in values]
     try:
         graph = traced(function, *specs).graph
     except TraceError as error:
         places = [i for i, moves in enumerate(moving) if moves]
+        values = values or [_random(spec) for spec in specs]
 
         def of_moving(tensors):
             found = dict(zip(places, tensors, strict=True))
@@ -145,6 +146,10 @@ def _assigned(variables, values):
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
+
+
+def _random(spec):
+    return tf.constant(np.random.default_rng(0).uniform(0.5, 1.5, spec.shape), spec.dtype)
 
 
 def _direction(tensor, generator):

@@ -11,10 +11,10 @@ import warnings
 import keras
 import tensorflow as tf
 
-from kpinn.configs import construct
 from kpinn.derivatives.precision import EPSILON
 from kpinn.derivatives.scopes import COMMON
 from kpinn.options import number, one_of, optional
+from kpinn.options.configs import construct
 
 SCHEMES = ("central", "forward", "backward")
 

@@ -13,9 +13,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from kpinn.configs import construct
 from kpinn.derivatives.names.requests import Request
 from kpinn.options import flag, one_of, positive_whole, whole
+from kpinn.options.configs import construct
 
 KINDS = ("rademacher", "gaussian", "coordinates")
 

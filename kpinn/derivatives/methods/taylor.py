@@ -4,8 +4,8 @@ import dataclasses
 
 import keras
 
-from kpinn.configs import construct
 from kpinn.options import flag
+from kpinn.options.configs import construct
 
 
 @keras.saving.register_keras_serializable(package="kpinn")

@@ -39,6 +39,7 @@ class _Trial(typing.NamedTuple):
     theta: tf.Tensor
     loss: tf.Tensor
     accepted: tf.Tensor
+    finite: tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -147,7 +148,8 @@ class LevenbergMarquardt(FlatOptimizer):
             after, value = _end(objective, theta, step, residuals, solve)
             decrease = loss - value
             accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
-            return _Trial(damping, after, value, accepted)
+            finite = tf.math.is_finite(value) & tf.math.is_finite(predicted)
+            return _Trial(damping, after, value, accepted, finite)
 
         # After other points the last damping may be too small for the present Jacobian.
         damping = tf.maximum(damping, model.smallest_damping())
@@ -158,8 +160,9 @@ class LevenbergMarquardt(FlatOptimizer):
         low = 0.5 * ROUNDINGS * epsilon(theta.dtype) * scale
         damping = tf.where(trial.accepted, trial.damping, tf.where(again, low, damping))
         status = tf.where(trial.accepted | again | another, RUNNING, NO_PROGRESS)
+        lost = ~tf.math.is_finite(loss) | ~(trial.finite | again)  # no trial was finite
+        status = tf.where(lost, NONFINITE, status)
         status = tf.where(start.is_stationary, CONVERGED, status)
-        status = tf.where(tf.math.is_finite(loss), status, NONFINITE)
         theta = tf.where(trial.accepted, trial.theta, theta)
         evaluations = 1 + (1 if residuals is None else 4) * evaluations
         progress = Progress(tf.where(trial.accepted, trial.loss, loss), evaluations, status)
@@ -243,9 +246,9 @@ def _search(attempt, damping, limits, most):
 
     def body(best, last, count):
         trial = attempt(following(last, count))
-        better = trial.accepted | ~first.accepted
+        better, finite = trial.accepted | ~first.accepted, best.finite | trial.finite
         best = tf.nest.map_structure(lambda new, old: tf.where(better, new, old), trial, best)
-        return best, trial, count + 1
+        return best._replace(finite=finite), trial, count + 1
 
     best, _, count = tf.while_loop(goes_on, body, [first, first, 1])
     return best, count

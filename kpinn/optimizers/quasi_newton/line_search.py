@@ -44,6 +44,7 @@ class LineSearchResult(typing.NamedTuple):
         evaluations: how often loss and gradient were evaluated, int32.
         succeeded: whether the step meets the conditions of the search. If not, it is the best of
             the trials.
+        finite: whether a trial had a finite loss and slope.
     """
 
     step: tf.Tensor
@@ -51,6 +52,7 @@ class LineSearchResult(typing.NamedTuple):
     gradient: tf.Tensor
     evaluations: tf.Tensor
     succeeded: tf.Tensor
+    finite: tf.Tensor
 
 
 class _Goal(typing.NamedTuple):
@@ -173,10 +175,12 @@ def _search(along, start, goal, first_step):
             gradient=tf.where(better, trial.gradient, best.gradient),
             evaluations=best.evaluations + 1,
             succeeded=after.accepted,
+            finite=best.finite | finite,
         )
         return after, best
 
-    best = LineSearchResult(zero, start.value, start.gradient, tf.constant(0), tf.constant(False))
+    none, no = tf.constant(0), tf.constant(False)
+    best = LineSearchResult(zero, start.value, start.gradient, none, no, no)
     return tf.while_loop(
         lambda bracket, best: ~bracket.done & (best.evaluations < MOST_EVALUATIONS),
         evaluate,

@@ -112,7 +112,8 @@ class QuasiNewton(FlatOptimizer):
             "lowest": tf.minimum(found.value, state["lowest"]),
             "stalled": tf.where(improved, 0, state["stalled"] + 1),
         }
-        status = self._status(state, moved)
+        lost = (found.evaluations > 0) & ~found.finite  # no trial had a finite loss and slope
+        status = tf.where(lost, NONFINITE, self._status(state, moved))
         return new_theta, state, Progress(found.value, evaluations + found.evaluations, status)
 
     def _refreshed(self, objective, theta, state, stale):
@@ -146,7 +147,8 @@ class QuasiNewton(FlatOptimizer):
         newton = _inside(theta, state["direction"], objective.lower)
         descends = tf.tensordot(newton, gradient, 1) < 0
         zero = tf.zeros_like(loss)
-        nothing = LineSearchResult(zero, loss, gradient, tf.constant(0), tf.constant(False))
+        no = tf.constant(False)
+        nothing = LineSearchResult(zero, loss, gradient, tf.constant(0), no, no)
 
         def attempt(along, count, found, _):
             start = Trial(loss, tf.tensordot(gradient, along, 1), gradient)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import threadpoolctl
 
-from kpinn.configs import checked, faults_of
 from kpinn.optimizers.result import MinimizeResult, ResultCode
+from kpinn.options.configs import checked, faults_of
 
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_REJECTED = 60  # trial points in a row where the loss is not finite
@@ -206,7 +206,7 @@ def _unless_stopped(solve, record):
         code, message = solve()
     except StopError as stop:
         return stop.code, str(stop)
-    if record.rejected and code is ResultCode.NO_PROGRESS:
+    if record.rejected and code in (ResultCode.NO_PROGRESS, ResultCode.CONVERGED):
         return ResultCode.NONFINITE, f"no step leads to a finite loss and gradient ({message})"
     return code, message
 

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import warnings
+import weakref
 
 import keras
+import numpy as np
 
-from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
-from kpinn.optimizers.stages import current, stages
+from kpinn.optimizers.stages import has_ended, stages
 from kpinn.options import positive_whole, whole
 from kpinn.training.checkpoints import content, files
 from kpinn.training.checkpoints.history import Calls
@@ -17,6 +18,9 @@ from kpinn.training.checkpoints.memory import Memory, digest
 from kpinn.training.checkpoints.sameness import description
 from kpinn.training.checkpoints.signals import Signals
 from kpinn.training.checkpoints.streams import ReadAgain
+from kpinn.training.waiting import may_change
+
+_ENDED = {}  # by folder and number of a call of `fit` in this process: its model, a weak reference
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -54,7 +58,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
             raise ValueError(f"path is the name of a folder, not {path!r}.")
-        self.path, self.every = os.path.abspath(os.fspath(path)), positive_whole("every", every)
+        self.path, self.every = os.path.realpath(os.fspath(path)), positive_whole("every", every)
         self.keep = whole("keep", keep, 2)  # the newest one may be damaged
         self._calls = Calls(self.path, self.keep)
         self._signals = self._fit = None
@@ -81,14 +85,17 @@ class Checkpoint(keras.callbacks.Callback):
             files.clean(self.path)
             self._description = description(pinn, arrays, schedule, is_stream)
             self._points = None if arrays is None else digest([*map(dict, arrays.parts)])
+            self._start = digest([np.asarray(v) for v in pinn.variables])
             self._fit = pinn._state.finished_fits.get(self.path, 0) + 1
             self._epochs, self._is_stream = settings["epochs"], is_stream
             self._others = _others(settings["callbacks"])
             self._found = self._calls.find(self._fit, self._epochs, self._description)
             self._epoch = self._found.epoch if self._found else settings["initial_epoch"]
             self._is_due, self._is_finite, self._signals = False, True, Signals()
+            self._logs = {}
             if self._found:
-                self._say_how_exact(pinn, settings["verbose"])
+                with self._refuses_nonsense():
+                    self._say_how_exact(pinn, settings["verbose"])
             try:
                 with self._signals.noted():
                     yield self._changed(pinn, settings, schedule["steps_per_epoch"])
@@ -128,6 +135,15 @@ class Checkpoint(keras.callbacks.Callback):
                 else "fit is given other points than before, and goes on with those that it had"
             )
             warnings.warn(f"Checkpoint: {what}. Draw them with a seed.", stacklevel=2)
+        ended = _ENDED.get((self.path, self._fit))
+        if found.is_finished and ended and ended() is not pinn:
+            if found.content["start"] != self._start:
+                warnings.warn(
+                    f"Checkpoint: another model, which began with other weights, has ended the "
+                    f"call {self._fit} of fit in {self.path!r}: this one gets its weights, and is "
+                    "not trained. Give each model a folder of its own.",
+                    stacklevel=2,
+                )
         last = [last for optimizer, last in stages(pinn.optimizer, self._epochs)]
         begun = [0, *last][found.content["stage"]]
         optimizer = stages(pinn.optimizer, 0)[found.content["stage"]][0]
@@ -147,7 +163,7 @@ class Checkpoint(keras.callbacks.Callback):
             raise ValueError("Checkpoint is for kpinn.PINN.fit, which tells it what to save.")
         self._memory = Memory(self._others, self.model)
         if self._found is None:
-            self._save(is_finished=False, has_begun=False)
+            self._save(is_finished=False)
         else:
             self._restore()
 
@@ -160,29 +176,45 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves, if it is time or a signal has come."""
         if self.model._state.replaying:
             return
-        self._epoch = epoch + 1
+        self._epoch, self._found = epoch + 1, None  # which may be large
+        self._logs = dict(logs or {})
         self._is_due |= self._epoch % self.every == 0
         if self._ends_here():  # it is saved with its result, or after the first epoch of the next
             return
         if self._is_due or self._signals.received is not None:
-            self._save(is_finished=False, has_begun=True)
+            self._save(is_finished=False)
             self._is_due = False
         self._signals.act()
 
     def on_train_end(self, logs=None):
-        """Saves how it ended."""
+        """Saves how it ended; of a call that had ended before, says it again."""
         if self._found is not None and self._found.is_finished:
             self._restore()
+            content.restore_end(self.model, self._found.content)
         else:
-            self._save(is_finished=True, has_begun=True)
+            self._save(is_finished=True)
         self.model._state.finished_fits[self.path] = self._fit
+        _ENDED[self.path, self._fit] = weakref.ref(self.model)
         self._signals.act()
 
     def _restore(self):
-        steps_follow = not self._found.is_finished or self.model._state.training_data is None
-        content.restore(self.model, self._memory, self._found.content, steps_follow)
-        if not self._is_stream:
-            set_global_random_state(self._found.content["random"])
+        found = self._found
+        steps_follow = not found.is_finished or self.model._state.training_data is None
+        with self._refuses_nonsense():
+            content.restore(self.model, self._memory, found.content, steps_follow)
+            if not self._is_stream:
+                set_global_random_state(found.content["random"])
+
+    @contextlib.contextmanager
+    def _refuses_nonsense(self):
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"checkpoint {os.path.join(self.path, self._found.name)!r} cannot be put back into "
+                f"this model and these callbacks ({error!r}): make the model anew, and train as "
+                "before, or choose another path."
+            ) from error
 
     def _after_reading(self, has_drawn):
         """A stream that draws from the global random generators has set them by being read."""
@@ -194,8 +226,7 @@ class Checkpoint(keras.callbacks.Callback):
         pinn = self.model
         if pinn._state.training_data is None:  # in Keras's loop there is one
             return pinn.stop_training or self._epoch >= self._epochs
-        optimizer = current(pinn.optimizer)
-        ended = isinstance(optimizer, FlatOptimizer) and optimizer.has_ended()
+        ended = has_ended(pinn.optimizer) and not may_change(self._others)
         last = [last for _, last in stages(pinn.optimizer, self._epochs)]
         return ended or pinn.stop_training or self._epoch in last
 
@@ -203,7 +234,7 @@ class Checkpoint(keras.callbacks.Callback):
         """How many epochs may pass at once, of which only the last is saved."""
         return self.every - epoch % self.every
 
-    def _save(self, is_finished, has_begun):
+    def _save(self, is_finished):
         bad = content.not_finite(self.model)
         if bad and self._is_finite:
             warnings.warn(
@@ -214,13 +245,13 @@ class Checkpoint(keras.callbacks.Callback):
         self._is_finite = not bad
         if bad:
             return
-        captured = content.capture(self.model, self._memory, has_begun)
+        captured = content.capture(self.model, self._memory, self._logs)
         state = {
             "epoch": self._epoch,
             "epochs": self._epochs,
             "is_finished": is_finished,
             "description": self._description,
-            "content": captured | {"given": self._points},
+            "content": captured | {"given": self._points, "start": self._start},
         }
         with self._says_what_failed("written"):
             self._calls.save(self._fit, state)

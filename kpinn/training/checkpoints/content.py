@@ -19,13 +19,13 @@ from kpinn.training.checkpoints.holders import global_random_state
 from kpinn.training.flat import flat_functions
 
 
-def capture(pinn, memory, has_begun):
+def capture(pinn, memory, logs):
     """The state of a training, a dict of plain data.
 
     Args:
         pinn: the `PINN` that is trained.
         memory: the `Memory` of its callbacks.
-        has_begun: whether there was a step.
+        logs: those of the last epoch, empty before the first.
     """
     state = pinn._state
     optimizers = [optimizer for optimizer, _ in stages(pinn.optimizer, 0)]
@@ -35,7 +35,9 @@ def capture(pinn, memory, has_begun):
         "optimizer": _values(pinn.optimizer.variables),
         "stage": [each is current(pinn.optimizer) for each in optimizers].index(True),
         "results": [_result(optimizer) for optimizer in optimizers],
-        "flat": _flat(pinn) if has_begun else None,
+        "flat": _flat(pinn) if logs else None,
+        "logs": logs,
+        "end": {"stopped": bool(pinn.stop_training), "failure": state.failure},
         "points": None if state.training_data is None else _points(state.training_data),
         "scales": dict(pinn.problem.scales),
         "order_seed": state.order_seed,
@@ -67,7 +69,7 @@ def restore(pinn, memory, content, steps_follow):
             optimizer.result = _minimize_result(result)
     if content["points"] is not None:
         pinn._state.training_data = _data(content["points"])
-    pinn._state.order_seed = content["order_seed"]
+    pinn._state.order_seed, pinn._state.last_logs = content["order_seed"], dict(content["logs"])
     memory.restore(content["memory"])
     if (
         content["flat"] is not None and steps_follow
@@ -76,6 +78,12 @@ def restore(pinn, memory, content, steps_follow):
         optimizer.go_on(content["flat"]["run"])
         functions.recent.assign(content["flat"]["recent"])
         functions.weights.assign(content["flat"]["weights"])
+
+
+def restore_end(pinn, content):
+    """Says of a call of `fit` that had ended what `PINN.result` is made of."""
+    pinn.stop_training = content["end"]["stopped"]
+    pinn._state.failure = content["end"]["failure"]
 
 
 def not_finite(pinn):

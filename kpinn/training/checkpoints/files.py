@@ -28,6 +28,11 @@ except ImportError:  # Windows
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
 WRITING, DELETING = ".writing-", ".deleting-"
+ENTRIES = "epoch", "epochs", "is_finished", "description", "content"
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(RecursionError, MemoryError, OSError, EOFError, zipfile.BadZipFile),
+)
 NAME = re.compile(r"(\d+)-fit-(\d+)-epoch-(\d+)")
 
 
@@ -42,7 +47,7 @@ def pack(state):
     """The files of a state, a dict from name to bytes.
 
     Args:
-        state: a dict of plain data.
+        state: a dict of plain data with `ENTRIES`.
 
     Raises:
         plain.NotPlainError: for anything else in it.
@@ -80,7 +85,7 @@ def verify(manifest, arrays):
         if found["kpinn"] != "checkpoint" or found["format"] != FORMAT:
             raise DamagedError(f"{MANIFEST} has the format {found['format']}, not {FORMAT}")
         size, digest = found["files"][ARRAYS]["bytes"], found["files"][ARRAYS]["sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise DamagedError(f"{MANIFEST} cannot be read ({error})") from error
     if len(arrays) != size:
         raise DamagedError(f"{ARRAYS} has {len(arrays)} bytes, not {size}")
@@ -102,11 +107,12 @@ def unpack(manifest, arrays):
                 raise DamagedError(f"{ARRAYS} is compressed")
         with np.load(io.BytesIO(arrays), allow_pickle=False) as found:
             listed = [found[str(number)] for number in range(len(found.files))]
-        return plain.decode(tree, listed)
-    except (ValueError, KeyError, TypeError, IndexError, OSError, MemoryError) as error:
-        raise DamagedError(f"it cannot be read ({error})") from error
-    except zipfile.BadZipFile as error:
-        raise DamagedError(f"{ARRAYS} cannot be read ({error})") from error
+        state = plain.decode(tree, listed)
+        if not isinstance(state, dict) or not state.keys() >= {*ENTRIES}:
+            raise DamagedError(f"it lacks some of {', '.join(ENTRIES)}")
+        return state
+    except _UNREADABLE as error:
+        raise DamagedError(f"it cannot be read ({error!r})") from error
 
 
 def _text(manifest):

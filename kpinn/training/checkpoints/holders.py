@@ -66,8 +66,9 @@ def set_global_random_state(state):
         forget_global_generator()
     else:
         holder(tf.random.get_global_generator()).set(state["tensorflow"])
-    if state["tensorflow eager"] is not None:
+    eager, present = state["tensorflow eager"], eager_generator()
+    if eager is not None and (present is None or present.getstate() != eager):
         set_eager_generator(random.Random())
-        eager_generator().setstate(state["tensorflow eager"])
+        eager_generator().setstate(eager)
     random.setstate(state["python"])  # after the others, whose making draws from it
     np.random.set_state(state["numpy"])

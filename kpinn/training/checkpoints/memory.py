@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from kpinn.training.checkpoints import plain
-from kpinn.training.checkpoints.places import Finder, Place, setter
+from kpinn.training.checkpoints.places import OF_CALLBACKS, Finder, Place, setter
 
 
 class Memory:
@@ -50,8 +50,12 @@ class Memory:
         root, *path, last = name.split(".")
         owner = self._model if root == "model" else self._finder.roots.get(root)
         for part in path:
-            owner = getattr(owner, part, None)
-        return None if owner is None else Place(None, setter(owner, last))
+            owner = getattr(owner, "__dict__", {}).get(part)
+        if owner is None or OF_CALLBACKS & {*path, last}:
+            return None
+        if last.startswith("_" if owner is self._model else "__"):
+            return None
+        return Place(None, setter(owner, last))
 
     def _warn_of_iterator(self, name):
         self._warn(name, "is an iterator, whose position cannot be saved")

@@ -22,7 +22,7 @@ from kpinn.training.checkpoints.holders import holder
 DEPTH = 4  # of objects in one another
 MUTABLE = list, dict, set, collections.deque, np.ndarray
 _SILENT = io.IOBase, logging.Logger, threading.Thread, threading.Event, type(threading.Lock())
-_OF_CALLBACKS = {"_model", "model", "params", "_params", "validation_data"}
+OF_CALLBACKS = {"_model", "model", "params", "_params", "validation_data"}
 _OF_MODELS = {"stop_training", "history"}
 _ON_THE_DISK = tuple(
     getattr(keras.callbacks, name)
@@ -115,7 +115,7 @@ class Finder:
                 self._found[root] = Place(callback, None)
                 continue
             for name, value in vars(callback).items():
-                if name not in _OF_CALLBACKS:
+                if name not in OF_CALLBACKS:
                     self._add(f"{root}.{name}", value, setter(callback, name), DEPTH)
             for name, get in self._outside[root]:
                 self._add(f"{root}({name})", get(), None, DEPTH)

@@ -35,21 +35,20 @@ class Signals:
                 called instead.
         """
         number, self.received = self.received, None
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
         if number is not None:
-            before = self._before[number]
-            if callable(before):
-                before(number, None)
-            else:
-                sys.exit(128 + number)
+            self._leave(number, None)
+
+    def _leave(self, number, frame):
+        before = self._before[number]
+        if not callable(before):
+            sys.exit(128 + number)
+        before(number, frame)  # after Ctrl-C usually that of Python
 
     def _note(self, number, frame):
         if number == signal.SIGINT and self.received is not None:
-            raise KeyboardInterrupt
-        if self.received is None:
-            self._since = time.monotonic()
-        self.received = number
+            self._leave(number, frame)
+        elif self.received is None:
+            self.received, self._since = number, time.monotonic()
 
     @contextlib.contextmanager
     def noted(self):
@@ -62,7 +61,7 @@ class Signals:
             if before not in (signal.SIG_IGN, None):
                 self._before[number] = before
                 signal.signal(number, self._note)
-        watched = self._before.get(signal.SIGTERM) == signal.SIG_DFL
+        watched = os.name == "posix" and self._before.get(signal.SIGTERM) == signal.SIG_DFL
         try:
             with _ended_after(LATEST) if watched else contextlib.nullcontext():
                 yield

@@ -222,7 +222,9 @@ def _within(module, allowed):
 
 
 def _check_plain(name, inner, path):
-    dtype = inner.get("dtype", "float32") if isinstance(inner, dict) else "float32"
+    if not isinstance(inner, dict):
+        raise ValueError(f"{_place(path)} is {name} of {shortened(inner)}: expected a dict.")
+    dtype = inner.get("dtype", "float32")
     if name in ("__numpy__", "__tensor__", "__keras_tensor__") and not (
         isinstance(dtype, str) and _DTYPE.fullmatch(dtype)
     ):

@@ -1,0 +1,51 @@
+"""The losses of layers, which are part of the loss of `fit` and `evaluate` as in Keras."""
+
+import tensorflow as tf
+
+from kpinn.derivatives.columns import as_column, join_points
+from kpinn.keras_private import (
+    added_losses,
+    clear_losses,
+    layers_with_losses,
+    losses_of_regularizers,
+)
+from kpinn.problem.points import sets_of
+
+
+def regularization(pinn, points):
+    """The losses of regularizers, and those that the layers of the network add for activities.
+
+    Derivatives are propagated through a graph of the network, where what `add_loss` is given cannot
+    be used. So the network is evaluated once more, on all the points of a step, if it adds losses.
+
+    Args:
+        pinn: the `PINN`.
+        points: as in a `Data`.
+
+    Returns:
+        A list of scalar tensors.
+    """
+    losses = losses_of_regularizers(pinn)
+    if not pinn._state.adds_losses:
+        return losses
+    problem, columns = pinn.problem, []
+    for _, arrays in sets_of(problem, points):
+        names = problem.space.coordinates
+        arrays = {name: as_column(name, arrays[name], problem.dtype) for name in names}
+        columns.append(join_points(arrays, problem.space))
+    clear_losses(pinn.network)
+    problem.network(tf.concat(columns, axis=0))
+    added = added_losses(pinn.network)
+    clear_losses(pinn.network)
+    return losses + added
+
+
+def refuse_losses_in_conditions(pinn):
+    """Raises `ValueError` for layers beside the network that have added losses in a condition."""
+    network = {id(layer) for layer in layers_with_losses(pinn.network)}
+    others = [layer.name for layer in layers_with_losses(pinn) if id(layer) not in network]
+    if others:
+        raise ValueError(
+            f"the layer {others[0]!r} adds a loss where a condition calls it. Return what is to be "
+            "small from a condition of its own, with the loss kpinn.losses.Mean()."
+        )
