@@ -1,5 +1,3 @@
 """Names of operations that say what they are for."""
 
-COMMON = (
-    "kpinn_common_to_all_points"  # a scope: steps of differences, whose choice is no dependence
-)
+COMMON = "kpinn_common_to_all_points"  # the steps of differences, which follow the range of all

@@ -62,7 +62,7 @@ def look_at(traced, count):
     draws = probe.drawn(np.random.default_rng(0), count, points.shape[1])
     names = ", ".join(dict.fromkeys(f"{node.op} ({node.name})" for node in nodes))
     try:
-        if probe.gradients_reach(traced, draws[0], points.dtype):
+        if probe.gradients_reach(traced, draws, points.dtype):
             return _together(names), None
         differ = at_once(lambda: any(_differ(traced, draw()) for draw in draws))
     except probe.FAILURES:  # without a gradient, there is nothing to compare

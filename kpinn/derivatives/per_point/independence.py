@@ -220,7 +220,7 @@ def _seen(few, known, epsilon, every):
         if at_once(lambda: probe.depends(few, draws[: 2 if every else 1], epsilon)):
             return True
     if any(operation.type == "StopGradient" for operation in few.graph.get_operations()):
-        return probe.gradients_reach(few.tensor, draws[0], few.graph.inputs[0].dtype) or seen
+        return probe.gradients_reach(few.tensor, draws, few.graph.inputs[0].dtype) or seen
     return seen
 
 

@@ -87,12 +87,12 @@ def differs(found, expected, tolerance):
     return bool(np.any(apart > tolerance * size))
 
 
-def gradients_reach(function, draw, dtype):
+def gradients_reach(function, draws, dtype):
     """Whether the gradient of some rows of the outputs reaches other rows of the inputs.
 
     Args:
         function: from a tensor `(n, d)` to a tensor `(n, ...)`.
-        draw: draws an array `(n, d)`.
+        draws: functions that draw arrays `(n, d)`, of which the first that can be used is.
         dtype: dtype of the tensors.
     """
 
@@ -100,14 +100,25 @@ def gradients_reach(function, draw, dtype):
         return _gradients(function, tf.constant(rows, dtype), np.ones(len(rows)))
 
     def tried():
-        rows, epsilon = draw(), np.finfo(dtype.as_numpy_dtype).eps
-        for changed in subsets(len(rows)):
-            found = _gradients(function, tf.constant(rows, dtype), 1.0 - changed)
-            if found[changed].max() > ROUNDING * epsilon * found[~changed].max():
-                return True
-        return depends(gradients, [draw], epsilon) is True
+        for draw in draws:
+            try:
+                rows = draw()
+                parts = [_reach(function, tf.constant(rows, dtype), c) for c in subsets(len(rows))]
+                return any(parts) or depends(gradients, [draw], _epsilon(dtype)) is True
+            except FAILURES:
+                continue
+        return False
 
     return at_once(tried)
+
+
+def _reach(function, rows, changed):
+    found = _gradients(function, rows, 1.0 - changed)
+    return found[changed].max() > ROUNDING * _epsilon(rows.dtype) * found[~changed].max()
+
+
+def _epsilon(dtype):
+    return np.finfo(dtype.as_numpy_dtype).eps
 
 
 def _gradients(function, rows, weights):
