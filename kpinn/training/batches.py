@@ -45,6 +45,7 @@ class _Notice(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         changes.objective(self.model)
+        marks_of(self.model)  # now: a function that makes variables is traced twice
 
 
 class Watch(keras.callbacks.Callback):
@@ -101,6 +102,7 @@ def _weights(pinn):
 def train_on_batch(pinn, make_step):
     """What `make_step()` returns; raises `NonFiniteError` if that step was not finite."""
     guard = Guard(pinn, ())
+    marks_of(pinn)  # before the step is traced
     logs = make_step()
     if is_bad(pinn, {}):
         guard.raise_unless_stopped(recovery.after_batch(guard, "the batch"))
