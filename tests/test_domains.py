@@ -358,9 +358,9 @@ def test_corner(method):
         ("time", {}, r"as in face\(t=0\)"),
         ("time", {"y": 0}, r"Unknown coordinate 'y'. The box has \('t', 'x'\)"),
         ("time", {"t": 2}, r"face\(t=2\) lies outside the box. Give a value in \[0, 1\]"),
-        ("time", {"t": math.nan}, "lies outside"),
-        ("time", {"t": [0, 1]}, r"needs one number, got \[0, 1\]"),
-        ("time", {"t": "zero"}, "needs one number, got 'zero'"),
+        ("time", {"t": math.nan}, r"face\(t=...\) is a finite number, not nan"),
+        ("time", {"t": [0, 1]}, r"is a finite number, not \[0, 1\]"),
+        ("time", {"t": "zero"}, "is a finite number, not 'zero'"),
         ("vector", {"x": 0}, r"'x' has 3 components.*use boundary\('x'\)"),
     ],
 )
