@@ -10,7 +10,7 @@ from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
 from kpinn.options import flag, function, keras_layer, number, of_keras, positive_whole, shown, text
-from kpinn.options.configs import checked, construct, faults_of
+from kpinn.options.configs import FromConfig
 
 HALF_PRECISION = ("float16", "bfloat16")
 
@@ -234,7 +234,7 @@ def _in_front(embedding, policy):
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="Mixed")
-class _Mixed(keras.layers.Layer):
+class _Mixed(FromConfig, keras.layers.Layer):
     """Hidden layers of a `ModifiedMLP`.
 
     Args:
@@ -242,6 +242,8 @@ class _Mixed(keras.layers.Layer):
         hidden: list of dense layers.
         **kwargs: of `keras.layers.Layer`.
     """
+
+    inner = ("encoders", "hidden")
 
     def __init__(self, encoders, hidden, **kwargs):
         super().__init__(**kwargs)
@@ -267,19 +269,9 @@ class _Mixed(keras.layers.Layer):
             "hidden": [serialize(layer) for layer in self.hidden],
         }
 
-    @classmethod
-    def from_config(cls, config):
-        with faults_of(cls):
-            config = dict(checked(cls, config))
-            for name in ("encoders", "hidden"):
-                config[name] = [
-                    keras.saving.deserialize_keras_object(layer) for layer in config[name]
-                ]
-            return super().from_config(config)
-
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="Sine")
-class _Sine:
+class _Sine(FromConfig):
     """The activation `sin(frequency x)`."""
 
     def __init__(self, frequency):
@@ -291,13 +283,9 @@ class _Sine:
     def get_config(self):
         return {"frequency": self.frequency}
 
-    @classmethod
-    def from_config(cls, config):
-        return construct(cls, config)
-
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="UniformByInputs")
-class _UniformByInputs(keras.initializers.RandomUniform):
+class _UniformByInputs(FromConfig, keras.initializers.RandomUniform):
     """Uniform between -1 and 1 over the number of inputs."""
 
     def __init__(self, minval=-1.0, maxval=1.0, seed=None):
@@ -305,10 +293,6 @@ class _UniformByInputs(keras.initializers.RandomUniform):
 
     def __call__(self, shape, dtype=None):
         return super().__call__(shape, dtype) / shape[0]
-
-    @classmethod
-    def from_config(cls, config):
-        return construct(cls, config)
 
 
 # Checks ------------------------------------------------------------------------------------

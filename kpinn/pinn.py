@@ -1,18 +1,20 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
+import os
+
 import keras
 import tensorflow as tf
 
-from kpinn.derivatives.api import resolve
-from kpinn.derivatives.columns import without_lists
-from kpinn.derivatives.tensorflow_private import without_retracing_warning
-from kpinn.keras_private import (
+from kpinn.backend.files import written_whole
+from kpinn.backend.keras_private import (
     leave_untracked,
     loss_tracker,
     losses_of_regularizers,
     replace_loss_tracker,
     writes_file,
 )
+from kpinn.derivatives.api import resolve
+from kpinn.derivatives.tensorflow_private import without_retracing_warning
 from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.objective.losses import divided, replicas
@@ -21,8 +23,9 @@ from kpinn.optimizers.stages import current
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
+from kpinn.options.arrays import without_lists
 from kpinn.options.configs import faults_of
-from kpinn.problem import costs, reads
+from kpinn.problem import costs, reads, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
@@ -33,7 +36,7 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.regularization import regularization
-from kpinn.training.state import settings_of
+from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
 
 FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
@@ -222,7 +225,7 @@ class PINN(keras.Model):
         Returns:
             A dict from condition to tensor `(n, k)`.
         """
-        return self.problem.residuals(points, self._step_number())
+        return self.problem.residuals(points, step_number(self))
 
     @tf.autograph.experimental.do_not_convert
     def residuals_at(self, names, arrays):
@@ -240,11 +243,7 @@ class PINN(keras.Model):
         given = names_of("names", names, "heat")
         listed = [given] if isinstance(given, str) else given
         data.check_known(listed, list(self.conditions), "names has")
-        return self.problem.residuals_at(listed, arrays, self._step_number())
-
-    def _step_number(self):
-        """On which random directions depend."""
-        return training.step_number(self)
+        return self.problem.residuals_at(listed, arrays, step_number(self))
 
     def describe(self, print_fn=print):
         """Prints what the derivatives of each condition cost, and by what they are computed.
@@ -273,12 +272,7 @@ class PINN(keras.Model):
     @property
     def loss_weights(self):
         """Dict from condition to Keras variable; assigning one takes effect without a retrace."""
-        return dict(self._require_compiled().losses.weights)
-
-    def _require_compiled(self):
-        if self._state.settings is None:
-            raise ValueError("compile the PINN first, for example pinn.compile('adam').")
-        return self._state.settings
+        return dict(compiled_settings(self).losses.weights)
 
     def compile(
         self,
@@ -370,7 +364,7 @@ class PINN(keras.Model):
         Returns:
             A scalar tensor.
         """
-        settings = self._require_compiled()
+        settings = compiled_settings(self)
         terms = settings.losses.terms(y_pred, y or {}, sample_weight or {})
         for name, term in terms.items():
             count = tf.shape(y_pred[name])[0]
@@ -380,17 +374,17 @@ class PINN(keras.Model):
 
     def train_step(self, batch):
         """One step of the optimizer on a batch, as in Keras; open to be overridden."""
-        optimizer = self._at_work()
+        optimizer = current(self.optimizer)
         if isinstance(optimizer, FlatOptimizer):
-            return flat_step(self, data.as_data(batch), stale=tf.constant(True))
-        x, y, sample_weight = data.as_data(batch).parts
+            return flat_step(self, streams.as_data(batch), stale=tf.constant(True))
+        x, y, sample_weight = streams.as_data(batch).parts
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled = optimizer.scale_loss(loss)
         changes.refuse_untrained(self, tape.watched_variables())
         gradients = gradients_or_zeros(tape, scaled, self.trainable_variables)
-        apply_finite(self, loss, gradients, data.as_data(batch))
+        apply_finite(self, loss, gradients, streams.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
     def make_train_function(self, force=False):
@@ -410,7 +404,7 @@ class PINN(keras.Model):
 
     def test_step(self, batch):
         """One step of `evaluate`."""
-        x, y, sample_weight = data.as_data(batch).parts
+        x, y, sample_weight = streams.as_data(batch).parts
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
         return self._step_logs(loss, x, y, sample_weight, y_pred)
@@ -429,7 +423,7 @@ class PINN(keras.Model):
             y_pred: residuals by condition.
             sample_weight: not used by metrics.
         """
-        logs = self._require_compiled().logs
+        logs = compiled_settings(self).logs
         logs.update(y_pred, y or {})
         absent = logs.names([name for name in self.conditions if name not in y_pred])
         found = self.get_metrics_result()
@@ -503,7 +497,19 @@ class PINN(keras.Model):
         return training.fit(self, PINN.train_step, given, schedule, settings)
 
     def train_on_batch(self, x, *args, **kwargs):
-        """One step on a batch, as in Keras; raises `NonFiniteError` as `fit` does."""
+        """One step on a batch, as in Keras.
+
+        Args:
+            x: points, as in `fit`.
+            *args: as in Keras.
+            **kwargs: as in Keras.
+
+        Returns:
+            The loss, or the logs by name.
+
+        Raises:
+            NonFiniteError: if the step is not finite; the weights are those before.
+        """
         return batches.train_on_batch(
             self, lambda: super(PINN, self).train_on_batch(x, *args, **kwargs)
         )
@@ -599,15 +605,11 @@ class PINN(keras.Model):
         new = self.prepare(points, None, sample_weight).sample_weight
         training.train_on(self, data.Data(points, targets, weights | new))
 
-    def _at_work(self):
-        """The optimizer of the present stage."""
-        return current(self.optimizer)
-
     # After training -------------------------------------------------------------------------
 
     def _prediction(self):
         changes.notice(self)
-        return prediction.Prediction(self.problem, self._state.compiled, self._step_number())
+        return prediction.Prediction(self.problem, self._state.compiled, step_number(self))
 
     def residuals(self, points, batch_size=prediction.BATCH):
         """Residuals at points, minus the targets that are given with them.
@@ -623,10 +625,19 @@ class PINN(keras.Model):
         return self._prediction().residuals(self.prepare(points), batch_size)
 
     def predict(self, x, batch_size=None, **kwargs):
-        """Residuals, the outputs of the model; see `predict_fields` for the solution."""
+        """Residuals, the outputs of the model; see `predict_fields` for the solution.
+
+        Args:
+            x: points, as in `residuals`, or a dataset.
+            batch_size: most points at a time.
+            **kwargs: of `keras.Model.predict`, for a dataset.
+
+        Returns:
+            A dict from condition to numpy array `(n, k)`.
+        """
         kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
-        if data.is_stream(x):
+        if streams.is_stream(x):
             training.check_stream(self, x, every=False)
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
@@ -695,7 +706,7 @@ class PINN(keras.Model):
             pinn = cls(*positional, **by_name)
             for unknown in unknowns:
                 pinn.unknown(**unknown)
-            saving.check_scales(scales, pinn.problem.space.coordinates)
+            scales = saving.checked_scales(scales, pinn.problem.space.coordinates)
             changes.set_scales(pinn, scales)
             return pinn
 
@@ -715,7 +726,7 @@ class PINN(keras.Model):
     def compile_from_config(self, config):
         """Compiles as the saved model was compiled; the optimizer gets its variables."""
         with faults_of(type(self)), limits.limited_variables(limits.OPTIMIZER):
-            self.compile(**saving.compile_arguments(config, self.compile))
+            self.compile(**saving.compile_arguments(config))
             limits.check_optimizer(self.optimizer, self.trainable_variables)
             build_optimizer(self)
 
@@ -737,7 +748,7 @@ class PINN(keras.Model):
         keras_files.check_name(filepath, zipped)
         if zipped is False or not overwrite:
             return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-        with keras_files.written_file(filepath) as new:
+        with written_whole(os.path.realpath(filepath)) as new:
             super().save(new, zipped=zipped, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):

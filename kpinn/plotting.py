@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kpinn.derivatives.columns import real_array
 from kpinn.options import text
+from kpinn.options.arrays import real_array
 
 VALUES, SIGNED, ERRORS = "viridis", "RdBu_r", "magma"
 DECADES = 8  # what a logarithmic map shows below its largest value

@@ -12,14 +12,19 @@ import pytest
 import tensorflow as tf
 
 import kpinn
-from kpinn import keras_private
+from kpinn.backend import keras_private
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.tensorflow_private import VariableWatcher
+from kpinn.derivatives.tensorflow_private import (
+    VariableWatcher,
+    forget_custom_gradients,
+    origin_of_gradient,
+    without_retracing_warning,
+)
 from kpinn.training import tensorflow_private
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"backend", "keras_private", "options", "version"},
+    {"backend", "options", "version"},
     {"derivatives"},
     {"domains", "layers", "networks", "optimizers"},
     {"problem"},
@@ -31,7 +36,7 @@ LEVELS = [  # ground floor to top
     {"__main__"},
 ]
 ROOMS = 20  # most entries of the top floor
-SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.keras_private")  # may touch private names
+SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
 TABLES = ("derivatives/operations",)  # looked up, not read
 CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "derivatives/graphs/python_calls.py",
@@ -42,7 +47,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "training/arguments.py",
     "training/random_layers.py",
 )
-PATH = 6_600  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
+PATH = 6_650  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
 
 
 def modules():
@@ -165,6 +170,74 @@ def test_the_global_generator_of_tensorflow_can_be_forgotten():
     assert tensorflow_private.existing_global_generator() is None
     made = tf.random.get_global_generator()
     assert tensorflow_private.existing_global_generator() is made
+
+
+def test_losses_of_layers_are_found_and_forgotten():
+    layer = keras.layers.Dense(1, activity_regularizer="l2", kernel_regularizer="l2")
+    model = keras.Sequential([keras.layers.Dense(1), layer])
+    model.build((None, 1))
+    keras_private.clear_losses(model)
+    assert keras_private.added_losses(model) == []
+    model(np.ones((2, 1)))
+    assert keras_private.layers_with_losses(model) == [layer]
+    assert len(keras_private.added_losses(model)) == 1
+    keras_private.clear_losses(model)
+    assert keras_private.added_losses(model) == []
+    assert len(keras_private.losses_of_regularizers(model)) == 1
+
+
+def test_a_file_and_a_clone_are_told_apart(tmp_path):
+    found = []
+
+    @keras.saving.register_keras_serializable(package="test_architecture")
+    class Asks(keras.layers.Dense):
+        def get_config(self):
+            found.append(keras_private.writes_file())
+            return super().get_config()
+
+    model = keras.Sequential([keras.Input((1,)), Asks(1)])
+    keras.models.clone_model(model)
+    assert found and not any(found)
+    found.clear()
+    model.save(tmp_path / "model.keras")
+    assert any(found)
+
+
+def test_the_schedule_and_the_steps_of_an_optimizer():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    adam = keras.optimizers.Adam(schedule)
+    assert keras_private.schedule_of(adam) is schedule
+    for optimizer in (adam, keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())):
+        variable = keras.Variable(1.0)
+        optimizer.build([variable])
+        optimizer.apply([tf.constant(1.0)])
+        assert int(keras_private.step_counter(optimizer)) == 1
+
+
+def test_functions_of_the_same_code_can_be_traced_without_a_warning(caplog):
+    def traced():
+        def square(x):
+            return x**2
+
+        return without_retracing_warning(tf.function(square))
+
+    for _ in range(8):
+        traced()(tf.constant(1.0))
+    assert "retracing" not in caplog.text
+
+
+def test_gradients_that_nobody_needs_are_forgotten():
+    @tf.custom_gradient
+    def same(x):
+        return x, lambda upstream: upstream
+
+    graph = tf.function(lambda x: same(x)).get_concrete_function(tf.constant(1.0)).graph
+    kinds = [node.attr["_gradient_op_type"].s.decode() for node in graph.as_graph_def().node]
+    (name,) = {kind for kind in kinds if kind.startswith("CustomGradient-")}
+    assert origin_of_gradient(name)
+    forget_custom_gradients(graph)
+    with pytest.raises(LookupError):
+        origin_of_gradient(name)
 
 
 def test_a_model_knows_its_strategy():

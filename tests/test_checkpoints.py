@@ -429,7 +429,7 @@ def test_damaged_checkpoints_are_passed_over(tmp_path):
     expected = (fit(pinn_of(), tmp_path), weights(pinn_of()))
     first, last = names(tmp_path)
     (tmp_path / last / files.ARRAYS).write_bytes(b"")
-    (tmp_path / f"{files.WRITING}left").mkdir()
+    (tmp_path / ".000009-fit-1-epoch-9.0a1b2c3d.partial").mkdir()
     with pytest.warns(UserWarning, match=f"{last}: arrays.npz has 0 bytes.*goes on from {first}"):
         history = fit(pinn_of(), tmp_path)
     assert history.history == expected[0].history

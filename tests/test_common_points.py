@@ -7,8 +7,9 @@ import tensorflow as tf
 
 import kpinn
 from kpinn.optimizers import LevenbergMarquardt, ScipyMinimize, SSBroyden
-from kpinn.problem.points import Data, as_dataset, sets_of
+from kpinn.problem.points import Data, sets_of
 from kpinn.problem.problem import Problem
+from kpinn.problem.streams import as_dataset
 
 BOX = kpinn.domains.Box(x=(0, 1), y=(0, 1))
 INSIDE = BOX.sample(40, seed=0)

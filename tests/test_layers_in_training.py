@@ -44,28 +44,21 @@ def nested(layer):
     return keras.Sequential([LAYERS.Dense(8, "tanh"), layer])
 
 
-TAKEN = {
-    "attention": Attention,
-    "dropout": lambda: LAYERS.Dropout(0.0),
-    "alpha dropout": lambda: LAYERS.AlphaDropout(0.0),
-    "gaussian dropout": lambda: LAYERS.GaussianDropout(0.0),
-    "noise": lambda: LAYERS.GaussianNoise(0.0),
-    "spatial dropout": lambda: images(LAYERS.SpatialDropout2D(0.0)),
-    "nested": lambda: nested(LAYERS.Dropout(0.0)),
-    "as in inference": lambda: AsInInference(LAYERS.Dropout(0.5)),
-    "statistics as in inference": lambda: AsInInference(LAYERS.BatchNormalization()),
+OF_A_RATE = {
+    "attention": lambda rate: Attention(dropout=rate),
+    "dropout": LAYERS.Dropout,
+    "alpha dropout": LAYERS.AlphaDropout,
+    "gaussian dropout": LAYERS.GaussianDropout,
+    "noise": LAYERS.GaussianNoise,
+    "spatial dropout": lambda rate: images(LAYERS.SpatialDropout2D(rate)),
+    "nested": lambda rate: nested(LAYERS.Dropout(rate)),
+}
+AS_IN_INFERENCE = {
+    "called so": lambda: AsInInference(LAYERS.Dropout(0.5)),
+    "statistics": lambda: AsInInference(LAYERS.BatchNormalization()),
     "frozen": lambda: LAYERS.Dropout(0.5, trainable=False),
 }
-REFUSED = {
-    "attention": lambda: Attention(dropout=0.1),
-    "dropout": lambda: LAYERS.Dropout(0.1),
-    "alpha dropout": lambda: LAYERS.AlphaDropout(0.1),
-    "gaussian dropout": lambda: LAYERS.GaussianDropout(0.1),
-    "noise": lambda: LAYERS.GaussianNoise(0.1),
-    "spatial dropout": lambda: images(LAYERS.SpatialDropout2D(0.1)),
-    "nested": lambda: nested(LAYERS.Dropout(0.1)),
-    "statistics": LAYERS.BatchNormalization,
-}
+REFUSED = "dropout, noise and batch statistics have no pointwise"
 
 
 def trained(layer):
@@ -79,12 +72,18 @@ def trained(layer):
     return pinn.fit(POINTS, verbose=0)
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_layers_that_do_nothing_are_taken(name):
-    assert np.isfinite(trained(TAKEN[name]()).history["loss"]).all()
-
-
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", OF_A_RATE)
 def test_layers_that_do_something_are_refused(name):
-    with pytest.raises(ValueError, match="dropout, noise and batch statistics have no pointwise"):
-        trained(REFUSED[name]())
+    assert np.isfinite(trained(OF_A_RATE[name](0.0)).history["loss"]).all()
+    with pytest.raises(ValueError, match=REFUSED):
+        trained(OF_A_RATE[name](0.1))
+
+
+@pytest.mark.parametrize("name", AS_IN_INFERENCE)
+def test_layers_that_are_as_in_inference_are_taken(name):
+    assert np.isfinite(trained(AS_IN_INFERENCE[name]()).history["loss"]).all()
+
+
+def test_batch_statistics_are_refused():
+    with pytest.raises(ValueError, match=REFUSED):
+        trained(LAYERS.BatchNormalization())

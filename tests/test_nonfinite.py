@@ -343,6 +343,7 @@ def trained(condition, points, network=None, **arguments):
     pinn = kpinn.PINN(network, "x", "u", conditions=[condition])
     pinn.compile(arguments.pop("optimizer", "adam"), jit_compile=False, **arguments)
     pinn.fit(points, epochs=3, verbose=0)
+    return pinn
 
 
 X = {"x": np.linspace(0.0, 1.0, 5)}
@@ -433,8 +434,13 @@ def test_an_overflow_that_a_loss_scale_handles_is_none():
 
 
 def test_a_trial_point_that_is_not_finite_is_none():
+    """The first steps try points beyond the logarithm's, as the shorter ones after them show."""
+
     def logarithm(u, u_x):
         return ops.log(u + 1.0) + 4.0
 
     for optimizer in (kpinn.optimizers.LBFGS(), kpinn.optimizers.LevenbergMarquardt()):
-        trained(logarithm, X, optimizer=optimizer)
+        pinn = trained(logarithm, X, optimizer=optimizer)
+        assert pinn.result.evaluations > pinn.result.iterations + 1  # some were not accepted
+        assert pinn.result.code == "iteration_limit"
+        assert pinn.result.loss < pinn.history.history["loss"][0]

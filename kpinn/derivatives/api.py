@@ -4,14 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.columns import (
-    as_column,
-    as_dict,
-    directions_of,
-    float_tensor,
-    join_points,
-    real_array,
-)
+from kpinn.derivatives.columns import as_column, directions_of, float_tensor, join_points
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.evaluation import evaluate
 from kpinn.derivatives.inference import inference
@@ -26,6 +19,7 @@ from kpinn.derivatives.precision import epsilon, input_dtype
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
+from kpinn.options.arrays import as_dict, real_array
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 

@@ -1,11 +1,9 @@
 """Arrays of points as columns: of the coordinates, side by side, and of directions."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import tensorflow as tf
 
 from kpinn.options import did_you_mean
+from kpinn.options.arrays import COMPLEX, real_array
 
 
 def as_column(name, values, dtype):
@@ -26,66 +24,11 @@ def float_tensor(name, values, dtype):
     try:
         tensor = tf.convert_to_tensor(values)
         if tensor.dtype.is_complex:
-            raise TypeError(_COMPLEX)
+            raise TypeError(COMPLEX)
         return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
     except (TypeError, ValueError, tf.errors.OpError) as error:
         reason = str(error).rstrip(".")
         raise ValueError(f"{label} is not an array of real numbers: {reason}.") from error
-
-
-_COMPLEX = "its numbers are complex: pass their real and imaginary parts as two arrays"
-_MASKED = "it is masked, and its mask would be lost: pass the others, x[~x.mask].data"
-
-
-def real_array(label, values):
-    """Plain data as a numpy array, with all the digits and the dtype that it has.
-
-    Args:
-        label: what it is called in errors.
-        values: an array, a nested list of numbers, or anything that numpy takes.
-
-    Raises:
-        ValueError: for what has no real numbers, or something beside them that would be lost.
-    """
-    try:
-        if _is_masked(values):
-            raise TypeError(_MASKED)
-        array = np.asarray(values)
-        if array.dtype.kind == "c":
-            raise TypeError(_COMPLEX)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"its dtype is {array.dtype}")
-    except Exception as error:  # that of a ragged list, or of the object's own conversion
-        reason = str(error).rstrip(".")
-        raise ValueError(f"{label} is not an array of real numbers: {reason}.") from error
-    return array
-
-
-def as_dict(values):
-    """A mapping of arrays, or a table of pandas, as a dict; anything else as it is."""
-    is_table = hasattr(values, "columns") and hasattr(values, "items")
-    return dict(values.items()) if is_table or isinstance(values, Mapping) else values
-
-
-def without_lists(name, values):
-    """Arrays, or dicts of arrays, with arrays in the place of lists of numbers.
-
-    Keras takes none, and TensorFlow rounds their numbers to float32. A list of arrays stays one.
-
-    Args:
-        name: what they are called in errors.
-        values: an array, a list, or nested dicts of these.
-    """
-    if isinstance(values, dict):
-        return {key: without_lists(repr(key), part) for key, part in values.items()}
-    is_list = isinstance(values, list | tuple) and not any(hasattr(v, "shape") for v in values)
-    return real_array(name, values) if is_list else values
-
-
-def _is_masked(values):
-    if isinstance(values, list | tuple):
-        return any(map(_is_masked, values))
-    return isinstance(values, np.ma.MaskedArray)
 
 
 def join_points(arrays, space):

@@ -7,6 +7,8 @@ import tensorflow as tf
 from kpinn.derivatives.columns import half_range
 from kpinn.derivatives.names.space import Space
 
+COMMON = "kpinn_common_to_all_points"  # scope of the steps of differences, which follow all points
+
 
 @dataclasses.dataclass(frozen=True)
 class Context:

@@ -1,5 +1,12 @@
 """What the engine says when it cannot, or must not, propagate derivatives."""
 
+import tensorflow as tf
+
+FAILURES = (  # of functions of users, where they are tried on numbers or shapes of ours
+    *(ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError),
+    *(AttributeError, AssertionError, RuntimeError, tf.errors.OpError),
+)
+
 
 class DerivativeFallbackWarning(UserWarning):
     """The exact derivatives are computed in a slower way; the message says because of what."""

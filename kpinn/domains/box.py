@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kpinn.derivatives.columns import real_array
 from kpinn.domains.faces import NORMAL, Boundary, Face, show
 from kpinn.options import number
+from kpinn.options.arrays import real_array
 
 TIMES = ("t", "time")
 

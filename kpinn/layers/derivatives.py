@@ -9,11 +9,11 @@ from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
 from kpinn.options import keras_layer, names
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class Derivatives(keras.layers.Layer):
+class Derivatives(FromConfig, keras.layers.Layer):
     """Fields of a network and their derivatives.
 
     Args:
@@ -37,6 +37,8 @@ class Derivatives(keras.layers.Layer):
         values = kpinn.layers.Derivatives(network, "u_t, u_xx", coordinates="t x")(inputs)
         heat = keras.Model(inputs, values["u_t"] - values["u_xx"])
     """
+
+    inner = ("network", "method")
 
     def __init__(self, network, requests, coordinates, fields="u", method="auto", **kwargs):
         super().__init__(**kwargs)
@@ -70,16 +72,6 @@ class Derivatives(keras.layers.Layer):
             "fields": self.fields,
             "method": keras.saving.serialize_keras_object(self.method),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            config = dict(checked(cls, config))
-            for name in ("network", "method"):
-                if isinstance(config.get(name), dict):
-                    config[name] = keras.saving.deserialize_keras_object(config[name])
-            return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")

@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 
 from kpinn.options import flag, number, optional, positive_whole, whole
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class PeriodicEmbedding(keras.layers.Layer):
+class PeriodicEmbedding(FromConfig, keras.layers.Layer):
     """Cosines and sines in the place of periodic coordinates: the network is exactly periodic.
 
     A column `x` with the period `P` becomes `cos(2 pi k x / P)` and `sin(2 pi k x / P)` for `k`
@@ -94,12 +94,6 @@ class PeriodicEmbedding(keras.layers.Layer):
         config = {"periods": many, "harmonics": self.harmonics, "even": self.even}
         return super().get_config() | config
 
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            return super().from_config(checked(cls, config))
-
 
 def _checked_periods(periods):
     """A list of positive numbers or `None`, or a dict from columns to positive numbers."""
@@ -123,7 +117,7 @@ def _checked_periods(periods):
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class FourierFeatures(keras.layers.Layer):
+class FourierFeatures(FromConfig, keras.layers.Layer):
     """Cosines and sines of random frequencies: a network that learns fast oscillations.
 
     Points `x` become `cos(2 pi x B)` and `sin(2 pi x B)`. The entries of `B`, `(d, units / 2)`, in
@@ -198,15 +192,9 @@ class FourierFeatures(keras.layers.Layer):
         scale = self.scale if isinstance(self.scale, float) else list(self.scale)
         return super().get_config() | {"units": self.units, "scale": scale, "seed": self.seed}
 
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            return super().from_config(checked(cls, config))
-
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class Rescale(keras.layers.Layer):
+class Rescale(FromConfig, keras.layers.Layer):
     """Coordinates between bounds become coordinates between -1 and 1.
 
     Networks are initialised for inputs of that size. Derivatives stay those with respect to the
@@ -263,12 +251,6 @@ class Rescale(keras.layers.Layer):
         """The arguments."""
         lower, upper = np.array(self.lower).tolist(), np.array(self.upper).tolist()
         return super().get_config() | {"lower": lower, "upper": upper}
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            return super().from_config(checked(cls, config))
 
 
 def _columns(layer, input_shape):

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from kpinn.options import flag, number, of_keras, positive_whole
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class FactorizedDense(keras.layers.Layer):
+class FactorizedDense(FromConfig, keras.layers.Layer):
     """A dense layer whose kernel is `factor * exp(log_scale)`, with a scale for each unit.
 
     With new weights it is the function that `keras.layers.Dense` with the same `kernel_initializer`
@@ -107,9 +107,3 @@ class FactorizedDense(keras.layers.Layer):
             "mean": self.mean,
             "stddev": self.stddev,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            return super().from_config(checked(cls, config))

@@ -9,11 +9,11 @@ from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
 from kpinn.options import argument_names, keras_layer, names, number, optional, shown
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class HardCondition(keras.layers.Layer):
+class HardCondition(FromConfig, keras.layers.Layer):
     """A network with values that hold exactly: `value + distance * network`.
 
     Where `distance` is zero, the field is `value`, whatever the weights are, so that no condition
@@ -51,6 +51,8 @@ class HardCondition(keras.layers.Layer):
         Lagaris, Likas & Fotiadis, "Artificial neural networks for solving ordinary and partial
         differential equations" (1998).
     """
+
+    inner = ("network", "value", "distance")
 
     def __init__(self, network, coordinates, value=None, distance=None, fields=None, **kwargs):
         kwargs.setdefault("dtype", _policy(keras_layer("network", network)))
@@ -114,16 +116,6 @@ class HardCondition(keras.layers.Layer):
             "distance": _serialized("distance", self.distance),
             "fields": self.fields,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            config = dict(checked(cls, config))
-            for name in ("network", "value", "distance"):
-                if isinstance(config.get(name), dict):
-                    config[name] = keras.saving.deserialize_keras_object(config[name])
-            return super().from_config(config)
 
 
 def _policy(network):

@@ -9,12 +9,12 @@ from keras import ops
 
 from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
 from kpinn.options import number, of_keras, shown
-from kpinn.options.configs import construct
+from kpinn.options.configs import FromConfig
 from kpinn.problem.points import check_known, check_target
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class Mean(keras.losses.Loss):
+class Mean(FromConfig, keras.losses.Loss):
     """The mean of what a condition returns: for a functional to minimise (Deep Ritz).
 
     The mean over points that are uniform in a domain, times its volume, is the integral of the
@@ -36,14 +36,9 @@ class Mean(keras.losses.Loss):
         """Means over the last axis: `(n, k)` to `(n,)`."""
         return ops.mean(y_pred - ops.cast(y_true, y_pred.dtype), axis=-1)
 
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return construct(cls, config)
-
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class Product(keras.losses.Loss):
+class Product(FromConfig, keras.losses.Loss):
     """The mean of the product of two independent estimates, which stand side by side.
 
     The loss of a condition with `kpinn.Stochastic(draws=2)`: its expectation is the square of the
@@ -62,11 +57,6 @@ class Product(keras.losses.Loss):
         """Means over the components: `(n, 2 k)` to `(n,)`."""
         first, second = ops.split(y_pred - ops.cast(y_true, y_pred.dtype), 2, axis=-1)
         return ops.mean(first * second, axis=-1)
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return construct(cls, config)
 
 
 class Losses:
@@ -100,7 +90,7 @@ class Losses:
         for argument, given in (("loss", by_name), ("loss_weights", weights)):
             check_known(given, names, f"{argument} names")
         usual = {name: Product() if name in doubled else "mse" for name in names}
-        self.functions = {n: _loss(n, by_name.get(n, None), usual[n]) for n in names}
+        self.functions = {n: _loss(n, by_name.get(n), usual[n]) for n in names}
         self.weights = {name: _weight(name, weights.get(name, 1.0), dtype) for name in names}
 
     def terms(self, residuals, targets, sample_weight):
@@ -225,10 +215,10 @@ def is_of_classes(found):
 
 
 _OF_TARGETS = (
-    *("mean_absolute_percentage_error", "mean_squared_logarithmic_error", "cosine_similarity"),
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "cosine_similarity",
 )
-
-
 _OF_CLASSES = (
     *("crossentropy", "cross_entropy", "hinge", "divergence", "poisson", "ctc", "dice", "tversky"),
     *("circle", "accuracy", "precision", "recall", "auc", "f1", "fbeta", "iou", "io_u"),

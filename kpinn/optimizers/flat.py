@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.columns import float_tensor, without_lists
+from kpinn.derivatives.columns import float_tensor
 from kpinn.options import shown
+from kpinn.options.arrays import without_lists
 
 
 def join(tensors, dtype=None):

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.result import MinimizeResult, ResultCode
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 RUNNING, CONVERGED, NO_PROGRESS, NONFINITE = range(4)
 ENDS = ("iteration_limit", "converged", "no_progress", "nonfinite")
@@ -84,7 +84,7 @@ class Progress(typing.NamedTuple):
     status: tf.Tensor
 
 
-class FlatOptimizer(keras.optimizers.Optimizer):
+class FlatOptimizer(FromConfig, keras.optimizers.Optimizer):
     """Base class: a subclass has `initial_state` and `step`, and options in its constructor.
 
     Args:
@@ -94,6 +94,7 @@ class FlatOptimizer(keras.optimizers.Optimizer):
     least_squares = False  # whether it needs losses that are mean squares
     convex = False  # whether it needs weights that are not negative
     has_rate = False  # whether it has a learning rate
+    inner = ("learning_rate",)
 
     def __init__(self, name):
         super().__init__(learning_rate=0.0, name=name)
@@ -254,12 +255,6 @@ class FlatOptimizer(keras.optimizers.Optimizer):
     def get_config(self):
         """The arguments."""
         return {"name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            return super().from_config(dict(checked(cls, config)), custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """There is no update from a gradient alone."""

@@ -6,7 +6,7 @@ from types import NoneType
 import keras
 
 from kpinn.options import positive_whole, shown
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Stage:
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class Sequence(keras.optimizers.Optimizer):
+class Sequence(FromConfig, keras.optimizers.Optimizer):
     """Stages of a training: each optimizer works for a number of epochs, then the next begins.
 
     A stage that can go no further ends early; the next one begins with the same epoch as it would
@@ -41,6 +41,8 @@ class Sequence(keras.optimizers.Optimizer):
         pinn.compile(kpinn.optimizers.Sequence(stages))
         pinn.fit(points, epochs=5_000)
     """
+
+    inner = ("stages",)
 
     def __init__(self, stages, name="sequence"):
         if not isinstance(stages, list | tuple):
@@ -108,16 +110,6 @@ class Sequence(keras.optimizers.Optimizer):
         serialize = keras.optimizers.serialize
         stages = [[serialize(optimizer), epochs] for optimizer, epochs in self.stages]
         return {"stages": stages, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            stages = [
-                (keras.optimizers.deserialize(optimizer, custom_objects), epochs)
-                for optimizer, epochs in checked(cls, config)["stages"]
-            ]
-            return cls(**config | {"stages": stages})
 
 
 def _stage(stage):

@@ -9,12 +9,15 @@ import inspect
 import math
 import numbers
 import operator
+import reprlib
 
 import keras
 import numpy as np
 
 _BELOW = {"(": operator.lt, "[": operator.le}
 _ABOVE = {")": operator.lt, "]": operator.le}
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
 
 
 def positive_whole(name, value):
@@ -124,11 +127,7 @@ def optional(check, name, value, *options):
 
 def shown(value):
     """A value as errors show it: short, on one line."""
-    try:
-        listed = " ".join(repr(value).split())
-    except Exception:  # an object of a user whose repr fails
-        listed = f"an object of {type(value).__name__}"
-    return listed if len(listed) <= 80 else f"{listed[:60]}... ({type(value).__name__})"
+    return " ".join(_REPR.repr(value).split())
 
 
 def did_you_mean(name, known):
@@ -148,7 +147,7 @@ def _scalar(value):
         return None
     try:
         array = np.asarray(value)
-    except Exception:  # a tensor of a graph, which has no value yet
+    except (NotImplementedError, TypeError, ValueError):  # a tensor of a graph has no value yet
         return None
     return array.item() if array.dtype.kind in "iuf" else None
 

@@ -5,13 +5,14 @@ what is registered and in itself. What a config of kpinn may name is listed here
 numbers that are none and sizes that no network has are refused before anything is made.
 """
 
+import contextlib
 import inspect
 import math
-import numbers
 import re
 
 import keras
-import numpy as np
+
+from kpinn.options.checks import shown
 
 MODULES = (  # of Keras, in which a config may name a class or a function
     "keras",
@@ -58,17 +59,44 @@ NO_NUMBERS = ("complex64", "complex128", "string")  # dtypes that Keras has, and
 _DTYPE = re.compile(r"(bool|bfloat16|complex(64|128)|float(16|32|64)|u?int(8|16|32|64))")
 
 
-def construct(cls, config):
-    """`cls(**config)`, with the checks of `checked`."""
-    with faults_of(cls):
-        return cls(**checked(cls, config))
+class FromConfig:
+    """A class that is made of configs from files, after these were checked.
+
+    Attributes:
+        inner: names of arguments that are Keras objects, or lists of these.
+    """
+
+    inner = ()
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The inverse of `get_config`.
+
+        Args:
+            config: dict from argument to value.
+            custom_objects: as in Keras.
+
+        Raises:
+            ValueError: by entry, for a config that `get_config` does not return.
+        """
+        with faults_of(cls):
+            config = checked(cls, config)
+            made = {n: _made(config[n], custom_objects) for n in cls.inner if n in config}
+            return cls(**config | made)
+
+
+def _made(value, custom_objects):
+    if isinstance(value, list | tuple):
+        return [_made(each, custom_objects) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return keras.saving.deserialize_keras_object(value, custom_objects)
 
 
 def checked(cls, config):
-    """The config of a class; `ValueError` for an entry that it cannot be made of.
+    """The config of a class; `ValueError` for an entry that none of its arguments takes.
 
-    An entry whose argument has a default that is a flag, a number or a text must be of that kind,
-    and numbers are finite.
+    What the arguments may be is checked by the constructor.
 
     Args:
         cls: a class.
@@ -76,12 +104,9 @@ def checked(cls, config):
     """
     parameters = inspect.signature(cls).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for name, value in entries_of(config):
+    for name, _ in entries_of(config):
         if name not in parameters and not open_ended:
             raise ValueError(f"{name!r} is no entry: expected some of {', '.join(parameters)}.")
-        if name in parameters:
-            _check_kind(name, value, parameters[name].default)
-            _check_finite(name, value)
     check_tree(config, _numbers_of(cls))
     return config
 
@@ -89,57 +114,29 @@ def checked(cls, config):
 def entries_of(config):
     """The pairs of a config; `ValueError` unless it is a dict with names."""
     if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
-        raise ValueError(f"the config is a dict from names to values, not {shortened(config)}.")
+        raise ValueError(f"the config is a dict from names to values, not {shown(config)}.")
     return config.items()
 
 
-class faults_of:  # noqa: N801  read as a phrase: with faults_of(cls)
+@contextlib.contextmanager
+def faults_of(cls):
     """A block in which every error becomes a `ValueError` that begins with the name of a class."""
-
-    def __init__(self, cls):
-        self.name = keras.saving.get_registered_name(cls)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, Exception):
-            text = str(error)
-            text = text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-            text = f"config of {self.name!r}: {shortened(text, 2_000, str)}"
-            raise ValueError(text) from error
+    try:
+        yield
+    except Exception as error:
+        text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        name = keras.saving.get_registered_name(cls)
+        raise ValueError(f"config of {name!r}: {shortened(text)}") from error
 
 
-def shortened(value, most=80, show=repr):
-    """A value as an error shows it."""
-    text = show(value)
-    return text if len(text) <= most else f"{text[: most - 20]}... ({len(text)} characters)"
+def shortened(text, most=2_000):
+    """A text that may be that of a whole file."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
-def _check_kind(name, value, default):
-    if name in ("name", "seed"):
-        default = {"name": "", "seed": 0}[name] if value is not None else None
-    if isinstance(value, dict) and "class_name" in value and name != "name":
-        return  # an object, which the constructor gets
-    if isinstance(default, bool) and not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} is True or False, not {shortened(value)}.")
-    if isinstance(default, str) and not isinstance(value, str | None) and not callable(value):
-        raise ValueError(f"{name} is a text, not {shortened(value)}.")
-    if _is_number(default) and isinstance(value, bool | str | dict):
-        raise ValueError(f"{name} is a number, not {shortened(value)}.")
-    if type(default) is int and (not isinstance(value, numbers.Real) or value % 1):
-        raise ValueError(f"{name} is a whole number, not {shortened(value)}.")
-
-
-def _is_number(value):
+def is_number(value):
+    """Whether it is a number of JSON."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _check_finite(name, value):
-    values = value.values() if isinstance(value, dict) else value
-    for each in values if isinstance(value, dict | list | tuple) else [value]:
-        if isinstance(each, float) and not math.isfinite(each):
-            raise ValueError(f"{name} is finite, not {shortened(value)}.")
 
 
 # The whole of a config ----------------------------------------------------------------------
@@ -176,7 +173,7 @@ def _check_object(value, path):
     """Checks what an object is; returns which numbers it may have."""
     name, module, inner = value["class_name"], value.get("module"), value["config"]
     if not isinstance(name, str) or not isinstance(module, str | None):
-        raise ValueError(f"{_place(path)} names no class but {shortened(name)} of {module!r}.")
+        raise ValueError(f"{_place(path)} names no class but {shown(name)} of {module!r}.")
     if name == "__lambda__":
         raise ValueError(
             f"{_place(path)} is a lambda, whose code would have to be run. Models with lambdas are "
@@ -192,7 +189,7 @@ def _check_object(value, path):
     if found is not None:
         return _numbers_of(found) if registered.startswith("kpinn") else ANY
     if not isinstance(what, str) or not what.isidentifier() or what in REFUSED:
-        raise ValueError(f"{_place(path)} is {shortened(what)}, which no file of kpinn needs.")
+        raise ValueError(f"{_place(path)} is {shown(what)}, which no file of kpinn needs.")
     allowed = FUNCTIONS if name == "function" else MODULES
     known = module is None or _within(module, allowed)
     if not known or (module == "builtins" and not _is_of_keras(what)):
@@ -223,12 +220,12 @@ def _within(module, allowed):
 
 def _check_plain(name, inner, path):
     if not isinstance(inner, dict):
-        raise ValueError(f"{_place(path)} is {name} of {shortened(inner)}: expected a dict.")
+        raise ValueError(f"{_place(path)} is {name} of {shown(inner)}: expected a dict.")
     dtype = inner.get("dtype", "float32")
     if name in ("__numpy__", "__tensor__", "__keras_tensor__") and not (
         isinstance(dtype, str) and _DTYPE.fullmatch(dtype)
     ):
-        raise ValueError(f"{_place(path)} has the dtype {shortened(dtype)}: expected a number's.")
+        raise ValueError(f"{_place(path)} has the dtype {shown(dtype)}: expected a number's.")
 
 
 def _check_leaf(value, path, numbers):
@@ -239,13 +236,13 @@ def _check_leaf(value, path, numbers):
         return
     if "dtype" in (name, *path[-3:-2]) and value in NO_NUMBERS:
         raise ValueError(f"{_place(path)} is {value!r}: expected a dtype such as 'float32'.")
-    if not _is_number(value):
+    if not is_number(value):
         return
     counted = numbers == SIZES and isinstance(value, int) and name not in NO_SIZES
     most = LIMITS.get(name, LARGEST if counted else math.inf)
     if value != value or abs(value) > most:
         wanted = "a number" if value != value else f"at most {most}, since it may be a size"
-        raise ValueError(f"{_place(path)} is {shortened(value)}: expected {wanted}.")
+        raise ValueError(f"{_place(path)} is {shown(value)}: expected {wanted}.")
 
 
 def _place(path):

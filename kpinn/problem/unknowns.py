@@ -5,11 +5,11 @@ import numpy as np
 from keras import ops
 
 from kpinn.options import flag, number
-from kpinn.options.configs import construct
+from kpinn.options.configs import FromConfig
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class AtLeast(keras.constraints.Constraint):
+class AtLeast(FromConfig, keras.constraints.Constraint):
     """Keeps a variable at or above `minimum`."""
 
     def __init__(self, minimum):
@@ -21,11 +21,6 @@ class AtLeast(keras.constraints.Constraint):
     def get_config(self):
         """The argument."""
         return {"minimum": self.minimum}
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return construct(cls, config)
 
 
 def add_unknown(layer, name, initial, positive, dtype):

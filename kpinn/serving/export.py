@@ -5,11 +5,12 @@ import pathlib
 
 import tensorflow as tf
 
+from kpinn.backend.files import written_whole
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.problem.arguments import Array, Quantity
-from kpinn.serving.folders import MANIFEST, regular_files, write_manifest, written_whole
+from kpinn.serving.folders import MANIFEST, regular_files, write_manifest
 from kpinn.serving.programs import check_program
 from kpinn.version import __version__
 
@@ -33,12 +34,6 @@ def export(problem, method, variables, widths, path, derivatives=None):
     path = _place(path)
     module = tf.Module()
     module.weights = list(variables)
-    if not isinstance(path, str | os.PathLike) or not str(path).strip():
-        raise ValueError(
-            f"path is that of a directory to write, such as 'heat', not {shown(path)}."
-        )
-    if pathlib.Path(path).is_file():
-        raise ValueError(f"path {shown(str(path))} is a file: expected a directory to write.")
     if derivatives is None:
         names = asked_derivatives(problem)
     else:
@@ -51,7 +46,7 @@ def export(problem, method, variables, widths, path, derivatives=None):
     for name, function in problem.conditions.items():
         signatures[f"residual_{name}"] = _residual_function(problem, name, function, widths)
     module.served = signatures  # keeps the traces alive until they are written
-    with written_whole(path) as folder:
+    with written_whole(path, folder=True) as folder:
         _write(module, folder, signatures)
         check_program(folder)
         facts = {"kpinn": __version__, "tensorflow": tf.__version__}
@@ -67,9 +62,9 @@ def _write(module, folder, signatures):
 
 def _place(path):
     """The path of the folder; `ValueError` where something else than an export would be lost."""
-    if not isinstance(path, str | os.PathLike) or not str(path) or "://" in str(path):
+    if not isinstance(path, str | os.PathLike) or not str(path).strip() or "://" in str(path):
         raise ValueError(
-            f"path is the name of a folder of this machine, such as 'heat', not {path!r}."
+            f"path is the name of a folder of this machine, such as 'heat', not {shown(path)}."
         )
     path = pathlib.Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():

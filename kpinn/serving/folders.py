@@ -1,63 +1,14 @@
-"""Folders that are written whole or not at all, and the hashes of what is in them."""
+"""The manifest of a folder: the hashes of what is in it."""
 
-import contextlib
 import hashlib
 import json
 import os
 import pathlib
-import secrets
-import shutil
 
 MANIFEST = "kpinn_manifest.json"
 FORMAT = 1
 CHUNK = 2**20  # bytes
 LARGEST_MANIFEST = 2**20  # bytes
-
-
-@contextlib.contextmanager
-def written_whole(path):
-    """A new folder beside `path`, which takes its place when the block has ended.
-
-    If the block raises, the new folder is removed, and what was at `path` stays as it was. A
-    process that is killed may leave the new folder, whose name begins with a dot.
-
-    Args:
-        path: a `pathlib.Path`; there may be a folder, which is replaced.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    new.mkdir()
-    try:
-        yield new
-        _to_disk(new)
-        _take_place(new, path)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-
-
-def _to_disk(folder):
-    for each in (*folder.rglob("*"), folder):
-        descriptor = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _take_place(new, path):
-    """Renames; a folder cannot be renamed onto one that is not empty."""
-    if not path.exists():
-        os.rename(new, path)
-        return
-    old = new.with_suffix(".replaced")
-    os.rename(path, old)
-    try:
-        os.rename(new, path)
-    except BaseException:
-        os.rename(old, path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_manifest(folder, **facts):

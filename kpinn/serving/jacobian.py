@@ -8,7 +8,6 @@ parameters are those of `kpinn.destructure(pinn)`.
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.columns import real_array
 from kpinn.objective.jacobian import (
     chunks_of,
     matrix_of,
@@ -18,6 +17,7 @@ from kpinn.objective.jacobian import (
 )
 from kpinn.objective.objective import CHUNK
 from kpinn.options import positive_whole, shown
+from kpinn.options.arrays import real_array
 from kpinn.problem.refusals import refuse_wrong_derivatives
 
 MEMORY = 2**32  # bytes

@@ -1,11 +1,9 @@
-"""`.keras` files: written whole or not at all, and looked at before they are loaded."""
+"""`.keras` files, looked at before they are loaded."""
 
-import contextlib
 import io
 import json
 import os
 import pathlib
-import secrets
 import tempfile
 import zipfile
 
@@ -123,28 +121,3 @@ def check_weights_name(path):
             f"filepath is the name of a .weights.h5 or .keras file, as save_weights and save write "
             f"them, not {path!r}."
         )
-
-
-@contextlib.contextmanager
-def written_file(path):
-    """A name beside `path` to write to; the file takes the place of `path` when the block ends.
-
-    If the block raises, what was at `path` stays as it was.
-
-    Args:
-        path: name of the file, with an extension, which the other name has too.
-    """
-    path = pathlib.Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
-    try:
-        yield new
-        descriptor = os.open(new, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(new, path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

@@ -7,6 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.errors import FAILURES
 from kpinn.derivatives.precision import input_dtype
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import stages
@@ -61,7 +62,7 @@ def check_call(network, columns):
             network.build((None, columns))
         points = tf.TensorSpec((2, columns), input_dtype(network, {}))
         graph = call.get_concrete_function(points).graph
-    except Exception:
+    except FAILURES:
         return
     tensors = [tensor for each in graph.get_operations() for tensor in each.outputs]
     _refuse(max(map(_tensor_bytes, tensors), default=0), _ALLOWED.get() or WEIGHTS)
@@ -94,7 +95,7 @@ def _bytes(initial):
     with tf.Graph().as_default():
         try:
             return _tensor_bytes(tf.convert_to_tensor(initial()))
-        except Exception:  # an initializer of a user that needs values
+        except FAILURES:  # an initializer of a user that needs values
             return 0
 
 

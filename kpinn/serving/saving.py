@@ -1,24 +1,20 @@
 """A PINN as plain data, and back: what `model.save` and `load_model` ask for."""
 
 import inspect
-import math
-import re
 import types
 
 import keras
 
+from kpinn.backend.keras_private import writes_file
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import declare
-from kpinn.keras_private import writes_file
-from kpinn.options.configs import LARGEST, check_tree, entries_of, shortened
+from kpinn.options import names as names_of
+from kpinn.options import number, shown
+from kpinn.options.configs import SIZES, check_tree, entries_of, shortened
 from kpinn.problem.unknowns import describe
 
 serialize = keras.saving.serialize_keras_object
 deserialize = keras.saving.deserialize_keras_object
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_UNKNOWN = {"name", "initial", "positive"}
-LARGEST_WEIGHT = 1e38  # of a condition; float32 has hardly larger numbers
 
 
 def config(arguments, unknowns, scales):
@@ -59,7 +55,7 @@ def _serialized(name, value):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} cannot be saved in a .keras file that could be loaded again: "
-            f"{shortened(error, 1_000, str)} Define functions and classes in a module, by def and "
+            f"{shortened(str(error), 1_000)} Define functions and classes in a module, by def and "
             "class, and decorate them with @keras.saving.register_keras_serializable(). Training, "
             "save_weights, kpinn.callbacks.Checkpoint and export do not need it: they take the "
             "model as the program makes it."
@@ -98,23 +94,18 @@ def refuse_unregistered_class(cls):
 def from_config(config, custom_objects=None):
     """The inverse of `config`: arguments, a list of those of `PINN.unknown`, and scales.
 
+    What the arguments may be is checked by the constructor.
+
     Raises:
-        ValueError: by entry, for what `config` would not have written.
+        ValueError: by entry, for objects that `config` would not have written.
     """
     config = dict(entries_of(config))
     check_tree(config)
-    unknowns = [_unknown(each) for each in _listed("unknowns", config.pop("unknowns", ()))]
-    scales = _scales(config.pop("scales", {}))
-    for name in ("coordinates", "fields"):
-        _check_names(name, config.get(name))
-    for name in ("name", "allow_mixed_precision"):
-        kind = str if name == "name" else bool
-        if not isinstance(config.get(name, kind()), kind | None):
-            raise ValueError(f"entry {name!r} is {shortened(config[name])}.")
+    unknowns, scales = config.pop("unknowns", ()), config.pop("scales", {})
     arguments = {name: _deserialized(name, each, custom_objects) for name, each in config.items()}
-    for function in _listed("conditions", arguments.get("conditions", ())):
+    for function in arguments.get("conditions", ()):
         if not callable(function) or isinstance(function, type):
-            raise ValueError(f"entry 'conditions' has {shortened(function)}: expected functions.")
+            raise ValueError(f"entry 'conditions' has {shown(function)}: expected functions.")
         _refuse_unregistered(function)
     return arguments, unknowns, scales
 
@@ -123,59 +114,26 @@ def _deserialized(name, value, custom_objects=None):
     try:
         return deserialize(value, custom_objects=custom_objects)
     except Exception as error:  # of whatever kind the constructors of what is in it raise
-        raise ValueError(f"entry {name!r}: {shortened(error, 1_000, str)}") from error
-
-
-def _listed(name, value):
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"entry {name!r} is {shortened(value)}: expected a list.")
-    return value
-
-
-def _unknown(entry):
-    fits = isinstance(entry, dict) and entry.keys() == _UNKNOWN and isinstance(entry["name"], str)
-    if not fits or not _NAME.fullmatch(entry["name"]) or not isinstance(entry["positive"], bool):
-        raise ValueError(
-            f"entry 'unknowns' has {shortened(entry)}: expected a name such as 'viscosity', an "
-            "initial number and whether it is positive."
-        )
-    return entry
-
-
-def _scales(entry):
-    for name, value in entries_of(entry):
-        if not _is_number(value) or not 0 < value < math.inf:
-            raise ValueError(
-                f"entry 'scales' has {shortened(value)} for {name!r}: expected half the range of a "
-                "coordinate, a positive number."
-            )
-    return dict(entry)
+        raise ValueError(f"entry {name!r}: {shortened(str(error), 1_000)}") from error
 
 
 def columns(cls, arguments):
     """The number of columns of the points of a PINN of a class, made of these arguments."""
-    names = arguments.get("coordinates") or cls.coordinates or "x"
+    names = names_of("coordinates", arguments.get("coordinates") or cls.coordinates or "x", "t x")
     return max(part.stop for part in declare(names, "coordinate").values())
 
 
-def check_scales(scales, coordinates):
-    """Raises `ValueError` for scales of other names than those of coordinates."""
-    for name in scales:
+def checked_scales(entry, coordinates):
+    """The dict from coordinate to half its range; `ValueError` for anything else."""
+    for name, _ in entries_of(entry):
         if name not in coordinates:
             raise ValueError(
                 f"entry 'scales' names {name!r}, which is none of the coordinates "
                 f"{', '.join(coordinates)}."
             )
-
-
-def _check_names(name, entry):
-    names = entry if isinstance(entry, list | tuple) else [entry]
-    if entry is not None and not all(isinstance(each, str) for each in names):
-        raise ValueError(f"entry {name!r} is {shortened(entry)}: expected names, such as 't x'.")
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return {
+        name: number(f"entry 'scales.{name}'", value, "(0, inf)") for name, value in entry.items()
+    }
 
 
 def call_of(constructor, arguments):
@@ -206,12 +164,15 @@ def compile_config(optimizer, settings, run_eagerly):
         settings: the `Settings` of the PINN.
         run_eagerly: that of Keras.
     """
-    weights = settings.losses.weights
+    weights = {
+        name: number(f"loss weight of {name!r}", variable, "[0, inf)")  # else none could be loaded
+        for name, variable in settings.losses.weights.items()
+    }
     data = _serialized if writes_file() else lambda name, value: serialize(value)
     return {
         "optimizer": data("optimizer", optimizer),
         "loss": data("loss", settings.loss),
-        "loss_weights": {name: float(v.numpy()) for name, v in weights.items()},
+        "loss_weights": weights,
         "metrics": data("metrics", settings.metrics),
         "jit_compile": settings.jit_choice,
         "steps_per_execution": settings.steps_per_execution,
@@ -220,27 +181,7 @@ def compile_config(optimizer, settings, run_eagerly):
     }
 
 
-def compile_arguments(config, method):
-    """The inverse of `compile_config`.
-
-    Args:
-        config: dict from argument to data.
-        method: the method that takes them, `compile`.
-
-    Raises:
-        ValueError: by entry, for what `compile_config` would not have written.
-    """
-    check_tree(config)
-    parameters = inspect.signature(method).parameters
-    for name, _ in entries_of(config):
-        if name not in parameters:
-            raise ValueError(f"{name!r} is no argument of compile.")
-    for name, value in entries_of(config.get("loss_weights") or {}):
-        if not _is_number(value) or not abs(value) < LARGEST_WEIGHT:
-            raise ValueError(
-                f"entry 'loss_weights' has {shortened(value)} for {name!r}: expected a number."
-            )
-    steps = config.get("steps_per_execution")
-    if _is_number(steps) and steps > LARGEST:
-        raise ValueError(f"entry 'steps_per_execution' is {steps}: expected at most {LARGEST}.")
-    return {name: _deserialized(name, value) for name, value in config.items()}
+def compile_arguments(config):
+    """The inverse of `compile_config`; `ValueError`, by entry, for objects that are none of it."""
+    check_tree(config, SIZES)
+    return {name: _deserialized(name, value) for name, value in entries_of(config)}

@@ -5,7 +5,7 @@ import math
 
 import h5py
 
-from kpinn.keras_private import close_for, opened_file
+from kpinn.backend.keras_private import close_for, opened_file
 
 MOST_OBJECTS = 100_000
 EXPANSION = 100  # most bytes of a dataset for each that is stored

@@ -3,7 +3,7 @@
 import keras
 
 from kpinn.options import flag, of_keras, one_of, optional, positive_whole, shown, whole
-from kpinn.problem.points import is_stream
+from kpinn.problem.streams import is_stream
 
 _VERBOSE = ("auto", 0, 1, 2, True, False)
 _BY_KERAS = ("_use_cached_eval_dataset",)  # what its fit passes to evaluate
@@ -114,12 +114,17 @@ def _refuse_unknown(what, given, known):
 
 def callbacks(given):
     """Callbacks as they were given, of which each is one."""
-    if isinstance(given, keras.callbacks.CallbackList):
-        return given
-    for each in keras.tree.flatten(given):
-        if not isinstance(each, keras.callbacks.Callback | None):
+    for each in listed(given):
+        if not isinstance(each, keras.callbacks.Callback):
             raise ValueError(f"callbacks has {shown(each)}: expected Keras callbacks, in a list.")
     return given
+
+
+def listed(given):
+    """The list of callbacks, which `fit` takes in a list, in one of Keras's, alone or as `None`."""
+    if isinstance(given, keras.callbacks.CallbackList):
+        return list(given.callbacks)
+    return [each for each in keras.tree.flatten(given) if each is not None]
 
 
 def _frequency(given):

@@ -7,18 +7,21 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.optimizers.flat_optimizer import NONFINITE, FlatOptimizer
+from kpinn.optimizers.stages import current
 from kpinn.training import changes, recovery
+from kpinn.training.arguments import listed
 from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.epochs import finished
 from kpinn.training.guard import Guard
 from kpinn.training.nonfinite import NONE, all_finite, marks_of, outside
+from kpinn.training.state import state_of
 
 
 def fit_by_keras(pinn, x, callbacks, **arguments):
     """Trains in Keras's own loop; returns its `History`."""
     arguments["callbacks"] = _with_own(pinn, callbacks)
-    pinn._state.training_data, pinn._state.replaying = None, False
-    pinn._state.loop = "batches"
+    state_of(pinn).training_data, state_of(pinn).replaying = None, False
+    state_of(pinn).loop = "batches"
 
     def run():
         flat = isinstance(pinn.optimizer, FlatOptimizer)
@@ -36,7 +39,7 @@ def _with_own(pinn, callbacks):
             each.set_model(pinn)
         callbacks.callbacks[:] = [own[0], *callbacks.callbacks, own[1]]
         return callbacks
-    callbacks = keras.tree.flatten(callbacks or [])
+    callbacks = listed(callbacks)
     return [Watch(callbacks), *callbacks, _Notice()]
 
 
@@ -85,7 +88,7 @@ class Watch(keras.callbacks.Callback):
 def is_bad(pinn, logs):
     """Whether a step was not finite, as far as it says so itself."""
     marks = marks_of(pinn)
-    if marks.flat and int(pinn._at_work().status.value.numpy()) == NONFINITE:
+    if marks.flat and int(current(pinn.optimizer).status.value.numpy()) == NONFINITE:
         return True
     if outside(pinn) and not np.isfinite(float(logs.get("loss", 0.0))):
         return True
@@ -96,7 +99,7 @@ def _weights(pinn):
     def weights():
         return [tf.identity(variable.value) for variable in pinn.trainable_variables]
 
-    return pinn._state.compiled.graph("weights", weights)()
+    return state_of(pinn).compiled.graph("weights", weights)()
 
 
 def train_on_batch(pinn, make_step):

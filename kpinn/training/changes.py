@@ -13,10 +13,10 @@ import tensorflow as tf
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.objective import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
-from kpinn.optimizers.stages import stages
+from kpinn.optimizers.stages import current, stages
 from kpinn.problem import refusals
 from kpinn.training.regularization import regularization
-from kpinn.training.state import losses_of
+from kpinn.training.state import losses_of, state_of
 from kpinn.training.trained import refuse_others
 
 KNOWN = weakref.WeakSet()  # all PINNs: a solution that another one's condition reads is not trained
@@ -25,7 +25,7 @@ KNOWN = weakref.WeakSet()  # all PINNs: a solution that another one's condition 
 def objective(pinn):
     """The `Objective` of a PINN as it is now."""
     notice(pinn)
-    state, variables = pinn._state, list(pinn.trainable_variables)
+    state, variables = state_of(pinn), list(pinn.trainable_variables)
     known = state.objective
     if known is not None and list(map(id, known.variables)) != list(map(id, variables)):
         if state.loop is not None:
@@ -53,7 +53,7 @@ def notice(pinn):
     """
     if not tf.executing_eagerly():
         return
-    changed, stale = pinn._state.reads.refresh()
+    changed, stale = state_of(pinn).reads.refresh()
     if stale:
         forget_compiled(pinn)
     if changed and pinn.compiled:
@@ -70,9 +70,9 @@ def another_loss(pinn):
 
 def refuse_changes(pinn, what):
     """Raises `ValueError` while a minimizer works, which needs the same loss throughout."""
-    if pinn._state.minimizing:
+    if state_of(pinn).minimizing:
         raise ValueError(
-            f"{type(pinn._at_work()).__name__} needs the same {what} in each iteration: "
+            f"{type(current(pinn.optimizer)).__name__} needs the same {what} in each iteration: "
             "replace them between two calls of fit or before its first epoch, or use an "
             "optimizer that works in steps, such as kpinn.optimizers.SSBroyden."
         )
@@ -80,7 +80,7 @@ def refuse_changes(pinn, what):
 
 def forget_compiled(pinn):
     """Throws compiled functions away, those of Keras too."""
-    state = pinn._state
+    state = state_of(pinn)
     jit = state.settings is not None and state.settings.jit_compile
     state.compiled = Compiled(bool(pinn.compiled and pinn.run_eagerly), jit)
     state.objective = None
@@ -94,7 +94,7 @@ def forget_compiled(pinn):
 
 def replace_problem(pinn, **changes):
     """Gives a PINN the same problem with other unknowns or scales."""
-    pinn._state.problem = pinn.problem.replaced(**changes)
+    state_of(pinn).problem = pinn.problem.replaced(**changes)
     forget_compiled(pinn)
 
 
@@ -110,7 +110,7 @@ def refuse_untrained(pinn, variables):
     others = [variable for variable in variables if id(variable) not in own]
     if others:
         frozen = [v for other in KNOWN if other is not pinn for v in other.variables]
-        frozen = _parts([*frozen, *pinn._state.trained_elsewhere])
+        frozen = _parts([*frozen, *state_of(pinn).trained_elsewhere])
         refusals.refuse_untrained([v for v in others if id(v) not in frozen])
 
 

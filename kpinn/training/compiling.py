@@ -4,9 +4,11 @@ import warnings
 
 import tensorflow as tf
 
+from kpinn.backend.keras_private import made_under_strategy
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.keras_private import made_under_strategy
+from kpinn.optimizers.stages import current
 from kpinn.training.changes import forget_compiled
+from kpinn.training.state import state_of
 
 _ERRORS = tf.errors.InternalError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
 
@@ -27,7 +29,7 @@ def with_xla_if_possible(pinn, run, stream=None):
         run: a function that may be called again from the start.
         stream: what it reads; for a generator, which has no second start, an error stays one.
     """
-    settings = pinn._state.settings
+    settings = state_of(pinn).settings
     chosen = settings is not None and settings.jit_compile and settings.jit_choice == "auto"
     if not chosen or hasattr(stream, "__next__"):
         return run()
@@ -58,4 +60,4 @@ def _reason(error):
 
 
 def _steps(pinn):
-    return int(pinn._at_work().iterations)
+    return int(current(pinn.optimizer).iterations)

@@ -3,16 +3,16 @@
 import functools
 import inspect
 
+from kpinn.backend.keras_private import added_losses
 from kpinn.derivatives.api import epsilon, inference, input_dtype
 from kpinn.derivatives.names.space import Space
-from kpinn.keras_private import added_losses
 from kpinn.options import function, names, shown
 from kpinn.problem import refusals
 from kpinn.problem.conditions import marked
 from kpinn.problem.problem import Problem
 from kpinn.problem.reads import Reads
 from kpinn.training.changes import KNOWN
-from kpinn.training.state import State
+from kpinn.training.state import State, state_of
 
 
 def completed(init, cls):
@@ -86,8 +86,8 @@ def _complete(pinn, args, kwargs):
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             arguments |= arguments.pop(parameter.name, {})
-    pinn._state.arguments = arguments
-    pinn._state.first_unknowns = frozenset(pinn.unknowns)
+    state_of(pinn).arguments = arguments
+    state_of(pinn).first_unknowns = frozenset(pinn.unknowns)
     check_names(pinn)
     KNOWN.add(pinn)
 

@@ -7,12 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.api import as_column
+from kpinn.derivatives.errors import FAILURES, UnsupportedError
 from kpinn.derivatives.graphs.interpreter import Run
-from kpinn.derivatives.graphs.tracing import bodies_of, traced
+from kpinn.derivatives.graphs.tracing import TraceError, bodies_of, traced
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.optimizers.stages import current
 from kpinn.problem.arguments import Quantity, Unknown, order
 from kpinn.problem.points import sets_of, widths_of
 from kpinn.training import changes
+from kpinn.training.state import state_of, step_number
 
 WHERE = (
     " It computes with where(), both of whose branches get a gradient: zero times infinity is NaN. "
@@ -95,7 +98,7 @@ def settings_that_are_not_finite(pinn):
     for name, weight in pinn.loss_weights.items():
         if not np.isfinite(float(weight)):
             return f"the loss weight of condition {name!r} is {float(weight)}."
-    rate = float(pinn._at_work().learning_rate)
+    rate = float(current(pinn.optimizer).learning_rate)
     return None if np.isfinite(rate) else f"the learning rate is {rate}."
 
 
@@ -110,7 +113,7 @@ def _each(pinn, problem, data):
             arrays = {n: as_column(n, array, problem.dtype) for n, array in arrays.items()}
             asked = problem.arguments_at(function, widths_of(arrays))
             asked = sorted(asked, key=_order)
-            values = problem.values(asked, arrays, function.method, step=pinn._step_number())
+            values = problem.values(asked, arrays, function.method, step=step_number(pinn))
             yield name, function, arrays, {each.name: values[each.name] for each in asked}
 
 
@@ -187,8 +190,8 @@ def _first_operation(function, values):
         _Watched(None, None).start(graph, values)
     except _FoundError as found:
         return found.args[0]
-    except Exception:  # a function that cannot be walked through: there is just no more to say
-        return None
+    except (UnsupportedError, TraceError, *FAILURES):  # there is no more to say
+        pass
     return None
 
 
@@ -196,7 +199,7 @@ def _first_operation(function, values):
 
 
 def _losses(pinn, objective, data):
-    loss, terms, residuals = objective.loss(data, pinn._step_number())
+    loss, terms, residuals = objective.loss(data, step_number(pinn))
     for name, term in terms.items():
         if not np.isfinite(float(term)):
             most = float(tf.reduce_max(tf.abs(residuals[name])))
@@ -218,7 +221,7 @@ def _gradients(pinn, objective, data):
 
         def gradient(name=name, arrays=arrays):
             with tf.GradientTape() as tape:
-                residual = problem.residuals({name: arrays}, pinn._step_number())
+                residual = problem.residuals({name: arrays}, step_number(pinn))
                 term = losses.terms(residual, data.targets, data.sample_weight)[name]
             values = [variable.value for variable in variables]
             return tape.gradient(term, values, unconnected_gradients="zero")
@@ -241,7 +244,7 @@ def _gradients(pinn, objective, data):
 
 def _as_compiled(pinn, function):
     """What a function returns, compiled as the step is: XLA has its own gradients."""
-    jit = pinn._state.settings.jit_compile
+    jit = state_of(pinn).settings.jit_compile
     return tf.function(function, jit_compile=jit, autograph=False)() if jit else function()
 
 

@@ -13,12 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.keras_private import made_under_strategy, step_counter
+from kpinn.backend.keras_private import made_under_strategy, step_counter
 from kpinn.objective.compiled import ByShapes
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
-from kpinn.optimizers.stages import enter, has_ended, stages
+from kpinn.optimizers.stages import current, enter, has_ended, stages
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
@@ -28,6 +28,7 @@ from kpinn.training.flat import flat_step
 from kpinn.training.guard import Guard
 from kpinn.training.nonfinite import marks_of
 from kpinn.training.scipy_loop import fit_minimizer
+from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change, wakes
 
 BLOCK = 1000  # most epochs in one call
@@ -81,9 +82,9 @@ class Schedule:
 
 def compiled_epochs(pinn, schedule, first_step_resets):
     """What `compile_epochs` returns, made once for the compiled functions that there are now."""
-    key = "epochs", schedule.key, first_step_resets, id(pinn._at_work())
+    key = "epochs", schedule.key, first_step_resets, id(current(pinn.optimizer))
     make = functools.partial(compile_epochs, pinn, schedule, first_step_resets)
-    return pinn._state.compiled.once(key, make)
+    return state_of(pinn).compiled.once(key, make)
 
 
 def compile_epochs(pinn, schedule, first_step_resets):
@@ -100,11 +101,8 @@ def compile_epochs(pinn, schedule, first_step_resets):
         `Marks.leave` says; and the names of the logs.
     """
     names = list(pinn.get_metrics_result())
-    optimizer, marks = pinn._at_work(), marks_of(pinn)
+    optimizer, marks = current(pinn.optimizer), marks_of(pinn)
     flat = isinstance(optimizer, FlatOptimizer)
-
-    def goes_on():
-        return marks.goes_on()
 
     def run(data, seed, epoch, epochs, first_step, steps):
         first = tf.convert_to_tensor(step_counter(optimizer))
@@ -122,7 +120,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
                 pinn.reset_metrics()
             orders = schedule.orders(seed, epoch + index, data)
             tf.while_loop(
-                lambda step: (step < first_step + steps) & goes_on(),
+                lambda step: (step < first_step + steps) & marks.goes_on(),
                 lambda step: (one_step(step, orders), step + 1)[1:],
                 [first_step],
             )
@@ -131,7 +129,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
             return index + 1, rows
 
         def more(index, _):
-            return (index < epochs) & ((index == 0) | goes_on())
+            return (index < epochs) & ((index == 0) | marks.goes_on())
 
         rows = tf.zeros((BLOCK, len(names)), tf.float64)
         done, rows = tf.while_loop(more, one_epoch, [0, rows])
@@ -139,7 +137,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
 
     if pinn.run_eagerly:
         return run, names
-    return ByShapes(run, pinn._state.settings.jit_compile and not flat), names
+    return ByShapes(run, state_of(pinn).settings.jit_compile and not flat), names
 
 
 class Callbacks:
@@ -190,7 +188,7 @@ def runs_on_arrays(pinn):
     Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
     distribution strategies.
     """
-    usual = not pinn._state.own_step and not made_under_strategy(pinn)
+    usual = not state_of(pinn).own_step and not made_under_strategy(pinn)
     return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or usual
 
 
@@ -224,8 +222,9 @@ def fit(
     validate = _validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
-    pinn._state.training_data, pinn._state.loop = data, "calls"
-    pinn._state.replaying, pinn._state.order_seed, pinn._state.last_logs = False, _seed(), {}
+    state = state_of(pinn)
+    state.training_data, state.loop = data, "calls"
+    state.replaying, state.order_seed, state.last_logs = False, _seed(), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -250,14 +249,14 @@ def _check_schedule(pinn, schedule, data):
 
 
 def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
-    optimizer = pinn._at_work()
+    optimizer = current(pinn.optimizer)
     if isinstance(optimizer, ScipyOptimizer):
         callbacks.begin(initial_epoch)  # which may bring fresh points
-        data, pinn._state.minimizing = pinn._state.training_data, True
+        data, state_of(pinn).minimizing = state_of(pinn).training_data, True
         try:
             return fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate)
         finally:
-            pinn._state.minimizing = False
+            state_of(pinn).minimizing = False
     if isinstance(optimizer, FlatOptimizer):
         with finished(pinn):
             return fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate)
@@ -269,8 +268,8 @@ def _fit_stage(pinn, schedule, callbacks, epochs, initial_epoch, validate):
 @contextlib.contextmanager
 def finished(pinn):
     """Begins a run of a `FlatOptimizer`, and ends it at the last accepted parameters."""
-    optimizer, objective = pinn._at_work(), pinn.objective
-    optimizer.begin(objective.theta(), pinn._state.start_loss)
+    optimizer, objective = current(pinn.optimizer), pinn.objective
+    optimizer.begin(objective.theta(), state_of(pinn).start_loss)
     try:
         yield
     except BaseException:  # Ctrl-C too, which may come between two trial values
@@ -307,7 +306,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         validate: `None` or a function from epoch to a dict of validation logs.
     """
     block, longest = 1, 0.0 if validate else callbacks.block_seconds()
-    epoch, logs = initial_epoch, pinn._state.last_logs
+    epoch, logs = initial_epoch, state_of(pinn).last_logs
     guard = Guard(pinn, callbacks.list.callbacks)
     waits = has_ended(pinn.optimizer)  # in a run that goes on
     while epoch < epochs and not pinn.stop_training:
@@ -316,7 +315,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         if waits and not wakes(pinn):
             logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
             continue
-        schedule.follow(pinn._state.training_data)
+        schedule.follow(state_of(pinn).training_data)
         per_call = _steps_per_call(pinn, schedule)
         whole = per_call == schedule.steps
         start = time.perf_counter()
@@ -327,7 +326,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
             callbacks.list.on_train_batch_begin(first)
             changes.objective(pinn)  # another one, if a callback has changed what conditions read
             make = functools.partial(compiled_epochs, pinn, schedule, whole)
-            numbers = pinn._state.order_seed, epoch, count, first, steps
+            numbers = state_of(pinn).order_seed, epoch, count, first, steps
             count, rows, names, error = guard.call(make, schedule, numbers)
             logs = dict(zip(names, rows[count - 1].tolist(), strict=True))
             if count == 1:
@@ -338,9 +337,9 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         if whole and time.perf_counter() - start < longest / 2:
             block = min(2 * block, BLOCK)
         if count > 1:
-            pinn._state.replaying = True
+            state_of(pinn).replaying = True
             _replay(callbacks, epoch, rows[: count - 1], names)
-            pinn._state.replaying = False
+            state_of(pinn).replaying = False
             guard.raise_unless_stopped(error)
             callbacks.list.on_train_batch_end(callbacks.last_step, logs)
         logs = callbacks.end(epoch + count - 1, logs, validate)
@@ -353,7 +352,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
 
 def _steps_per_call(pinn, schedule):
     """Steps in one call of the compiled function."""
-    given = pinn._state.settings.steps_per_execution
+    given = state_of(pinn).settings.steps_per_execution
     return schedule.steps if given == "auto" else min(given, schedule.steps)
 
 

@@ -5,14 +5,14 @@ import functools
 import keras
 import tensorflow as tf
 
+from kpinn.backend.keras_private import made_under_strategy
 from kpinn.derivatives.tensorflow_private import VariableWatcher
-from kpinn.keras_private import made_under_strategy
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
-from kpinn.problem import refusals
+from kpinn.problem import refusals, streams
 from kpinn.training import changes, replicas
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
@@ -22,6 +22,7 @@ from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.results import reported
+from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer, check_rates
 
 CHUNK = 2**14  # points that are evaluated at a time before the first step
@@ -42,10 +43,10 @@ def fit(pinn, usual_step, given, schedule, settings):
     """
     _check_settings(pinn, settings)
     settings = settings | {"validation_data": _validation(pinn, settings["validation_data"])}
-    pinn._state.own_step = type(pinn).train_step is not usual_step
+    state_of(pinn).own_step = type(pinn).train_step is not usual_step
     callbacks, checkpoint = checkpoint_last(settings["callbacks"])
     settings["callbacks"] = callbacks
-    stream = given[0] if data.is_stream(given[0]) else None
+    stream = given[0] if streams.is_stream(given[0]) else None
     if made_under_strategy(pinn):
         replicas.check_fit(pinn, stream, callbacks)
     if stream is None:
@@ -73,19 +74,19 @@ def _train(pinn, arrays, stream, schedule, settings):
         loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
         return pinn.history
     else:
-        x, steps, shuffle = data.as_dataset(arrays, schedule["batch_size"]), steps or 1, False
+        x, steps, shuffle = streams.as_dataset(arrays, schedule["batch_size"]), steps or 1, False
     return fit_by_keras(pinn, x, steps_per_epoch=steps, shuffle=shuffle, **settings)
 
 
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
-    pinn._require_compiled()
-    if data.is_stream(x):
+    compiled_settings(pinn)
+    if streams.is_stream(x):
         replicas.check_evaluation(pinn, check_stream(pinn, x, every=False))
     else:
         arrays = pinn.prepare(x, y, sample_weight)
         replicas.check_evaluation(pinn, arrays)
-        x = data.as_dataset(arrays, repeat=False)
+        x = streams.as_dataset(arrays, repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
     return with_xla_if_possible(pinn, lambda: keras.Model.evaluate(pinn, x, **arguments), x)
@@ -94,17 +95,17 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
 def _validation(pinn, points):
     if points is None:
         return None
-    if data.is_stream(points):
+    if streams.is_stream(points):
         replicas.check_evaluation(pinn, check_stream(pinn, points, every=False))
         return points
     arrays = pinn.prepare(points)
     replicas.check_evaluation(pinn, arrays)
-    return data.as_dataset(arrays, repeat=False)
+    return streams.as_dataset(arrays, repeat=False)
 
 
 def _check_settings(pinn, settings):
     """Raises `ValueError` for settings of `fit` and layers that make no sense for points."""
-    pinn._require_compiled()
+    compiled_settings(pinn)
     split, class_weight = settings.pop("validation_split"), settings.pop("class_weight")
     if split not in (None, 0.0) or class_weight is not None:
         raise ValueError(
@@ -134,11 +135,11 @@ def _check_stream(pinn, stream):
 
 def check_stream(pinn, stream, every):
     """The first element of a dataset as a `Data`, checked; `None` for what cannot be read twice."""
-    element = data.first_element(stream)
+    element = streams.first_element(stream)
     if element is None:
         return None
     arrays = pinn.prepare(*element, every=every)
-    data.warn_of_lost_digits(pinn.problem, element)
+    streams.warn_of_lost_digits(pinn.problem, element)
     return arrays
 
 
@@ -155,8 +156,12 @@ def _check_start(pinn, arrays):
     refuse_losses_in_conditions(pinn)
     refusals.check_start(arrays, residuals)
     residuals = {name: tf.convert_to_tensor(residual) for name, residual in residuals.items()}
-    pinn._state.compiled.once(("python", *data.sizes(arrays)), lambda: _refuse_python(pinn, arrays))
-    pinn._state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
+    refuse_python = functools.partial(
+        refusals.refuse_python, pinn.problem, arrays, pinn.run_eagerly
+    )
+    state = state_of(pinn)
+    state.compiled.once(("python", *data.sizes(arrays)), refuse_python)
+    state.start_loss = float(pinn.compute_loss(*arrays.parts[:2], residuals, arrays.parts[2]))
     few = data.first_rows(arrays)
     residuals = {name: residual[: data.FEW] for name, residual in residuals.items()}
     pinn.objective.losses.check(few, residuals, pinn.run_eagerly)
@@ -170,10 +175,6 @@ def _residuals(pinn, arrays):
     if data.sizes(arrays)[-1] <= CHUNK:
         return pinn.call(arrays.points)  # as it is: Keras would wrap its errors
     return pinn._prediction().residuals(data.Data(arrays.points, {}, {}), CHUNK)
-
-
-def _refuse_python(pinn, arrays):
-    refusals.refuse_python(pinn.problem, arrays, pinn.run_eagerly)
 
 
 def _check_losses(objective, arrays, optimizer):
@@ -198,25 +199,18 @@ def _remember(pinn, arrays):
     known = problem.scales
     changes.set_scales(pinn, {n: max(s, known.get(n, 0.0)) for n, s in scales.items()})
     for values in [arrays.points] if data.is_shared(arrays.points) else arrays.points.values():
-        pinn._state.widths |= data.widths_of(values)
+        state_of(pinn).widths |= data.widths_of(values)
 
 
 def train_on(pinn, arrays):
     """Replaces the `Data` that `fit` trains on, from the next epoch on."""
     changes.refuse_changes(pinn, "points and weights")
-    pinn._state.training_data = arrays
+    state_of(pinn).training_data = arrays
     changes.another_loss(pinn)
 
 
 def training_data(pinn):
     """The `Data` that `fit` trains on; `ValueError` if there is none."""
-    if pinn._state.training_data is None:
+    if state_of(pinn).training_data is None:
         raise ValueError("there are no points yet: call fit with arrays first.")
-    return pinn._state.training_data
-
-
-def step_number(pinn):
-    """The number of the training step; a minimizer keeps its objective as it is."""
-    if not pinn.compiled or isinstance(pinn._at_work(), ScipyOptimizer | FlatOptimizer):
-        return 0
-    return tf.convert_to_tensor(pinn._at_work().iterations)
+    return state_of(pinn).training_data

@@ -3,9 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from kpinn.keras_private import loss_tracker
+from kpinn.backend.keras_private import loss_tracker
 from kpinn.optimizers.flat_optimizer import NONFINITE, FlatObjective
+from kpinn.optimizers.stages import current
 from kpinn.training.nonfinite import marks_of
+from kpinn.training.state import state_of
 
 
 class FlatFunctions:
@@ -90,10 +92,10 @@ def flat_step(pinn, data, stale):
     Returns:
         The logs.
     """
-    functions, logs = flat_functions(pinn), pinn._state.settings.logs
+    functions, logs = flat_functions(pinn), state_of(pinn).settings.logs
     stale |= functions.weights_changed()
     theta = functions.objective.theta()
-    optimizer, marks = pinn._at_work(), marks_of(pinn)
+    optimizer, marks = current(pinn.optimizer), marks_of(pinn)
     theta, loss = optimizer.take_step(functions.on(data), theta, stale)
     if marks.sightings is not None:
         bad = optimizer.status.value == NONFINITE
@@ -104,6 +106,6 @@ def flat_step(pinn, data, stale):
     for tracker, value in zip(trackers, tf.unstack(losses), strict=True):
         tracker.reset_state()
         tracker.update_state(value)
-    if pinn._state.settings.metrics is not None:
+    if state_of(pinn).settings.metrics is not None:
         logs.update(functions.objective.problem.residuals(data.points), data.targets)
     return pinn.get_metrics_result()

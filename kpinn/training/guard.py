@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kpinn.training import recovery
 from kpinn.training.nonfinite import NONE, all_finite, marks_of
+from kpinn.training.state import state_of
 
 
 class Guard:
@@ -44,7 +45,8 @@ class Guard:
             run, names = make()
             try:
                 arguments = (tf.constant(number, tf.int32) for number in numbers)
-                done, rows, (bad, finite, weights) = run(self.pinn._state.training_data, *arguments)
+                points = state_of(self.pinn).training_data
+                done, rows, (bad, finite, weights) = run(points, *arguments)
             except BaseException:  # Ctrl-C too, which may come when the call has returned
                 recovery.clean(self)
                 raise
@@ -63,6 +65,6 @@ class Guard:
 
 def policy_of(pinn, callbacks):
     """What is done about what is not finite: a `TerminateOnNaN` stops, unless it is rolled back."""
-    policy = pinn._state.settings.nonfinite
+    policy = state_of(pinn).settings.nonfinite
     ends = any(isinstance(each, keras.callbacks.TerminateOnNaN) for each in callbacks)
     return "stop" if ends and policy == "raise" else policy

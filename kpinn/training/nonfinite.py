@@ -9,9 +9,11 @@ and `fit` makes the steps before it once more, from a copy.
 import keras
 import tensorflow as tf
 
-from kpinn.keras_private import made_under_strategy, step_counter
+from kpinn.backend.keras_private import made_under_strategy, step_counter
 from kpinn.optimizers.flat_optimizer import NONFINITE, RUNNING, FlatOptimizer
+from kpinn.optimizers.stages import current
 from kpinn.training.sightings import Sightings
+from kpinn.training.state import state_of
 
 NONE = -1  # no step
 
@@ -36,7 +38,7 @@ class Marks:
     """
 
     def __init__(self, pinn):
-        state, self.optimizer = pinn._state, pinn._at_work()
+        state, self.optimizer = state_of(pinn), current(pinn.optimizer)
         self.flat = isinstance(self.optimizer, FlatOptimizer)
         jit = state.settings.jit_compile and not self.flat
         self.step = tf.Variable(NONE, trainable=False, dtype=tf.int64)
@@ -84,9 +86,9 @@ class Marks:
 
 def marks_of(pinn):
     """The `Marks` of the compiled functions that a PINN has now."""
-    key = "marks", id(pinn._at_work()), pinn._state.loop == "calls"
+    key = "marks", id(current(pinn.optimizer)), state_of(pinn).loop == "calls"
     with tf.init_scope():
-        return pinn._state.compiled.once(key, lambda: Marks(pinn))
+        return state_of(pinn).compiled.once(key, lambda: Marks(pinn))
 
 
 def outside(pinn):
@@ -94,7 +96,7 @@ def outside(pinn):
 
     Under a distribution strategy too, where an update may not be conditional.
     """
-    return pinn._state.own_step or made_under_strategy(pinn)
+    return state_of(pinn).own_step or made_under_strategy(pinn)
 
 
 def all_finite(tensors):
@@ -114,7 +116,7 @@ def apply_finite(pinn, loss, gradients, batch):
         gradients: list of tensors, one for each trainable variable.
         batch: the `Data` of the step.
     """
-    optimizer, variables = pinn._at_work(), pinn.trainable_variables
+    optimizer, variables = current(pinn.optimizer), pinn.trainable_variables
 
     def apply():
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -133,6 +135,6 @@ def apply_finite(pinn, loss, gradients, batch):
     if marks.later:
         marks.note(~finite)
         return apply()
-    if pinn._state.loop == "batches":  # of several in one execution none after the first
+    if state_of(pinn).loop == "batches":  # of several in one execution none after the first
         finite &= marks.step == NONE
     return tf.cond(finite, apply, refuse)

@@ -7,6 +7,7 @@ smaller step, as `compile(nonfinite=...)` says.
 import tensorflow as tf
 
 from kpinn.optimizers.flat import assign
+from kpinn.optimizers.stages import current
 from kpinn.problem.points import batch
 from kpinn.training.culprit import (
     cause,
@@ -15,6 +16,7 @@ from kpinn.training.culprit import (
 )
 from kpinn.training.nonfinite import NONE, NonFiniteError, all_finite, marks_of, outside
 from kpinn.training.smaller_steps import make_smaller
+from kpinn.training.state import state_of
 
 ROLLBACKS = 3  # in one `fit`, or one stage of it
 
@@ -50,7 +52,7 @@ def after_call(guard, function, schedule, numbers, bad):
     seed, epoch, _, first, steps = numbers
     epoch, step = epoch + max(bad, 0) // steps, first + max(bad, 0) % steps
     if found is None:
-        data = pinn._state.training_data
+        data = state_of(pinn).training_data
         orders = schedule.orders(seed, epoch, data)
         found = cause(pinn, batch(data, schedule.rows(orders, step)) if orders else data)
     return _judged(guard, f"epoch {epoch + 1}, step {step + 1}: {found}", bad > 0)
@@ -64,7 +66,7 @@ def _repeat(pinn, function, numbers, count):
         if epochs and part:
             marks_of(pinn).step.assign(NONE)
             numbers = tf.unstack(tf.constant((seed, begin, epochs, first, part), tf.int32))
-            function(pinn._state.training_data, *numbers)
+            function(state_of(pinn).training_data, *numbers)
 
 
 def clean(guard):
@@ -74,7 +76,7 @@ def clean(guard):
         _restore(marks, marks.begin)
     _bad_weights(guard)
     marks.step.assign(NONE)
-    _clear_memory(guard.pinn._at_work())
+    _clear_memory(current(guard.pinn.optimizer))
 
 
 # Batches of Keras's loop -------------------------------------------------------------------
@@ -96,7 +98,7 @@ def after_batch(guard, place):
     found = _bad_weights(guard)
     if found is None and marks.sightings.batch is not None:
         found = cause(pinn, marks.sightings.batch)
-    found = found or marks.sightings.sentence(pinn._state.settings.logs.trackers)
+    found = found or marks.sightings.sentence(state_of(pinn).settings.logs.trackers)
     marks.step.assign(NONE)
     error = _judged(guard, f"{place}: {found}", False)
     if error is None:
@@ -125,7 +127,7 @@ def after_minimizer(pinn, policy, record, data):
         found = cause(pinn, data)
         for variable, value in zip(pinn.trainable_variables, best, strict=True):
             variable.assign(value)
-    pinn._state.failure = message = f"{record.result.message} {found or ''}".strip()
+    state_of(pinn).failure = message = f"{record.result.message} {found or ''}".strip()
     pinn.stop_training = True
     if policy != "stop":
         raise NonFiniteError(message)
@@ -145,14 +147,14 @@ def _judged(guard, found, later):
     if guard.policy == "rollback" and guard.rollbacks < ROLLBACKS:
         _go_back(guard, later)
         return None
-    _clear_memory(guard.pinn._at_work())
+    _clear_memory(current(guard.pinn.optimizer))
     again = f" It came again after {guard.rollbacks} rollbacks." if guard.rollbacks else ""
     error = NonFiniteError(
         f"training is not finite at {found}{again} The model has the last finite weights. "
         "compile(nonfinite='rollback') goes back and on with a smaller step, 'stop' ends fit "
         "without an error."
     )
-    guard.pinn._state.failure, guard.pinn.stop_training = str(error), True
+    state_of(guard.pinn).failure, guard.pinn.stop_training = str(error), True
     return error
 
 
@@ -161,7 +163,7 @@ def _go_back(guard, later):
     guard.rollbacks += 1
     if not marks.flat:
         _restore(marks, marks.begin if later else marks.good)
-    make_smaller(pinn, pinn._at_work())
+    make_smaller(pinn, current(pinn.optimizer))
     marks = marks_of(pinn)  # others, if the learning rate is a schedule
     for copies in (marks.begin, marks.good):
         for copy, variable in zip(copies or (), marks.variables, strict=copies is not None):

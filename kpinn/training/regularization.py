@@ -2,14 +2,15 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.columns import as_column, join_points
-from kpinn.keras_private import (
+from kpinn.backend.keras_private import (
     added_losses,
     clear_losses,
     layers_with_losses,
     losses_of_regularizers,
 )
+from kpinn.derivatives.columns import as_column, join_points
 from kpinn.problem.points import sets_of
+from kpinn.training.state import state_of
 
 
 def regularization(pinn, points):
@@ -26,7 +27,7 @@ def regularization(pinn, points):
         A list of scalar tensors.
     """
     losses = losses_of_regularizers(pinn)
-    if not pinn._state.adds_losses:
+    if not state_of(pinn).adds_losses:
         return losses
     problem, columns = pinn.problem, []
     for _, arrays in sets_of(problem, points):

@@ -4,7 +4,6 @@ A batch is divided among the replicas, each of which takes the mean over its poi
 are added. So each takes its share of the loss, see `Losses.total`, and the shares must be equal.
 """
 
-import keras
 import tensorflow as tf
 
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -12,6 +11,8 @@ from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.problem import points as data
 from kpinn.problem.points import sets_of, widths_of
+from kpinn.training.arguments import listed
+from kpinn.training.state import state_of
 
 OWN = FlatOptimizer, ScipyOptimizer, Sequence
 
@@ -24,7 +25,7 @@ def check_fit(pinn, stream, callbacks):
         stream: what yields the points, or `None` for arrays.
         callbacks: callbacks as they were given.
     """
-    replicas, settings = pinn.distribute_strategy.num_replicas_in_sync, pinn._state.settings
+    replicas, settings = pinn.distribute_strategy.num_replicas_in_sync, state_of(pinn).settings
     if replicas == 1:
         return
     if isinstance(pinn.optimizer, OWN):
@@ -33,7 +34,7 @@ def check_fit(pinn, stream, callbacks):
         _refuse(replicas, "XLA", "Leave out jit_compile=True")
     if settings.steps_per_execution not in (1, "auto") or pinn.run_eagerly:
         _refuse(replicas, "steps_per_execution and run_eagerly", "Leave them out of compile")
-    for each in getattr(callbacks, "callbacks", None) or keras.tree.flatten(callbacks or []):
+    for each in listed(callbacks):
         if getattr(each, "needs_points", False):
             _refuse(replicas, type(each).__name__, "Leave the callback out")
     if stream is not None:

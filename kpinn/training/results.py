@@ -6,6 +6,7 @@ import math
 from kpinn.optimizers.flat_optimizer import MESSAGES
 from kpinn.optimizers.result import MinimizeResult, ResultCode
 from kpinn.optimizers.stages import current
+from kpinn.training.state import state_of
 
 QUIET = (ResultCode.ITERATION_LIMIT,)  # which is not worth a line
 
@@ -18,8 +19,8 @@ def reported(pinn, verbose):
         pinn: the `PINN`.
         verbose: as in Keras.
     """
-    state, before = pinn._state, {}
-    state.result, state.failure = None, None
+    state = state_of(pinn)
+    state.result = state.failure = None
     before = int(current(pinn.optimizer).iterations.numpy())
     try:
         yield
@@ -37,7 +38,7 @@ def reported(pinn, verbose):
 
 def _result(pinn, code, before):
     """The optimizer's own result, or that of an optimizer of Keras."""
-    optimizer, failure = current(pinn.optimizer), pinn._state.failure
+    optimizer, failure = current(pinn.optimizer), state_of(pinn).failure
     own = getattr(optimizer, "result", None)
     if own is not None:
         return own
@@ -48,5 +49,5 @@ def _result(pinn, code, before):
     history = getattr(pinn, "history", None)
     losses = history.history.get("loss", []) if history is not None else []
     finite = [float(loss) for loss in losses if math.isfinite(loss)]
-    loss = finite[-1] if finite else pinn._state.start_loss
+    loss = finite[-1] if finite else state_of(pinn).start_loss
     return MinimizeResult(code, f"{message} {failure or ''}".strip(), loss, steps, steps)

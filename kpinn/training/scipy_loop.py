@@ -7,8 +7,10 @@ from kpinn.optimizers.flat import assign, epsilon
 from kpinn.optimizers.result import ResultCode
 from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
+from kpinn.optimizers.stages import current
 from kpinn.training import changes, recovery
 from kpinn.training.guard import policy_of
+from kpinn.training.state import state_of
 
 KEPT = 50  # evaluations whose losses are remembered until scipy has accepted a point
 
@@ -27,7 +29,7 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
     Returns:
         The logs of the last epoch.
     """
-    optimizer, objective = pinn._at_work(), pinn.objective
+    optimizer, objective = current(pinn.optimizer), pinn.objective
     bounds = _bounds(objective, optimizer)
     start = objective.theta(tf.float64).numpy()
     start = start if bounds is None else np.clip(start, *bounds)
@@ -72,7 +74,7 @@ class Epochs:
             StopIteration: if a callback wants to stop.
         """
         assign(list(self.pinn.trainable_variables), theta)
-        self.pinn._at_work().iterations.assign_add(1)
+        current(self.pinn.optimizer).iterations.assign_add(1)
         terms = dict(zip(("loss", *self.pinn.conditions), terms.tolist(), strict=True))
         if not self._begun:
             self.callbacks.begin(self.epoch)
@@ -90,7 +92,7 @@ class Epochs:
     def _logs(self, terms):
         pinn = self.pinn
         logs = terms | {name: float(v.numpy()) for name, v in pinn.unknowns.items()}
-        if pinn._state.settings.metrics is not None:
+        if state_of(pinn).settings.metrics is not None:
             pinn.reset_metrics()
             pinn.objective.compiled.graph("test", pinn.test_step)(self.data)
             logs = {name: float(v) for name, v in pinn.get_metrics_result().items()} | logs

@@ -2,18 +2,21 @@
 
 import keras
 
-from kpinn.keras_private import schedule_of
+from kpinn.backend.keras_private import schedule_of
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.options.configs import FromConfig
 from kpinn.training.changes import forget_compiled
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
-class Halved(keras.optimizers.schedules.LearningRateSchedule):
+class Halved(FromConfig, keras.optimizers.schedules.LearningRateSchedule):
     """Half of what a schedule says.
 
     Args:
         schedule: the schedule.
     """
+
+    inner = ("schedule",)
 
     def __init__(self, schedule):
         self.schedule = schedule
@@ -25,11 +28,6 @@ class Halved(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self):
         """The arguments."""
         return {"schedule": keras.saving.serialize_keras_object(self.schedule)}
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]))
 
 
 def make_smaller(pinn, optimizer):

@@ -6,10 +6,15 @@ It is in plain dataclasses: Keras would track what is in lists and dicts as stat
 import dataclasses
 import math
 
+import tensorflow as tf
+
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.losses import Losses
 from kpinn.objective.objective import Objective
+from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.result import MinimizeResult
+from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
+from kpinn.optimizers.stages import current
 from kpinn.problem.points import Data
 from kpinn.problem.problem import Problem
 from kpinn.problem.reads import Reads
@@ -96,6 +101,25 @@ class State:
     last_logs: dict = dataclasses.field(default_factory=dict)
     replaying: bool = False
     finished_fits: dict = dataclasses.field(default_factory=dict)
+
+
+def state_of(pinn):
+    """The `State` of a PINN, which only training and the PINN itself touch."""
+    return pinn._state
+
+
+def compiled_settings(pinn):
+    """The `Settings`; `ValueError` before `compile`."""
+    if state_of(pinn).settings is None:
+        raise ValueError("compile the PINN first, for example pinn.compile('adam').")
+    return state_of(pinn).settings
+
+
+def step_number(pinn):
+    """On which random directions depend; a minimizer keeps its objective as it is."""
+    if not pinn.compiled or isinstance(current(pinn.optimizer), ScipyOptimizer | FlatOptimizer):
+        return 0
+    return tf.convert_to_tensor(current(pinn.optimizer).iterations)
 
 
 def losses_of(problem, loss=None, weights=None):

@@ -5,6 +5,8 @@ import keras
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import stages
+from kpinn.training.arguments import listed
+from kpinn.training.state import state_of
 
 RATE_CALLBACKS = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
 
@@ -18,14 +20,14 @@ def build_optimizer(pinn):
     if not pinn.optimizer.built:
         with pinn.distribute_strategy.scope():  # its variables belong there
             pinn.optimizer.build(pinn.trainable_variables)
-    if pinn._state.trained is None:
-        pinn._state.trained = list(pinn.trainable_variables)
+    if state_of(pinn).trained is None:
+        state_of(pinn).trained = list(pinn.trainable_variables)
     refuse_others(pinn, pinn.trainable_variables)
 
 
 def refuse_others(pinn, variables):
     """Raises `ValueError` for other variables than the optimizer was built for."""
-    known = {id(variable): variable for variable in pinn._state.trained or variables}
+    known = {id(variable): variable for variable in state_of(pinn).trained or variables}
     now = {id(variable): variable for variable in variables}
     if known.keys() != now.keys():
         others = [f"{v.path!r} thawed" for key, v in now.items() if key not in known]
@@ -45,8 +47,7 @@ def check_rates(pinn, callbacks, first, epochs):
         first: the first epoch.
         epochs: the number of the last.
     """
-    given = getattr(callbacks, "callbacks", None) or keras.tree.flatten(callbacks or [])
-    found = [type(each).__name__ for each in given if isinstance(each, RATE_CALLBACKS)]
+    found = [type(each).__name__ for each in listed(callbacks) if isinstance(each, RATE_CALLBACKS)]
     begin = first
     for optimizer, last in stages(pinn.optimizer, epochs) if found else ():
         flat = isinstance(optimizer, FlatOptimizer) and not optimizer.has_rate

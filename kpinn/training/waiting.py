@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kpinn.optimizers.flat_optimizer import RUNNING
+from kpinn.optimizers.stages import current
 from kpinn.training import changes
 from kpinn.training.flat import flat_functions
 
@@ -24,7 +25,7 @@ def _of_keras(callback):
 
 def wakes(pinn):
     """Whether the loss or the weights are others than when the optimizer ended; it goes on then."""
-    objective, optimizer = changes.objective(pinn), pinn._at_work()
+    objective, optimizer = changes.objective(pinn), current(pinn.optimizer)
     functions = flat_functions(pinn)
     changed = optimizer.stale | functions.weights_changed()
     changed |= tf.reduce_any(objective.theta() != optimizer.last_theta)

@@ -24,11 +24,11 @@ import time
 import keras
 import tensorflow as tf
 
-sys.path[:0] = [str(pathlib.Path(__file__).parents[1])]
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-import hostile  # noqa: E402
+import hostile
 
-import kpinn  # noqa: E402
+import kpinn
 
 LONGEST, LARGEST = 10.0, 2048  # seconds, MiB
 FORBIDDEN = (

@@ -11,10 +11,10 @@ import warnings
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.context import COMMON
 from kpinn.derivatives.precision import EPSILON
-from kpinn.derivatives.scopes import COMMON
 from kpinn.options import number, one_of, optional
-from kpinn.options.configs import construct
+from kpinn.options.configs import FromConfig
 
 SCHEMES = ("central", "forward", "backward")
 
@@ -25,7 +25,7 @@ class PrecisionWarning(UserWarning):
 
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
-class FiniteDifference:
+class FiniteDifference(FromConfig):
     """Derivatives by finite differences, as a `method=`.
 
     All stencil points of all requests go through the function in one batch. A derivative is
@@ -69,11 +69,6 @@ class FiniteDifference:
     def get_config(self):
         """The arguments, for serialisation."""
         return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return construct(cls, config)
 
     def step_for(self, name):
         """The step that the user chose for a coordinate or direction, or `None`."""

@@ -15,14 +15,14 @@ import tensorflow as tf
 
 from kpinn.derivatives.names.requests import Request
 from kpinn.options import flag, one_of, positive_whole, whole
-from kpinn.options.configs import construct
+from kpinn.options.configs import FromConfig
 
 KINDS = ("rademacher", "gaussian", "coordinates")
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
-class Stochastic:
+class Stochastic(FromConfig):
     """Unbiased estimates of `laplacian_` and `biharmonic_` along random directions.
 
     All other derivatives are exact, by Taylor coefficients. In `fit` each step draws anew.
@@ -71,11 +71,6 @@ class Stochastic:
     def get_config(self):
         """The arguments."""
         return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return construct(cls, config)
 
 
 def randomized(requests, space, method):

@@ -5,12 +5,12 @@ import dataclasses
 import keras
 
 from kpinn.options import flag
-from kpinn.options.configs import construct
+from kpinn.options.configs import FromConfig
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
-class Taylor:
+class Taylor(FromConfig):
     """Exact derivatives by one propagation of Taylor coefficients; `"taylor"`, the default.
 
     Args:
@@ -35,8 +35,3 @@ class Taylor:
     def get_config(self):
         """The arguments."""
         return dataclasses.asdict(self)
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of `get_config`."""
-        return construct(cls, config)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.errors import describe
+from kpinn.derivatives.errors import FAILURES, describe
 from kpinn.derivatives.per_point import probe
 from kpinn.derivatives.per_point.copies import at_once
 
@@ -71,7 +71,7 @@ def culprit(copy, epsilon):
 
     try:
         return at_once(found)
-    except probe.FAILURES:
+    except FAILURES:
         return None
 
 

@@ -16,8 +16,9 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.context import COMMON
 from kpinn.derivatives.declarations import is_declared
-from kpinn.derivatives.errors import CustomGradientWarning, RefusedError
+from kpinn.derivatives.errors import FAILURES, CustomGradientWarning, RefusedError
 from kpinn.derivatives.graphs.tracing import TraceError, bodies_of, trace, trace_or_none
 from kpinn.derivatives.graphs.walker import CALLS
 from kpinn.derivatives.per_point import custom_gradients, probe
@@ -25,7 +26,6 @@ from kpinn.derivatives.per_point.copies import NoCopyError, at_once, copy_of
 from kpinn.derivatives.per_point.explanations import ADVICE, culprit, explained
 from kpinn.derivatives.per_point.keeps_rows import COUNT, why_mixed
 from kpinn.derivatives.precision import EPSILON
-from kpinn.derivatives.scopes import COMMON
 
 _KEPT = 256  # verdicts
 _CUSTOM = rb"CustomGradient-\d+"
@@ -243,7 +243,7 @@ def _placed(function, traced, few, epsilon):
                 "the values of the function at a point follow the number of the points, or the "
                 f"place of the point among them, as with tf.shape(x)[0] or tf.range. {ADVICE}"
             )
-    except (*probe.FAILURES, NoCopyError, TraceError):
+    except (*FAILURES, NoCopyError, TraceError):
         pass  # a function for a fixed number of points
     return None
 

@@ -9,13 +9,13 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.context import COMMON
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import TraceError, trace
 from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.operations.labels import MixedError, UnknownError, labels_of_points
 from kpinn.derivatives.operations.table import follow
-from kpinn.derivatives.scopes import COMMON
 
 COUNT = 7  # points in the trace; a number that sizes of layers seldom have
 

@@ -3,10 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.errors import FAILURES
 from kpinn.derivatives.per_point.copies import at_once
 
-FAILURES = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError)
-FAILURES += (AttributeError, AssertionError, tf.errors.OpError)
 SCALES = (1.0, 30.0, 1000.0)  # of the normal distributions from which points are drawn
 ROUNDING = 100.0  # machine epsilons
 

@@ -5,13 +5,13 @@ import numpy as np
 import threadpoolctl
 
 from kpinn.optimizers.result import MinimizeResult, ResultCode
-from kpinn.options.configs import checked, faults_of
+from kpinn.options.configs import FromConfig
 
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_REJECTED = 60  # trial points in a row where the loss is not finite
 
 
-class ScipyOptimizer(keras.optimizers.Optimizer):
+class ScipyOptimizer(FromConfig, keras.optimizers.Optimizer):
     """Base class of the optimizers whose iterations are scipy's; one epoch of `fit` is one.
 
     Args:
@@ -39,12 +39,6 @@ class ScipyOptimizer(keras.optimizers.Optimizer):
     def get_config(self):
         """The arguments."""
         return {"method": self.method, "name": self.name, **self.options}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The inverse of `get_config`."""
-        with faults_of(cls):
-            return super().from_config(dict(checked(cls, config)), custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """There is no update per batch."""

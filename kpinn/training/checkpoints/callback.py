@@ -11,6 +11,7 @@ import numpy as np
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import has_ended, stages
 from kpinn.options import positive_whole, whole
+from kpinn.training.arguments import listed
 from kpinn.training.checkpoints import content, files
 from kpinn.training.checkpoints.history import Calls
 from kpinn.training.checkpoints.holders import set_global_random_state
@@ -18,6 +19,7 @@ from kpinn.training.checkpoints.memory import Memory, digest
 from kpinn.training.checkpoints.sameness import description
 from kpinn.training.checkpoints.signals import Signals
 from kpinn.training.checkpoints.streams import ReadAgain
+from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change
 
 _ENDED = {}  # by folder and number of a call of `fit` in this process: its model, a weak reference
@@ -86,7 +88,7 @@ class Checkpoint(keras.callbacks.Callback):
             self._description = description(pinn, arrays, schedule, is_stream)
             self._points = None if arrays is None else digest([*map(dict, arrays.parts)])
             self._start = digest([np.asarray(v) for v in pinn.variables])
-            self._fit = pinn._state.finished_fits.get(self.path, 0) + 1
+            self._fit = state_of(pinn).finished_fits.get(self.path, 0) + 1
             self._epochs, self._is_stream = settings["epochs"], is_stream
             self._others = _others(settings["callbacks"])
             self._found = self._calls.find(self._fit, self._epochs, self._description)
@@ -174,7 +176,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves, if it is time or a signal has come."""
-        if self.model._state.replaying:
+        if state_of(self.model).replaying:
             return
         self._epoch, self._found = epoch + 1, None  # which may be large
         self._logs = dict(logs or {})
@@ -193,13 +195,13 @@ class Checkpoint(keras.callbacks.Callback):
             content.restore_end(self.model, self._found.content)
         else:
             self._save(is_finished=True)
-        self.model._state.finished_fits[self.path] = self._fit
+        state_of(self.model).finished_fits[self.path] = self._fit
         _ENDED[self.path, self._fit] = weakref.ref(self.model)
         self._signals.act()
 
     def _restore(self):
         found = self._found
-        steps_follow = not found.is_finished or self.model._state.training_data is None
+        steps_follow = not found.is_finished or state_of(self.model).training_data is None
         with self._refuses_nonsense():
             content.restore(self.model, self._memory, found.content, steps_follow)
             if not self._is_stream:
@@ -224,7 +226,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _ends_here(self):
         """Whether the stage of the optimizer ends with this epoch."""
         pinn = self.model
-        if pinn._state.training_data is None:  # in Keras's loop there is one
+        if state_of(pinn).training_data is None:  # in Keras's loop there is one
             return pinn.stop_training or self._epoch >= self._epochs
         ended = has_ended(pinn.optimizer) and not may_change(self._others)
         last = [last for _, last in stages(pinn.optimizer, self._epochs)]
@@ -270,5 +272,4 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _others(callbacks):
-    callbacks = getattr(callbacks, "callbacks", callbacks)  # of a list of Keras
-    return [each for each in callbacks if not isinstance(each, Checkpoint)]
+    return [each for each in listed(callbacks) if not isinstance(each, Checkpoint)]

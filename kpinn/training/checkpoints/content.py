@@ -17,6 +17,7 @@ from kpinn.problem.points import Data
 from kpinn.training.changes import set_scales
 from kpinn.training.checkpoints.holders import global_random_state
 from kpinn.training.flat import flat_functions
+from kpinn.training.state import state_of
 
 
 def capture(pinn, memory, logs):
@@ -27,7 +28,7 @@ def capture(pinn, memory, logs):
         memory: the `Memory` of its callbacks.
         logs: those of the last epoch, empty before the first.
     """
-    state = pinn._state
+    state = state_of(pinn)
     optimizers = [optimizer for optimizer, _ in stages(pinn.optimizer, 0)]
     return {
         "variables": _values(model_variables(pinn)),
@@ -57,6 +58,7 @@ def restore(pinn, memory, content, steps_follow):
         content: what `capture` returned.
         steps_follow: whether a run of an optimizer of kpinn goes on.
     """
+    state = state_of(pinn)
     set_scales(pinn, content["scales"])
     _assign(model_variables(pinn), content["variables"])
     for name, weight in pinn.loss_weights.items():
@@ -68,12 +70,11 @@ def restore(pinn, memory, content, steps_follow):
         if hasattr(optimizer, "result"):
             optimizer.result = _minimize_result(result)
     if content["points"] is not None:
-        pinn._state.training_data = _data(content["points"])
-    pinn._state.order_seed, pinn._state.last_logs = content["order_seed"], dict(content["logs"])
+        state.training_data = _data(content["points"])
+    state.order_seed, state.last_logs = content["order_seed"], dict(content["logs"])
     memory.restore(content["memory"])
-    if (
-        content["flat"] is not None and steps_follow
-    ):  # the last, since what is above may make other functions
+    # The last, since what is above may make other functions.
+    if content["flat"] is not None and steps_follow:
         optimizer, functions = current(pinn.optimizer), flat_functions(pinn)
         optimizer.go_on(content["flat"]["run"])
         functions.recent.assign(content["flat"]["recent"])
@@ -83,7 +84,7 @@ def restore(pinn, memory, content, steps_follow):
 def restore_end(pinn, content):
     """Says of a call of `fit` that had ended what `PINN.result` is made of."""
     pinn.stop_training = content["end"]["stopped"]
-    pinn._state.failure = content["end"]["failure"]
+    state_of(pinn).failure = content["end"]["failure"]
 
 
 def not_finite(pinn):
@@ -97,7 +98,7 @@ def not_finite(pinn):
 
 def model_variables(pinn):
     """All variables that belong to a PINN: weights, unknowns, states of random generators."""
-    return [*pinn.variables, *pinn._state.trained_elsewhere]
+    return [*pinn.variables, *state_of(pinn).trained_elsewhere]
 
 
 def _is_finite(array):

@@ -13,11 +13,11 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 
 import numpy as np
 
+from kpinn.backend.files import UNFINISHED, written_whole
 from kpinn.training.checkpoints import plain
 
 try:
@@ -27,7 +27,7 @@ except ImportError:  # Windows
 
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.npz"
-WRITING, DELETING = ".writing-", ".deleting-"
+DELETING = ".deleting-"
 ENTRIES = "epoch", "epochs", "is_finished", "description", "content"
 _UNREADABLE = (
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
@@ -137,16 +137,9 @@ def write(root, name, files):
     Raises:
         OSError: if that fails; then nothing is left of it.
     """
-    temporary = tempfile.mkdtemp(prefix=WRITING, dir=root)
-    try:
+    with written_whole(os.path.join(root, name), folder=True) as folder:
         for file, data in files.items():
-            _write_file(os.path.join(temporary, file), data)
-        _flush_folder(temporary)
-        os.rename(temporary, os.path.join(root, name))
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _flush_folder(root)
+            _write_file(folder / file, data)
 
 
 def _write_file(path, data):
@@ -155,17 +148,6 @@ def _write_file(path, data):
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _flush_folder(path):
-    if os.name != "posix":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
 
@@ -211,7 +193,7 @@ def remove(root, name):
 def clean(root):
     """Removes what killed processes have left half-written or half-removed."""
     for name in os.listdir(root):
-        if name.startswith((WRITING, DELETING)):
+        if name.startswith(DELETING) or (name.startswith(".") and name.endswith(UNFINISHED)):
             shutil.rmtree(os.path.join(root, name), ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.keras_private import (
+from kpinn.backend.keras_private import (
     existing_global_seed_generator,
     forget_global_seed_generator,
     global_seed_generator,

@@ -2,6 +2,7 @@
 
 import keras
 
+from kpinn.training.arguments import listed
 from kpinn.training.checkpoints.callback import Checkpoint
 
 
@@ -18,7 +19,7 @@ def checkpoint_last(callbacks):
         ValueError: for several of them, and for Keras's `BackupAndRestore`.
     """
     given = isinstance(callbacks, keras.callbacks.CallbackList)
-    flat = list(callbacks.callbacks if given else keras.tree.flatten(callbacks or []))
+    flat = listed(callbacks)
     if any(isinstance(each, keras.callbacks.BackupAndRestore) for each in flat):
         raise ValueError(
             "keras.callbacks.BackupAndRestore keeps neither loss weights nor points nor random "

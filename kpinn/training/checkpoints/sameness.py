@@ -10,7 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.errors import FAILURES
 from kpinn.training.checkpoints.holders import global_random_state, set_global_random_state
+from kpinn.training.state import state_of
 
 ROWS = 4  # points of each set at which residuals are compared, at most
 TOLERANCE = 1e-2
@@ -33,7 +35,7 @@ def description(pinn, arrays, schedule, is_stream):
         "variables": [[list(v.shape), str(v.dtype), v.trainable] for v in pinn.variables],
         "network": _config(pinn.network),
         "optimizer": _config(pinn.optimizer),
-        "loss": {name: _config(f) for name, f in pinn._state.settings.losses.functions.items()},
+        "loss": {name: _config(f) for name, f in state_of(pinn).settings.losses.functions.items()},
         "loss_weights": {name: float(v.numpy()) for name, v in pinn.loss_weights.items()},
         "schedule": {name: _plain(value) for name, value in schedule.items()},
     }
@@ -88,7 +90,7 @@ def _residuals(pinn, arrays):
             steps = np.arange(1, variable.numpy().size + 1).reshape(variable.shape)
             variable.assign(0.7 * np.sin(steps))
         found = [_sizes(pinn.call(points)) for _ in range(2)]
-    except Exception:  # of a condition that needs all its points, and says so in its own way
+    except FAILURES:  # of a condition that needs all its points, and says so in its own way
         return None
     finally:
         for variable, value in zip(variables, before[0], strict=True):
