@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from kpinn import layers
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
@@ -171,6 +172,64 @@ def SIREN(
         for _ in range(depth - 1)
     ]
     return _sequential(embedding, [first, *hidden], outputs, uniform, _name(name, "siren"))
+
+
+def RandomFeatures(
+    units=1_000,
+    outputs=1,
+    activation="sin",
+    scale=None,
+    windows=None,
+    seed=None,
+    name=None,
+    *,
+    embedding=None,
+    **kwargs,
+):
+    """Fixed random features and a linear output layer, which alone is trained.
+
+    Where an equation is linear in the unknown function, its residuals are linear in what is
+    trained, and `kpinn.optimizers.LevenbergMarquardt` ends after one step, a least-squares problem
+    that is solved to rounding; where it is not, each step is one of Gauss and Newton. For smooth
+    solutions, in float64: fronts and singularities need features that are trained, an `MLP`.
+
+    Args:
+        units: number of features, of each window; about the number of trained parameters.
+        outputs: number of columns of the output.
+        activation: `"sin"` or `"cos"`, or an activation of Keras such as `"tanh"`.
+        scale: largest angular frequency along each coordinate, a number or a list; by default it
+            is chosen by the first `fit`, see `kpinn.PINN.adapt`.
+        windows: number of parts along each coordinate, each with features of its own.
+        seed: of the random numbers; by default drawn.
+        name: name of the model; by default one that no other model has.
+        embedding: as in `MLP`; scales and windows are those of its columns.
+        **kwargs: of both layers, such as `dtype`.
+
+    Returns:
+        A `keras.Sequential` from `(n, d)` to `(n, outputs)`, of a `kpinn.layers.RandomFeatures`
+        and a `keras.layers.Dense` without bias, zero at first.
+
+    Raises:
+        ValueError: as `MLP`, and as `kpinn.layers.RandomFeatures`.
+
+    Example:
+
+        kpinn.set_float64()
+        pinn = Wave(kpinn.networks.RandomFeatures(units=1_200))
+        pinn.compile(kpinn.optimizers.LevenbergMarquardt())
+        pinn.fit(points, epochs=10)  # ends after one
+
+    References:
+        Chen, Chi, E & Yang, "Bridging traditional and machine learning-based algorithms for
+        solving PDEs: the random feature method" (2022); Dong & Li, "Local extreme learning
+        machines and domain decomposition for solving linear and nonlinear partial differential
+        equations" (2021).
+    """
+    outputs = positive_whole("outputs", outputs)
+    features = layers.RandomFeatures(units, activation, scale, windows, seed, **kwargs)
+    last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", **kwargs)
+    found = [*_in_front(embedding, features.dtype_policy), features, last]
+    return keras.Sequential(found, name=_name(name, "random_features"))
 
 
 # Parts of networks -------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from kpinn.problem import costs, reads, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
-from kpinn.training import arguments, batches, changes, construction
+from kpinn.training import adaptation, arguments, batches, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
@@ -495,6 +495,36 @@ class PINN(keras.Model):
         changes.notice(self)
         given = x, y, sample_weight
         return training.fit(self, PINN.train_step, given, schedule, settings)
+
+    def adapt(self, x, y=None, sample_weight=None):
+        """Puts random features into the box of points and chooses their scale, as the first `fit`.
+
+        Of each scale on a grid (half powers of two, over half the width of the box) a part of the
+        features is fitted to a part of the points, by least squares; the scale whose residuals at
+        other points are smallest is taken, then each column's is varied. The solution is not
+        looked at. Scales that were given stay as they are.
+
+        Args:
+            x: points of all conditions, as in `fit`, as arrays.
+            y: targets by condition.
+            sample_weight: sample weights by condition.
+
+        Returns:
+            A dict from the name of each `kpinn.layers.RandomFeatures` whose scale was chosen to a
+            tuple of its `scale`, the `residual` and all that were `tried`.
+
+        Raises:
+            ValueError: before `compile`, whose loss weights count; for losses that are no mean
+                squares; and for a network that is not linear in what is trained.
+
+        Example:
+
+            pinn.compile(kpinn.optimizers.LevenbergMarquardt())
+            print(pinn.adapt(points)["random_features"].scale)
+        """
+        compiled_settings(self)
+        changes.notice(self)
+        return adaptation.adapt(self, self.prepare(x, y, sample_weight, every=True))
 
     def train_on_batch(self, x, *args, **kwargs):
         """One step on a batch, as in Keras.

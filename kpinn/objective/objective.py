@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from kpinn.objective.affine import NotAffineError, prove_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
 from kpinn.objective.gradients import gradients_or_zeros
@@ -93,6 +94,35 @@ class Objective:
     def is_squares(self):
         """Whether the loss of each condition is a mean square."""
         return all_squares(self.losses)
+
+    def is_affine(self, data):
+        """Whether the weighted residuals are proved to be affine in the parameters.
+
+        Args:
+            data: a `Data`, of which only the shapes count.
+        """
+        specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), data)
+        shapes = tuple(tuple(spec.shape) for spec in tf.nest.flatten(specs))
+        return self._is_affine(("affine", shapes), lambda data: residual_vector(self, data), specs)
+
+    def has_affine_network(self):
+        """Whether the outputs of the network are proved to be affine in the parameters."""
+        problem = self.problem
+        points = tf.TensorSpec((None, problem.space.input_size), self.dtype)
+        return self._is_affine("affine network", problem.network, points)
+
+    def _is_affine(self, key, function, specs):
+        def prove():
+            with tf.init_scope():
+                traced = tf.function(lambda x: function(x), autograph=False)
+                graph = traced.get_concrete_function(specs).graph
+            try:
+                prove_affine(graph, self.values())
+            except NotAffineError:
+                return False
+            return True
+
+        return self.compiled.once(key, prove)
 
     def check_squares(self, data):
         """Raises `ValueError` unless the loss is a sum of squares of residuals."""

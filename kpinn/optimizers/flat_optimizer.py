@@ -43,6 +43,7 @@ class FlatObjective(typing.NamedTuple):
         vector_jacobian: `(theta, (m,)) -> (p,)`.
         lower: lower bounds `(p,)` of the parameters, or `None`.
         value: `theta -> loss`, where there are no residuals.
+        is_affine: `() -> bool`, whether the residuals are known to be affine in the parameters.
     """
 
     value_and_gradient: Callable
@@ -52,6 +53,8 @@ class FlatObjective(typing.NamedTuple):
     vector_jacobian: Callable
     lower: tf.Tensor | None = None
     value: Callable | None = None
+    is_affine: Callable = lambda: False
+    has_affine_network: Callable = lambda: False
 
 
 def check_memory(optimizer, needed, what, advice):

@@ -6,14 +6,16 @@ import keras
 import tensorflow as tf
 
 from kpinn.backend.keras_private import made_under_strategy
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tensorflow_private import VariableWatcher
+from kpinn.layers import RandomFeatures
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals, streams
-from kpinn.training import changes, replicas
+from kpinn.training import adaptation, changes, replicas
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
@@ -51,9 +53,9 @@ def fit(pinn, usual_step, given, schedule, settings):
         replicas.check_fit(pinn, stream, callbacks)
     if stream is None:
         arrays = pinn.prepare(*given, every=True)
-        _check_start(pinn, arrays)
+        _check_start(pinn, arrays, settings["verbose"])
     else:
-        arrays = _check_stream(pinn, stream)
+        arrays = _check_stream(pinn, stream, settings["verbose"])
     check_rates(pinn, callbacks, settings["initial_epoch"], settings["epochs"])
     train = functools.partial(_train, pinn, arrays, stream, schedule)
     with reported(pinn, settings["verbose"]):
@@ -118,7 +120,7 @@ def _check_settings(pinn, settings):
     refusals.refuse_wrong_derivatives(pinn.problem, 1)
 
 
-def _check_stream(pinn, stream):
+def _check_stream(pinn, stream, verbose):
     """Checks the first element of a dataset, and returns it; `None` if reading uses it up."""
     if isinstance(pinn.optimizer, ScipyOptimizer | Sequence):
         raise ValueError(
@@ -127,9 +129,14 @@ def _check_stream(pinn, stream):
         )
     arrays = check_stream(pinn, stream, every=True)
     if arrays is None:
+        for layer in _unadapted(pinn):
+            raise ValueError(
+                f"{layer.name!r} has no scale yet, and these points can be read only once: call "
+                "pinn.adapt with some points as arrays before."
+            )
         _build_optimizer(pinn)
     else:
-        _check_start(pinn, arrays)
+        _check_start(pinn, arrays, verbose)
     return arrays
 
 
@@ -143,9 +150,11 @@ def check_stream(pinn, stream, every):
     return arrays
 
 
-def _check_start(pinn, arrays):
+def _check_start(pinn, arrays, verbose):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
     _remember(pinn, arrays)
+    if layers := _unadapted(pinn):
+        adaptation.adapt_first(pinn, layers, arrays, verbose)
     if made_under_strategy(pinn):
         replicas.check_sets(pinn, arrays)
     for optimizer, _ in stages(pinn.optimizer, 0):
@@ -168,6 +177,12 @@ def _check_start(pinn, arrays):
     pinn._step_logs(0.0, *few.parts, residuals)
     pinn.reset_metrics()
     _build_optimizer(pinn)
+
+
+def _unadapted(pinn):
+    """The random features that have no scale, or no box, yet."""
+    layers = all_layers(pinn.network)
+    return [each for each in layers if isinstance(each, RandomFeatures) and not each.is_adapted]
 
 
 def _residuals(pinn, arrays):

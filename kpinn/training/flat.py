@@ -54,6 +54,8 @@ class FlatFunctions:
             vector_jacobian=lambda theta, v: objective.vector_jacobian(theta, data, v),
             lower=objective.lower(),
             value=lambda theta: self._kept(objective.value(theta, data))[0],
+            is_affine=lambda: objective.is_squares and objective.is_affine(data),
+            has_affine_network=lambda: objective.is_squares and objective.has_affine_network(),
         )
 
     def losses(self, theta, loss, data):

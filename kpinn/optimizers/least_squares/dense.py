@@ -105,7 +105,7 @@ def dense_model(fold_jacobian, transposed, theta, damping, scale, gradient=None)
     matrix = tf.cond(
         products,
         lambda: fold_jacobian(theta, _add_products, start),
-        lambda: fold_jacobian(theta, _reflect, start),
+        lambda: fold_jacobian(theta, reflect, start),
     )
     return DenseModel(matrix, products, transposed)
 
@@ -126,7 +126,8 @@ def products_of(rows):
     return tf.concat([above, below], axis=0)
 
 
-def _reflect(triangle, matrix, residuals):
+def reflect(triangle, matrix, residuals):
+    """The triangular factor `(p + 1, p + 1)` of one above rows `(k, p)` and `(k,)`."""
     rows = tf.concat([matrix, residuals[:, None]], axis=1)
     folded = tf.numpy_function(_triangle, [triangle, rows], triangle.dtype, stateful=False)
     return tf.ensure_shape(folded, triangle.shape)

@@ -1,5 +1,6 @@
 """Gauss-Newton steps with a trust region, for losses that are sums of squares."""
 
+import functools
 import typing
 
 import keras
@@ -19,8 +20,9 @@ from kpinn.optimizers.least_squares.conjugate_gradients import ConjugateGradient
 from kpinn.optimizers.least_squares.dense import Dense
 from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_triangle
 from kpinn.optimizers.least_squares.linear_model import Start
-from kpinn.optimizers.least_squares.row_space import RowSpace
+from kpinn.optimizers.least_squares.row_space import RowSpace, collect
 from kpinn.optimizers.least_squares.sketch import Sketch
+from kpinn.optimizers.least_squares.spectrum import affine_step, spectrum
 from kpinn.options import number, one_of, positive_whole
 
 FACTOR = 4.0  # from one trial value of the damping to the next
@@ -28,6 +30,8 @@ PATIENCE = 4  # trials after which the factor is squared
 PART = 0.25  # of a step, over which a second difference is taken
 AGREEMENT = 0.75  # of second differences, above which they are noise
 LARGEST = 0.75  # half the acceleration, in parts of the step
+NEGLIGIBLE = 1e-12  # decrease of the loss in parts of it, with which a linear network is done
+LIKELY = 1e4  # of that, below which no step will be better
 MEMORY = 2**31  # bytes
 SOLVERS = {"dense": Dense, "kernel": RowSpace, "sketch": Sketch, "cg": ConjugateGradients}
 
@@ -138,8 +142,47 @@ class LevenbergMarquardt(FlatOptimizer):
 
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
-        start = _begin(objective, theta)
-        model = self._model(objective, theta, start, state)
+        if self.solver != "dense" or not objective.has_affine_network():
+            start = _begin(objective, theta)
+            model = self._model(objective, theta, start, state)
+            return self._damped(objective, theta, state, start, model)
+        check_memory(self, *self._solver.memory(theta.shape[0]))
+        if objective.lower is None and objective.is_affine():
+            return self._solved(objective, theta, state)
+        return self._truncated(objective, theta, state)
+
+    def _solved(self, objective, theta, state):
+        """The step to the minimum of residuals that are affine, which ends the training."""
+        matrix, residuals = collect(objective.fold_jacobian, theta)
+        moved = theta + affine_step(matrix, residuals)
+        losses = [tf.reduce_sum(r**2) for r in (residuals, objective.residuals(moved))]
+        lower = losses[1] < losses[0]
+        finite = tf.math.is_finite(losses[0]) & tf.math.is_finite(losses[1])
+        status = tf.where(finite, CONVERGED, NONFINITE)
+        progress = Progress(tf.where(lower, losses[1], losses[0]), tf.constant(2), status)
+        return tf.where(lower, moved, theta), state, progress
+
+    def _truncated(self, objective, theta, state):
+        """A step along the largest singular values where it is good, else a damped one."""
+        start, model = _begin(objective, theta), spectrum(objective, theta)
+        step, predicted = model.truncated()
+        moved = _within(theta + step, objective.lower)
+        value = tf.reduce_sum(objective.residuals(moved) ** 2)
+        decrease = start.loss - value
+        good = (decrease >= self.ratio * predicted) & (decrease > 0.0)
+        least = tf.maximum(NEGLIGIBLE * start.loss, model.rounding)
+        ends = (
+            tf.math.is_finite(start.loss)
+            & (~good | (decrease <= least))
+            & (predicted <= LIKELY * least)
+        )
+        loss, status = tf.where(good, value, start.loss), tf.where(ends, CONVERGED, RUNNING)
+        kept = tf.where(good, moved, theta), state, Progress(loss, tf.constant(2), status)
+        damped = functools.partial(self._damped, objective, theta, state, start, model)
+        return tf.cond(good | ends, lambda: kept, damped)
+
+    def _damped(self, objective, theta, state, start, model):
+        """The step with the smallest damping that is good."""
         loss, scale, residuals = start.loss, model.scale, start.residuals
         damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 

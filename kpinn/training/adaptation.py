@@ -1,0 +1,286 @@
+"""The scales of random features, chosen by residuals at points that are not trained on.
+
+For each scale on a grid a part of the linear layer is fitted to a part of the points, by least
+squares, and the residuals at other points say how well. The solution is not looked at, which nobody
+knows.
+"""
+
+import dataclasses
+import math
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from kpinn.derivatives.keras_private import all_layers
+from kpinn.layers import RandomFeatures
+from kpinn.objective.compiled import Compiled
+from kpinn.optimizers.least_squares.spectrum import ROUNDS, least_squares
+from kpinn.problem.points import batch, sets_of, sizes, widths_of
+
+COLUMNS, MANY = 400, 1_000  # most parameters that are fitted, to many scales and to a few
+ROWS = 3  # points for each of them, to fit and as many to judge, as far as there are
+LEFT_OUT = 8  # part of the points that is not fitted, at least
+FEW = 8  # points of a set that are not divided
+STEPS = 8  # of Gauss and Newton at most, where the equations are not linear
+ALIKE = 3.0  # times the best residual after one of them, above which a scale is given up
+GRID = np.arange(0.0, 7.5, 0.5)  # powers of two: scales, over half the width of a window of the box
+DRAWN = 32  # scales that differ between columns
+MULTIPLES = 4  # of a scale that are tried with all features
+FACTOR, BETTER = 2.0**0.5, 0.8  # of a scale along one column, and of the residual to go on so
+WORSE = 1e3  # than the best residual: larger scales are not tried
+MOST = 2**17  # points that the box is made of
+
+
+class Adaptation(typing.NamedTuple):
+    """What was found for a `kpinn.layers.RandomFeatures`.
+
+    Attributes:
+        scale: that of each column, a list.
+        residual: root of the weighted squares at points that were not fitted, with a small part of
+            the features.
+        tried: pairs of such scales and residuals.
+    """
+
+    scale: list
+    residual: float
+    tried: list
+
+
+def adapt(pinn, data):
+    """Puts random features into the box of points, and chooses scales that were not given.
+
+    Args:
+        pinn: the `PINN`, compiled.
+        data: the `Data` of all conditions.
+
+    Returns:
+        A dict from the name of a layer to its `Adaptation`, of those whose scale was chosen.
+
+    Raises:
+        ValueError: for features whose scale cannot be chosen so.
+    """
+    return _adapt(pinn, data, features_of(pinn))
+
+
+def adapt_first(pinn, layers, data, verbose):
+    """The same before training for layers that were never adapted; says what was chosen."""
+    for name, found in _adapt(pinn, data, layers).items():
+        if verbose:
+            scale = ", ".join(f"{number:.3g}" for number in found.scale)
+            print(
+                f"{name}: scale [{scale}], with which features that were fitted to a part of the "
+                f"points left residuals of {found.residual:.1e} at others"
+            )
+
+
+def _adapt(pinn, data, layers):
+    found = {}
+    for layer in layers:
+        layer.adapt(_inputs_of(layer, pinn.problem, data))
+        if layer.chooses_scale:
+            found[layer.name] = _Search(pinn, layer, data).run()
+    return found
+
+
+def features_of(pinn):
+    """The `RandomFeatures` of the network of a PINN."""
+    return [layer for layer in all_layers(pinn.network) if isinstance(layer, RandomFeatures)]
+
+
+def _inputs_of(layer, problem, data):
+    """What a layer gets for the points of a `Data`, an array."""
+    parts = []
+    for _, arrays in sets_of(problem, data.points):
+        columns = [np.asarray(arrays[name]) for name in problem.space.coordinates]
+        parts.append(np.concatenate([c.reshape(len(c), -1) for c in columns], axis=1))
+    points = np.concatenate(parts)
+    points = points[:: math.ceil(len(points) / MOST)]
+    return layer.inputs_of(lambda: problem.network(points))
+
+
+class _Search:
+    """The search for the scale of one layer.
+
+    Args:
+        pinn: the `PINN`.
+        layer: the `RandomFeatures`, which has a box.
+        data: the `Data` of all conditions.
+    """
+
+    def __init__(self, pinn, layer, data):
+        self.layer, self.problem, self.data = layer, pinn.problem, data
+        self.objective = dataclasses.replace(pinn.objective, compiled=Compiled())
+        self.objective.check_squares(data)
+        if not self.objective.has_affine_network():
+            raise ValueError(
+                f"the scale of {layer.name!r} cannot be chosen by least squares, since the network "
+                "is not linear in its trained parameters: pass scale to RandomFeatures, the "
+                "largest angular frequency along each coordinate."
+            )
+        self.network, self.others = _parameters(pinn)
+        self.theta = self.objective.theta(tf.float64).numpy()  # evaluations will change them
+        self.tried = []
+
+    def run(self):
+        """The best scale, which the layer has then; all parameters are as before."""
+        try:
+            scale, residual = self._best()
+        finally:
+            self.objective.assign(tf.constant(self.theta, self.objective.dtype))
+        self.layer.set_scale(scale)
+        return Adaptation([float(s) for s in scale], residual, self.tried)
+
+    def _best(self):
+        """The scale and its residual."""
+        low, high = np.asarray(self.layer.box, np.float64)
+        unit = np.where(high > low, (high - low) / 2.0, 1.0) / (self.layer.windows or 1)
+        few = _Trials(self, COLUMNS)
+        for number in GRID:
+            if few.residual(2.0**number / unit) > WORSE * few.best()[1]:
+                break
+        for draw in _drawn(len(unit)):
+            few.residual(2.0 ** (GRID[-1] * draw) / unit)
+        if not math.isfinite(few.best()[1]):
+            raise ValueError(
+                f"no scale of {self.layer.name!r} gave finite residuals: pass scale to "
+                "RandomFeatures."
+            )
+        for column in range(len(unit) if len(unit) > 1 else 0):
+            few.go_along(column)
+        return self._larger(few.best()[0]) if len(self.network) > few.count else few.best()
+
+    def _larger(self, scale):
+        """The best multiple with all features, which resolve more than a part of them does."""
+        many = _Trials(self, MANY)
+        for power in range(MULTIPLES):
+            if many.residual(FACTOR**power * scale) > WORSE * many.best()[1]:
+                break
+        return many.best()
+
+
+class _Trials:
+    """Residuals at other points for trial scales, with so many columns of the Jacobian.
+
+    Args:
+        search: the `_Search`.
+        columns: most parameters of the network that are fitted.
+    """
+
+    def __init__(self, search, columns):
+        self.search, self.objective, self.found = search, search.objective, []
+        self.first = math.inf  # the best residual after one step
+        random = np.random.default_rng(search.layer.seed)
+        self.theta = search.theta
+        self.fitted, self.judged = _halves(search.problem, search.data, columns, random)
+        rows = self.objective.residuals(self._tensor(self.theta), self.fitted)[1].shape[0]
+        self.count = min(columns, len(search.network), max(1, 2 * rows // 3))
+        chosen = random.permutation(search.network)[: self.count]
+        self.columns = np.concatenate([chosen, search.others])
+        self.is_affine = self.objective.is_affine(self.fitted)
+
+    def best(self):
+        """The scale with the smallest residual, and that."""
+        return min(self.found, key=lambda pair: pair[1])
+
+    def residual(self, scale):
+        """The root of the loss at the other points with a scale."""
+        self.search.layer.set_scale(scale)
+        theta, best = self.theta.copy(), math.inf
+        steps, rounds = (1, ROUNDS) if self.is_affine else (STEPS, 1)
+        for number in range(steps):
+            theta[self.columns] += least_squares(*self._jacobian(theta), rounds)
+            row, _ = self.objective.residuals(self._tensor(theta), self.judged)
+            before, found = best, math.sqrt(max(float(row[0]), 0.0))
+            best = min(best, found) if math.isfinite(found) else best
+            if number == 0:
+                self.first = min(self.first, best)
+                if best > ALIKE * self.first:
+                    break
+            elif not found < before / 2.0:
+                break
+        self.found.append((np.array(scale), best))
+        self.search.tried.append(self.found[-1])
+        return best
+
+    def go_along(self, column):
+        """Varies the best scale along one column while the residual falls."""
+        for factor in (FACTOR, 1.0 / FACTOR):
+            scale, residual = self.best()
+            while True:
+                trial = np.array(scale)
+                trial[column] *= factor
+                if not self.residual(trial) < BETTER * residual:
+                    break
+                scale, residual = self.best()
+
+    def _jacobian(self, theta):
+        """The columns of the Jacobian that are fitted, and the residuals, as arrays."""
+
+        def add(found, matrix, residuals):
+            return [*found, (matrix.numpy()[:, self.columns], residuals.numpy())]
+
+        found = self.objective.fold_jacobian(self._tensor(theta), self.fitted, add, [])
+        matrices, residuals = zip(*found, strict=True)
+        return np.concatenate(matrices), np.concatenate(residuals)
+
+    def _tensor(self, theta):
+        return tf.constant(theta, self.objective.dtype)
+
+
+def _drawn(columns):
+    """Numbers between 0 and 1, evenly spread, `(DRAWN, columns)`; none for one column.
+
+    Multiples of irrational numbers, modulo one: the powers of the root of `x^(d + 1) = x + 1`.
+    """
+    root = 2.0
+    for _ in range(50):
+        root = (1.0 + root) ** (1.0 / (columns + 1.0))
+    steps = root ** -np.arange(1.0, columns + 1.0)
+    return (0.5 + np.outer(np.arange(DRAWN if columns > 1 else 0), steps)) % 1.0
+
+
+def _parameters(pinn):
+    """Numbers of the parameters of the network, and of all others."""
+    own = {id(variable) for variable in pinn.network.trainable_variables}
+    network, others, start = [], [np.zeros(0, int)], 0
+    for variable in pinn.trainable_variables:
+        stop = start + math.prod(variable.shape)
+        (network if id(variable) in own else others).append(np.arange(start, stop))
+        start = stop
+    return np.concatenate(network), np.concatenate(others)
+
+
+def _halves(problem, data, columns, random):
+    """Two parts of a `Data`, of different points as far as there are several.
+
+    Args:
+        problem: the `Problem`.
+        data: a `Data`.
+        columns: parameters that are fitted.
+        random: a numpy generator.
+    """
+    whole = _whole_sizes(problem, data)
+    counts = sizes(data)
+    wanted = ROWS * columns / sum(counts)
+    parts = {}, {}
+    for count in counts:
+        if count < FEW or count in whole:
+            rows = 2 * [np.arange(count)]
+        else:
+            order = random.permutation(count)
+            size = min(count - max(count // LEFT_OUT, 1), math.ceil(wanted * count))
+            rows = order[:size], order[size : 2 * size]
+        for part, chosen in zip(parts, rows, strict=True):
+            part[count] = tf.constant(chosen)
+    return [batch(data, part) for part in parts]
+
+
+def _whole_sizes(problem, data):
+    """The numbers of points of the sets that a condition takes together."""
+    return {
+        next(iter(arrays.values())).shape[0]
+        for names, arrays in sets_of(problem, data.points)
+        for name in names
+        if problem.takes_together(name, widths_of(arrays))
+    }
