@@ -4,14 +4,16 @@ Every problem of `accuracy_problems.py` is trained through `compile` and `fit`, 
 optimizer and from every seed. The error is the relative L2 error on points that were not trained
 on (for the inverse problems the largest relative error of an unknown). It is recorded while the
 training goes on, outside its time, and the training does not see it: it ends when the time is up
-or when the optimizer ends. The time includes tracing and compiling.
+or when the optimizer ends. The time includes tracing and compiling, and the choice of the scale of
+random features, which `--features` puts in the place of the networks of smooth problems.
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
-    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop] [--short]
+    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop] [--features 1000] [--short]
 """
 
 import argparse
 import functools
+import inspect
 import json
 import math
 import pathlib
@@ -125,7 +127,27 @@ OPTIMIZERS = {
     "adam_lbfgs": [(adam, 0.1, 1), (lbfgs, 1.0, None)],
     "ssbroyden": [(adam, 0.05, 1), (optimizers.SSBroyden, 1.0, 500)],
     "levenberg_marquardt": [(optimizers.LevenbergMarquardt, 1.0, 10)],
+    "least_squares": [(optimizers.LevenbergMarquardt, 1.0, None)],  # with the first points alone
 }
+
+
+def features(count):
+    """What takes the place of the network of a problem: so many random features."""
+
+    def network(units, depth, outputs=1, embedding=None, **options):
+        return kpinn.networks.RandomFeatures(count, outputs, embedding=embedding)
+
+    return network
+
+
+def chosen_problems(names, count):
+    """The problems of these names, with random features if `count` is not `None`."""
+    for name in names:
+        make = PROBLEMS[name]
+        if count is None:
+            yield make()
+        elif "kind" in inspect.signature(make).parameters:
+            yield make(kind=features(count))
 
 
 def drawing(problem, make, every, uniform):
@@ -205,6 +227,7 @@ def arguments():
     parser.add_argument("--json", type=pathlib.Path, help="file for all runs and curves")
     parser.add_argument("--uniform", action="store_true", help="uniform points, twice as often")
     parser.add_argument("--stop", action="store_true", help="end a training at the target")
+    parser.add_argument("--features", type=int, help="random features in place of networks")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
 
@@ -219,7 +242,7 @@ def main():
     names, found = given.optimizers, []
     print_row(HEAD)
     print_row(["---"] * len(HEAD))
-    for number, problem in enumerate(PROBLEMS[name]() for name in given.problems):
+    for number, problem in enumerate(chosen_problems(given.problems, given.features)):
         for name in [names[number % len(names)]] if given.short else names:
             runs = [start(problem, OPTIMIZERS[name], seed) for seed in seeds]
             print_row(row(problem, name, runs))

@@ -98,7 +98,7 @@ def bubble(x, y):
 # Linear ------------------------------------------------------------------------------------
 
 
-def poisson_1d(units=16, depth=2):
+def poisson_1d(units=16, depth=2, kind=MLP):
     """-u'' = pi^2 sin(pi x) on [-1, 1], u(-1) = u(1) = 0."""
     box = Box(x=(-1, 1))
 
@@ -106,7 +106,7 @@ def poisson_1d(units=16, depth=2):
         return u_xx / PI**2 + ops.sin(PI * x)
 
     def make():
-        network = HardCondition(MLP(units, depth), "x", distance=lambda x: 1 - x**2)
+        network = HardCondition(kind(units, depth), "x", distance=lambda x: 1 - x**2)
         return kpinn.PINN(network, "x", "u", [equation])
 
     return Problem(
@@ -120,7 +120,7 @@ def poisson_1d(units=16, depth=2):
     )
 
 
-def damped_oscillator(units=24, depth=2, damping=2.0, frequency=20.0):
+def damped_oscillator(units=24, depth=2, damping=2.0, frequency=20.0, kind=MLP):
     """u'' + 2 d u' + w0^2 u = 0 on [0, 1], u(0) = 1, u'(0) = 0."""
     box = Box(t=(0, 1))
 
@@ -131,7 +131,7 @@ def damped_oscillator(units=24, depth=2, damping=2.0, frequency=20.0):
         return 1 - 1 / (1 + (frequency * t) ** 2)
 
     def make():
-        network = MLP(units, depth, embedding=Rescale([1 / 4], [3 / 4]))
+        network = kind(units, depth, embedding=Rescale([1 / 4], [3 / 4]))
         network = HardCondition(network, "t", value=1.0, distance=from_rest)
         return kpinn.PINN(network, "t", "u", [equation])
 
@@ -146,7 +146,7 @@ def damped_oscillator(units=24, depth=2, damping=2.0, frequency=20.0):
     )
 
 
-def helmholtz(units=20, depth=3):
+def helmholtz(units=20, depth=3, kind=MLP):
     """lap u + u = (1 - 17 pi^2) sin(pi x) sin(4 pi y), of period 2 in both directions."""
     box = Box(x=(-1, 1), y=(-1, 1))
 
@@ -155,7 +155,7 @@ def helmholtz(units=20, depth=3):
         return (laplacian_u + u - source) / (17 * PI**2)
 
     def make():
-        network = MLP(units, depth, embedding=PeriodicEmbedding([2.0, 2.0]))
+        network = kind(units, depth, embedding=PeriodicEmbedding([2.0, 2.0]))
         return kpinn.PINN(network, "x y", "u", [equation])
 
     return Problem(
@@ -169,7 +169,7 @@ def helmholtz(units=20, depth=3):
     )
 
 
-def wave(units=20, depth=3):
+def wave(units=20, depth=3, kind=SIREN):
     """u_tt = 4 u_xx on [0, 1], u(t, 0) = u(t, 1) = 0, two modes at rest at t = 0.
 
     Continued oddly beyond its walls, a solution has the period 2.
@@ -187,7 +187,7 @@ def wave(units=20, depth=3):
 
     def make():
         embedding = [Rescale([1 / 4, -1], [3 / 4, 1]), PeriodicEmbedding([None, 2.0])]
-        network = SIREN(units, depth, frequency=1.5, embedding=embedding)
+        network = kind(units, depth, frequency=1.5, embedding=embedding)
         network = HardCondition(network, "t x", start, from_rest)
         return kpinn.PINN(network, "t x", "u", [equation])
 
@@ -236,7 +236,7 @@ def poisson_5d(units=24, depth=2):
 # Nonlinear ---------------------------------------------------------------------------------
 
 
-def nonlinear_poisson(units=20, depth=3):
+def nonlinear_poisson(units=20, depth=3, kind=SIREN):
     """lap u - exp(u) = f in the unit square, u = 1 + sin(4 pi x) cos(4 pi y) on its boundary."""
     box = Box(x=(0, 1), y=(0, 1))
 
@@ -249,7 +249,7 @@ def nonlinear_poisson(units=20, depth=3):
         return 1 + ops.sin(4 * PI * x)
 
     def make():
-        network = SIREN(units, depth, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
+        network = kind(units, depth, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
         network = HardCondition(network, "x y", walls, bubble)
         return kpinn.PINN(network, "x y", "u", [equation])
 
@@ -389,7 +389,7 @@ def navier_stokes(reynolds):
     return flow
 
 
-def kovasznay(units=20, depth=3, reynolds=20.0):
+def kovasznay(units=20, depth=3, reynolds=20.0, kind=MLP):
     """Flow behind a grid in [-0.5, 1] x [-0.5, 1.5], with the velocity on the boundary."""
     box = Box(x=(-0.5, 1), y=(-0.5, 1.5))
 
@@ -397,7 +397,7 @@ def kovasznay(units=20, depth=3, reynolds=20.0):
         return ops.concatenate([u, v], axis=1) - given
 
     def make():
-        network = MLP(units, depth, outputs=3, embedding=Rescale([-0.25, 0], [0.75, 1]))
+        network = kind(units, depth, outputs=3, embedding=Rescale([-0.25, 0], [0.75, 1]))
         return kpinn.PINN(network, "x y", "u v p", [navier_stokes(reynolds), walls])
 
     def points(seed):
