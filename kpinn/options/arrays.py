@@ -32,6 +32,35 @@ def real_array(label, values):
     return array
 
 
+def float_array(label, values):
+    """Real numbers as an array of float64; truth values are none.
+
+    Args:
+        label: what it is called in errors.
+        values: a number, an array or a nested list of numbers.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    array = real_array(label, values)
+    if array.dtype.kind == "b":
+        raise ValueError(f"{label} is not an array of real numbers: its dtype is bool.")
+    return array.astype("float64")
+
+
+def listed(values):
+    """A list, a tuple or a one-dimensional array as a list; `None` for anything else."""
+    if isinstance(values, list | tuple):
+        return list(values)
+    if not hasattr(values, "__array__") or isinstance(values, np.ma.MaskedArray):
+        return None
+    try:
+        array = np.asarray(values)
+    except (NotImplementedError, TypeError, ValueError):  # a tensor of a graph has no value yet
+        return None
+    return list(array) if array.ndim == 1 else None
+
+
 def as_dict(values):
     """A mapping of arrays, or a table of pandas, as a dict; anything else as it is."""
     is_table = hasattr(values, "columns") and hasattr(values, "items")
