@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 
 COMPLEX = "its numbers are complex: pass their real and imaginary parts as two arrays"
@@ -46,6 +47,22 @@ def float_array(label, values):
     if array.dtype.kind == "b":
         raise ValueError(f"{label} is not an array of real numbers: its dtype is bool.")
     return array.astype("float64")
+
+
+def check_finite(name, values, dtype):
+    """Raises `ValueError` for data with NaN or infinity; tensors are taken as they are.
+
+    Args:
+        name: what it is called in the error.
+        values: plain data, tensors, or a list with tensors.
+        dtype: of numpy, in which it has to be finite.
+    """
+    many = values if isinstance(values, list | tuple) else [values]
+    if not any(map(keras.ops.is_tensor, many)):
+        with np.errstate(over="ignore"):  # too large for the dtype
+            array = real_array(repr(name), values).astype(dtype)
+        if bad := int(np.sum(~np.isfinite(array))):
+            raise ValueError(f"{name!r} has NaN or infinity in {bad} of {array.size} values.")
 
 
 def listed(values):
