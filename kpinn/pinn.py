@@ -113,7 +113,8 @@ class PINN(keras.Model):
         super().__init__(**{"dtype": dtype} | kwargs)
         leave_untracked(self, PINN)  # a solution that is there already: not to be trained again
         self.coordinates, self.fields = names
-        self.method = self.method if method == "auto" else method
+        is_auto = isinstance(method, str) and method == "auto"
+        self.method = self.method if is_auto else method
         self.network = network
         self._state = construction.first_state(self, conditions)
         # XLA would compile a forward accumulator anew in each step.

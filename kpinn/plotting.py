@@ -45,7 +45,11 @@ def field(pinn, box, name="u", reference=None, points=101, path=None, fixed=None
         >>> figure = plotting.field(pinn, cube, "u_x", fixed={"z": 0.5}, path="slice.png")
     """
     grid, name = _Grid(box, points, fixed), text("name", name, "u_x")
-    values = grid.column(pinn.predict_fields(grid.points, name)[name], f"field {name!r}")
+    try:
+        values = pinn.predict_fields(grid.points, name)[name]
+    except ValueError as error:
+        raise ValueError(f"name={name!r} cannot be drawn: {error}") from error
+    values = grid.column(values, f"field {name!r}")
     expected = None if reference is None else grid.reference(reference)
     figure = (_field_curves if len(grid.names) == 1 else _field_maps)(grid, name, values, expected)
     return _save(figure, path)
@@ -129,7 +133,7 @@ class _Grid:
     """The grid to draw on: `names` and `ticks` of what varies, `points` of everything."""
 
     def __init__(self, box, points, fixed):
-        fixed = _fixed_values(box, fixed or {})
+        fixed = _fixed_values(box, {} if fixed is None else fixed)
         self.coordinates = box.coordinates
         self.names = _free_names(box, fixed)
         counts = _point_counts(points, self.names)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from problems import BOX, Formula, heat_points, small_heat
 
 import kpinn
@@ -125,6 +126,44 @@ def test_the_largest_exponent_takes_the_largest_residuals():
     dense = ResidualSampling(grid, every=1, exponent=20.0, constant=0.0)
     pinn.fit({"x": np.linspace(0, 1, 30)}, epochs=2, verbose=0, callbacks=[dense, seen])
     assert np.all(np.abs(seen.points[1] - 0.5) < 0.1)
+
+
+class Ramp(kpinn.PINN):
+    """A residual that is zero left of the middle, or everywhere."""
+
+    coordinates, fields = "x", "u"
+    height = 1.0
+
+    @kpinn.condition
+    def ramp(self, x, u):
+        return self.height * ops.relu(x - 0.5) + 0.0 * u
+
+
+@pytest.mark.parametrize("height", [0.0, 1e-200, 1.0])
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 500.0])
+def test_there_are_enough_points_without_a_constant(height, exponent):
+    """Candidates with a residual come first, then all others are alike."""
+    kpinn.set_float64()
+    pinn, seen = Ramp(kpinn.networks.MLP(units=2, depth=1)), Seen(None)
+    pinn.height = height
+    pinn.compile("sgd", jit_compile=False)
+    dense = ResidualSampling(
+        lambda seed: {"x": np.linspace(0, 1, 101)}, every=1, exponent=exponent, constant=0.0
+    )
+    pinn.fit({"x": np.linspace(0, 1, 80)}, epochs=2, verbose=0, callbacks=[dense, seen])
+    drawn = np.ravel(seen.points[1])
+    assert len(drawn) == len(np.unique(drawn)) == 80
+    if height and exponent == 1.0:
+        assert np.sum(drawn > 0.5) == 50
+
+
+def test_candidates_without_a_finite_residual_are_refused():
+    pinn = Ramp(kpinn.networks.MLP(units=2, depth=1))
+    pinn.compile("sgd", jit_compile=False)
+    pinn.height = 3e38
+    dense = ResidualSampling(lambda seed: {"x": np.linspace(0, 9, 101)}, every=1)
+    with pytest.raises(ValueError, match="the residual is not finite at some of the candidates"):
+        pinn.fit({"x": np.linspace(0, 0.5, 8)}, epochs=2, verbose=0, callbacks=[dense])
 
 
 def test_several_conditions_on_shared_points():
@@ -352,8 +391,8 @@ def test_fresh_points_for_a_stage_of_scipy(first):
             r"exponent is a number in \[0, inf",
         ),
         (
-            lambda: ResidualSampling(grid, exponent=0.0, constant=0.0),
-            "constant are both 0",
+            lambda: ResidualSampling(grid, constant=-1.0),
+            r"constant is a number in \[0, inf",
         ),
         (lambda: ResidualWeights(decay=1.0), r"decay is a number in \[0, 1\), not 1.0"),
         (lambda: ResidualWeights(rate=0.0), "rate is a positive number, not 0.0"),

@@ -592,6 +592,8 @@ def test_settings_without_meaning_are_refused():
     for arguments in ({"validation_split": 0.1}, {"class_weight": {0: 1.0}}):
         with pytest.raises(ValueError, match="no meaning for sets of points"):
             pinn.fit(heat_points(), verbose=0, **arguments)
+    with pytest.raises(ValueError, match=r"validation_split is a number in \[0, 1\), not array"):
+        pinn.fit(heat_points(), verbose=0, validation_split=np.zeros(2))
     with pytest.raises(ValueError, match="compile the PINN first"):
         Heat(kpinn.networks.MLP(units=4, depth=1)).fit(heat_points())
 

@@ -82,13 +82,36 @@ def test_errors_at_construction():
     network = kpinn.networks.MLP(units=4, depth=1)
     for arguments, message in [
         ({"requests": "u_y"}, "'u_y'"),
+        ({"requests": "u_q"}, "requests has 'u_q'.*directions='n' for 'u_n'"),
+        ({"requests": "u_n", "directions": "m"}, "requests has 'u_n'.*directions: m"),
+        ({"requests": "u", "directions": "x"}, "directions has 'x'"),
+        ({"requests": "u", "directions": "u_n"}, "directions has 'u_n'"),
+        ({"requests": "u", "directions": 3}, "directions are names"),
         ({"requests": "u", "method": "magic"}, "method 'magic' is unknown"),
         ({"requests": "u", "coordinates": "t t"}, "named twice"),
     ]:
-        with pytest.raises(ValueError, match=message):
-            kpinn.layers.Derivatives(network, **{"coordinates": "t x"} | arguments)
+        for kind in (kpinn.layers.Derivatives, kpinn.layers.FiniteDifference):
+            if kind is kpinn.layers.Derivatives or "method" not in arguments:
+                with pytest.raises(ValueError, match=message):
+                    kind(network, **{"coordinates": "t x"} | arguments)
     with pytest.raises(ValueError, match="accuracy 3 is unknown: expected one of 2, 4, 6"):
         kpinn.layers.FiniteDifference(network, "u_x", coordinates="t x", accuracy=3)
+
+
+@pytest.mark.parametrize("kind", ["Derivatives", "FiniteDifference"])
+def test_directions_come_with_the_points(kind, tmp_path):
+    network = kpinn.networks.MLP(units=4, depth=1)
+    make = getattr(kpinn.layers, kind)
+    layer = make(network, "u_n, u_x", coordinates="t x", directions="n")
+    points = {"t": X[:, :1], "x": X[:, 1:], "n": np.tile([0.0, -1.0], (len(X), 1))}
+    inputs = {name: keras.Input(part.shape[1:], name=name) for name, part in points.items()}
+    model = keras.Model(inputs, layer(inputs)["u_n"])
+    slopes = layer({name: keras.ops.convert_to_tensor(part) for name, part in points.items()})
+    np.testing.assert_allclose(slopes["u_n"], -slopes["u_x"], rtol=1e-2, atol=1e-3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = model.predict(points, verbose=0)
+    np.testing.assert_allclose(loaded.predict(points, verbose=0), expected, rtol=1e-6)
 
 
 def test_a_layer_inside_the_network_of_a_pinn():

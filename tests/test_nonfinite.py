@@ -288,8 +288,10 @@ def test_rollback_of_the_others(optimizer):
 
 
 def test_what_nonfinite_may_be():
-    with pytest.raises(ValueError, match="nonfinite is one of raise, stop, rollback, not 'ignore'"):
+    with pytest.raises(ValueError, match="nonfinite 'ignore' is unknown: expected one of 'raise'"):
         small_heat(nonfinite="ignore")
+    with pytest.raises(ValueError, match=r"nonfinite array.* is unknown"):
+        small_heat(nonfinite=np.ones(2))
 
 
 # Callbacks of Keras ------------------------------------------------------------------------

@@ -281,6 +281,10 @@ def test_misspelt_unknown_is_an_error_at_construction():
         ({"coordinates": None}, "names no coordinates"),
         ({"fields": None}, "names no fields"),
         ({"method": "magic"}, "method 'magic' is unknown"),
+        ({"coordinates": np.array(["t", "x"])}, "coordinates are names such as 't x', not array"),
+        ({"fields": np.ones(2)}, "fields are names such as 't x', not array"),
+        ({"fields": ""}, "fields are names such as 't x', not ''"),
+        ({"method": np.array([1.0, 2.0])}, r"method array\(\[1., 2.\]\) is unknown"),
         ({"network": np.tanh}, "expected a Keras model or layer"),
     ],
 )

@@ -182,6 +182,24 @@ def test_whole_numbers_and_booleans_are_numbers(values):
     np.testing.assert_array_equal(found, pinn.residuals({"x": plain, "f": plain})["data"])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_points_that_are_not_finite_are_refused_by_name(bad):
+    def square(points):
+        return points[:, :1] * points[:, 1:]
+
+    points = {"t": [0.1, 0.2], "x": np.array([0.1, bad])}
+    found = r"'x' has NaN or infinity in 1 of 2 values"
+    for method in ("taylor", "reverse", "finite_difference"):
+        with pytest.raises(ValueError, match=found):
+            kpinn.derivatives(square, points, "u_x", method=method)
+    with pytest.raises(ValueError, match="'points' has NaN or infinity in 1 of 4 values"):
+        kpinn.derivatives(square, [[0.1, 0.2], [bad, 0.3]], "u_x", coordinates="t x")
+    with pytest.raises(ValueError, match=found):
+        kpinn.check_derivatives(square, points)
+    with pytest.raises(ValueError, match="'points' has NaN or infinity in 1 of 4 values"):
+        kpinn.check_derivatives(square, {n: tf.constant(x, tf.float32) for n, x in points.items()})
+
+
 def test_a_missing_array_with_a_near_name_is_proposed():
     with pytest.raises(ValueError, match="asks for 'f', which .* Did you mean 'F'"):
         sampled().fit({"x": COLUMN, "F": COLUMN, "weight": COLUMN}, verbose=0)

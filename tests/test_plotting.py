@@ -195,6 +195,20 @@ def test_a_field_of_several_components_is_refused():
 # Residuals
 
 
+def test_a_name_without_meaning_is_named():
+    class Strict(Exact):
+        def predict_fields(self, points, name):
+            raise ValueError(f"{name!r} means nothing.")
+
+    with pytest.raises(ValueError, match="name='u_q' cannot be drawn: 'u_q' means nothing"):
+        plotting.field(Strict(), LINE, "u_q")
+
+
+def test_fixed_is_a_dict():
+    with pytest.raises(TypeError, match="`fixed` must be a dict"):
+        plotting.field(Exact(), LINE, fixed=np.ones(2))
+
+
 def test_residual_is_the_root_of_the_sum_of_squares():
     figure = plotting.residual(
         Exact(g=lambda t, x: np.hstack([3 + 0 * x, 4 + 0 * t])), BURGERS, "a"

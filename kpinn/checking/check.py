@@ -33,6 +33,7 @@ from kpinn.derivatives.context import Context, half_range
 from kpinn.derivatives.errors import CustomGradientWarning, DerivativeFallbackWarning
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, PrecisionWarning
 from kpinn.options import positive_whole, whole
+from kpinn.options.arrays import check_finite
 
 
 def check_derivatives(
@@ -119,6 +120,7 @@ def _of_function(function, points, space, requests, method, seed):
     """What to check, and where, as `of_pinn`."""
     columns, directions = split_points(points, space, input_dtype(function, points))
     asked = parse_all(_all_of(space) if requests is None else requests, space, directions)
+    check_finite("points", columns.numpy(), columns.dtype.as_numpy_dtype)  # tensors too
     arrays = columns.numpy().astype(np.float64)
     vectors = {name: part.numpy().astype(np.float64) for name, part in directions.items()}
     scales = np.array([float(half_range(tf.constant(column))) for column in arrays.T])

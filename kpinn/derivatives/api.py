@@ -19,7 +19,7 @@ from kpinn.derivatives.precision import epsilon, input_dtype
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
-from kpinn.options.arrays import as_dict, real_array
+from kpinn.options.arrays import as_dict, check_finite, real_array
 
 METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 
@@ -55,8 +55,9 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         dimensions `(n, 3)`.
 
     Raises:
-        ValueError: for a name without meaning, points of a wrong shape, a function whose output
-            does not fit the fields, or a network whose derivatives the method gets wrong.
+        ValueError: for a name without meaning, points of a wrong shape or, in arrays and lists,
+            not finite; a function whose output does not fit the fields, or a network whose
+            derivatives the method gets wrong.
 
     Example:
 
@@ -152,6 +153,7 @@ def split_points(points, space, dtype):
     """The input tensor `(n, d)` and the vectors of directions."""
     if not isinstance(points, dict):
         columns = float_tensor("points", points, dtype)
+        check_finite("points", points, dtype.as_numpy_dtype)
         if columns.shape.rank != 2 or columns.shape[1] != space.input_size:
             raise ValueError(
                 f"points have the shape {tuple(columns.shape)}: expected (n, {space.input_size}), "
@@ -159,4 +161,7 @@ def split_points(points, space, dtype):
             )
         return columns, {}
     arrays = {name: as_column(name, values, dtype) for name, values in points.items()}
-    return join_points(arrays, space), directions_of(arrays, space)
+    columns = join_points(arrays, space)
+    for name in space.coordinates:
+        check_finite(name, points[name], dtype.as_numpy_dtype)
+    return columns, directions_of(arrays, space)

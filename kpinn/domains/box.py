@@ -11,7 +11,7 @@ import numpy as np
 
 from kpinn.domains.faces import NORMAL, Boundary, Face, show
 from kpinn.options import number
-from kpinn.options.arrays import real_array
+from kpinn.options.arrays import float_array, listed, real_array
 
 TIMES = ("t", "time")
 
@@ -219,7 +219,7 @@ def _check_name(name):
 def _interval(name, pair):
     """Lower and upper ends as arrays `(d,)` of one length."""
     try:
-        lower, upper = (real_array(name, end).astype("float64") for end in pair)
+        lower, upper = (float_array(name, end) for end in listed(pair))
         lower, upper = np.broadcast_arrays(np.atleast_1d(lower), np.atleast_1d(upper))
     except (TypeError, ValueError):
         raise ValueError(

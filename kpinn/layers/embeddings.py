@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kpinn.options import flag, number, optional, positive_whole, whole
+from kpinn.options import flag, number, optional, positive_whole, shown, whole
+from kpinn.options.arrays import float_array, listed
 from kpinn.options.configs import FromConfig
 
 
@@ -97,23 +98,27 @@ class PeriodicEmbedding(FromConfig, keras.layers.Layer):
 
 def _checked_periods(periods):
     """A list of positive numbers or `None`, or a dict from columns to positive numbers."""
-    is_dict = isinstance(periods, dict)
-    try:
-        values = list(periods.values() if is_dict else periods)
-        values = [None if value is None and not is_dict else float(value) for value in values]
-        columns = [int(column) for column in periods] if is_dict else [0]  # from JSON as "1"
-    except (TypeError, ValueError) as error:
+    if isinstance(periods, dict):
+        found = {
+            _column(key): number("each of periods", each, "(0, inf)")
+            for key, each in periods.items()
+        }
+    else:
+        many = listed(periods) or []
+        found = [optional(number, "each of periods", each, "(0, inf)") for each in many]
+    if not found or found == [None] * len(found):
         raise ValueError(
-            f"periods={periods!r}: expected a list with a positive number per column, None for a "
-            "column that is not periodic, or a dict from numbers of columns to positive numbers."
-        ) from error
-    given = [value for value in values if value is not None]
-    if not given or min(columns) < 0 or not all(0 < value < math.inf for value in given):
-        raise ValueError(
-            f"periods={periods!r}: expected at least one period, all of them positive and finite, "
-            "and columns counted from 0."
+            f"periods={shown(periods)}: expected a list with a positive number per column, None "
+            "for a column that is not periodic, and at least one that is; or a dict from numbers "
+            "of columns to positive numbers."
         )
-    return dict(zip(columns, values, strict=True)) if is_dict else values
+    return found
+
+
+def _column(key):
+    """The number of a column, which is a text in a file."""
+    is_text = isinstance(key, str) and key.isdecimal()
+    return whole("a column of periods", int(key) if is_text else key, 0)
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -155,11 +160,11 @@ class FourierFeatures(FromConfig, keras.layers.Layer):
     def __init__(self, units, scale=1.0, trainable=False, seed=None, **kwargs):
         super().__init__(trainable=flag("trainable", trainable), **kwargs)
         self.units = positive_whole("units", units)
-        many = isinstance(scale, list | tuple) or np.ndim(scale) == 1
-        scales = [number("scale", each, "(0, inf)") for each in (scale if many else [scale])]
+        many = listed(scale)
+        scales = [number("scale", e, "(0, inf)") for e in ([scale] if many is None else many)]
         if not scales:
             raise ValueError("scale is an empty list: expected positive numbers.")
-        self.scale = scales if many else scales[0]
+        self.scale = scales[0] if many is None else scales
         self.seed = optional(whole, "seed", seed, 0)
         if self.units % (2 * len(scales)):
             raise ValueError(
@@ -221,9 +226,10 @@ class Rescale(FromConfig, keras.layers.Layer):
 
     def __init__(self, lower, upper, **kwargs):
         super().__init__(**kwargs)
+        ends = float_array("lower", lower), float_array("upper", upper)
         try:
-            low, high = np.broadcast_arrays(np.array(lower, float), np.array(upper, float))
-        except (TypeError, ValueError) as error:
+            low, high = np.broadcast_arrays(*ends)
+        except ValueError as error:
             raise ValueError(f"lower={lower!r}, upper={upper!r} do not fit: {error}") from error
         if low.ndim > 1 or not np.all(np.isfinite(high - low) & (low < high)):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 
 COMPLEX = "its numbers are complex: pass their real and imaginary parts as two arrays"
@@ -30,6 +31,51 @@ def real_array(label, values):
         reason = str(error).rstrip(".")
         raise ValueError(f"{label} is not an array of real numbers: {reason}.") from error
     return array
+
+
+def float_array(label, values):
+    """Real numbers as an array of float64; truth values are none.
+
+    Args:
+        label: what it is called in errors.
+        values: a number, an array or a nested list of numbers.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    array = real_array(label, values)
+    if array.dtype.kind == "b":
+        raise ValueError(f"{label} is not an array of real numbers: its dtype is bool.")
+    return array.astype("float64")
+
+
+def check_finite(name, values, dtype):
+    """Raises `ValueError` for data with NaN or infinity; tensors are taken as they are.
+
+    Args:
+        name: what it is called in the error.
+        values: plain data, tensors, or a list with tensors.
+        dtype: of numpy, in which it has to be finite.
+    """
+    many = values if isinstance(values, list | tuple) else [values]
+    if not any(map(keras.ops.is_tensor, many)):
+        with np.errstate(over="ignore"):  # too large for the dtype
+            array = real_array(repr(name), values).astype(dtype)
+        if bad := int(np.sum(~np.isfinite(array))):
+            raise ValueError(f"{name!r} has NaN or infinity in {bad} of {array.size} values.")
+
+
+def listed(values):
+    """A list, a tuple or a one-dimensional array as a list; `None` for anything else."""
+    if isinstance(values, list | tuple):
+        return list(values)
+    if not hasattr(values, "__array__") or isinstance(values, np.ma.MaskedArray):
+        return None
+    try:
+        array = np.asarray(values)
+    except (NotImplementedError, TypeError, ValueError):  # a tensor of a graph has no value yet
+        return None
+    return list(array) if array.ndim == 1 else None
 
 
 def as_dict(values):

@@ -2,7 +2,7 @@
 
 import keras
 
-from kpinn.options import flag, of_keras, one_of, optional, positive_whole, shown, whole
+from kpinn.options import flag, number, of_keras, one_of, optional, positive_whole, shown, whole
 from kpinn.problem.streams import is_stream
 
 _VERBOSE = ("auto", 0, 1, 2, True, False)
@@ -63,6 +63,7 @@ def of_fit(x, schedule, settings):
         "steps_per_epoch": optional(positive_whole, "steps_per_epoch", schedule["steps_per_epoch"]),
         "shuffle": flag("shuffle", schedule["shuffle"]),
     }
+    optional(number, "validation_split", settings["validation_split"], "[0, 1)")
     checked = {
         "epochs": whole("epochs", settings["epochs"], 0),
         "verbose": one_of("verbose", settings["verbose"], _VERBOSE),

@@ -10,6 +10,7 @@ from kpinn.training.changes import refuse_changes
 from kpinn.training.fit import training_data
 
 _SAMPLER = "lambda seed: {'heat': box.sample(1_000, seed=seed)}"
+TINY = 1e-300
 LARGEST_WEIGHT = 1e6  # of a condition that is met, beside one that is not
 
 
@@ -85,11 +86,13 @@ class ResidualSampling(_Every):
             all conditions share their points. Conditions that it leaves out keep their points.
         every: epochs from one time to the next.
         exponent: the larger, the denser.
-        constant: the larger, the more uniform.
+        constant: the larger, the more uniform. With 0 a candidate without a residual is drawn
+            only if there are not enough others.
 
     Raises:
-        ValueError: for numbers out of range; in `fit`, for fewer candidates than points, and for
-            conditions with targets or sample weights, which belong to their points.
+        ValueError: for numbers out of range; in `fit`, for fewer candidates than points, for
+            residuals that are not finite, and for conditions with targets or sample weights,
+            which belong to their points.
 
     Example:
 
@@ -109,8 +112,6 @@ class ResidualSampling(_Every):
         self.sampler = function("sampler", sampler, _SAMPLER)
         self.exponent = number("exponent", exponent, "[0, inf)")
         self.constant = number("constant", constant, "[0, inf)")
-        if self.exponent == self.constant == 0.0:
-            raise ValueError("exponent and constant are both 0: no point would be drawn.")
 
     def on_train_begin(self, logs=None):
         """Refuses points that cannot be others."""
@@ -158,9 +159,18 @@ class ResidualSampling(_Every):
                 f"the sampler of ResidualSampling gives {len(residuals[0])} candidates for {count} "
                 "points: expected several times as many."
             )
-        squares = [np.sum(r**2, axis=1) / max(np.mean(r**2), 1e-300) for r in residuals]
-        dense = np.sqrt(sum(squares)) ** self.exponent
-        weights = dense / max(np.mean(dense), 1e-300) + self.constant
+        every = [np.float64(r) for r in residuals]
+        if not all(np.isfinite(r).all() for r in every):
+            raise ValueError(
+                "ResidualSampling: the residual is not finite at some of the candidates that the "
+                "sampler gives: expected points at which every condition is."
+            )
+        every = [r / max(np.max(np.abs(r)), TINY) for r in every]  # whose squares are no zeros
+        squares = [np.sum(r**2, axis=1) / max(np.mean(r**2), TINY) for r in every]
+        sizes = np.sqrt(sum(squares))
+        dense = (sizes / max(np.max(sizes), TINY)) ** self.exponent
+        # Without a constant those without a residual are drawn too, after all others.
+        weights = dense / max(np.mean(dense), TINY) + max(self.constant, TINY)
         return generator.choice(len(weights), count, replace=False, p=weights / weights.sum())
 
 

@@ -35,7 +35,7 @@ def names_of(cls, coordinates, fields):
     """The coordinates and the fields, those of the class where they are not given."""
     given, found = {"coordinates": coordinates, "fields": fields}, []
     for what, value in given.items():
-        found.append(value or getattr(cls, what))
+        found.append(getattr(cls, what) if value is None else value)
         if found[-1] is None:
             raise ValueError(
                 f"{cls.__name__} names no {what}: set the class attribute ({what} = 't x', for "

@@ -15,6 +15,7 @@ from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.result import MinimizeResult
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import current
+from kpinn.options import one_of
 from kpinn.problem.points import Data
 from kpinn.problem.problem import Problem
 from kpinn.problem.reads import Reads
@@ -131,8 +132,7 @@ def losses_of(problem, loss=None, weights=None):
 
 def settings_of(problem, loss, weights, metrics, **rest):
     """The `Settings` of the arguments of `compile`."""
-    if rest["nonfinite"] not in POLICIES:
-        raise ValueError(f"nonfinite is one of {', '.join(POLICIES)}, not {rest['nonfinite']!r}.")
+    one_of("nonfinite", rest["nonfinite"], POLICIES)
     losses = losses_of(problem, loss, weights)
     logs = Logs(list(problem.conditions), metrics, problem.dtype.name)
     return Settings(loss, metrics, losses=losses, logs=logs, **rest)

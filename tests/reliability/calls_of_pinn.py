@@ -79,7 +79,10 @@ VALIDATION = Kind(
 FREQUENCY = Kind(
     st.sampled_from([1, 2, [1], (1, 3)]), st.sampled_from([0, -1, 1.5, "a", None, [0]])
 )
-SPLIT = Kind(st.sampled_from([0.0, 0, None]), st.sampled_from([0.2, "a", 1j, np.nan, 1]))
+SPLIT = Kind(
+    st.sampled_from([0.0, 0, None]),
+    st.sampled_from([0.2, "a", 1j, np.nan, 1, np.zeros(2), np.array("a")]),
+)
 CLASS_WEIGHT = Kind(st.none(), st.sampled_from([{0: 1.0}, 3, "a", {}]))
 VERBOSE = Kind(st.just(0), st.sampled_from([3, "a", None, -1, 1.5, [], 1j]))
 FIT = {
@@ -177,6 +180,7 @@ call(
     jit_compile=choice("auto", True, False),
     steps_per_execution=Kind(st.sampled_from(["auto", 1, 2, 2.0]), whole(1).invalid | st.none()),
     run_eagerly=FLAG,
+    nonfinite=choice("raise", "stop", "rollback"),
     weighted_metrics=Kind(st.none(), st.sampled_from([["mae"], "mae", 3])),
     auto_scale_loss=FLAG,
 )

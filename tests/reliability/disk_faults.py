@@ -134,6 +134,7 @@ def refusals(count, seed):
 
 
 def child(root):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs of a shell may ignore it
     pinn = model()
     checkpoint = kpinn.callbacks.Checkpoint(root, every=50)
     print("begins", flush=True)
@@ -143,24 +144,25 @@ def child(root):
 def after_signal(number, wait):
     """Seconds from a signal to the end of a process, its status, and the epoch that is saved."""
     root = tempfile.mkdtemp(prefix="signals-")
+    process = subprocess.Popen(
+        [sys.executable, __file__, "--child", root],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
-        process = subprocess.Popen(
-            [sys.executable, __file__, "--child", root],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
         process.stdout.readline()
         while not files.listed(root):
             time.sleep(0.01)
         time.sleep(wait)
         begin = time.monotonic()
         process.send_signal(number)
-        status = process.wait()
+        status = process.wait(6 * SECONDS)
         seconds = time.monotonic() - begin
         newest = files.listed(root)[1][-1]
         return seconds, status, files.read(os.path.join(root, newest))["epoch"]
     finally:
+        process.kill()
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -141,12 +141,14 @@ def network():
 NETWORK = Kind(later(network), TEXT | ODD | st.none() | st.just(nothing), ("model",))
 COORDINATES = Kind(
     st.sampled_from(["t x", ["t", "x"], ("t", "x"), "t, x"]),
-    st.sampled_from(["", "t t", "t_ x", "1", [3], 3, {"t": 1}, 1j, [None], "t x[0]", "é x", [[]]]),
+    st.sampled_from(["", "t t", "t_ x", "1", [3], 3, {"t": 1}, 1j, [None], "t x[0]", "é x", [[]]])
+    | st.sampled_from([np.array(["t", "x"]), np.ones(2)]),
     ("coordinate",),
 )
 FIELDS = Kind(
     st.sampled_from(["u", ["u"]]),
-    st.sampled_from(["u u", "1", [3], 3, {"u": 1}, 1j, [None], "u[0]", "é", [[]], "t"]),
+    st.sampled_from(["u u", "1", [3], 3, {"u": 1}, 1j, [None], "u[0]", "é", [[]], "t"])
+    | st.sampled_from([np.array(["u"]), np.ones(2)]),
     ("field", "coordinate"),
 )
 REQUESTS = Kind(
@@ -212,7 +214,7 @@ _WRONG_SETS = {
     "none": lambda: None,
     "number": lambda: 3,
     "text": lambda: "points",
-    "array": lambda: np.zeros((3, 2)),
+    "array": lambda: np.zeros((3, 4)),  # two columns have names by `coordinates`
     "nothing": dict,
     "list of arrays": lambda: [column(), column()],
     "structured": lambda: np.zeros(3, dtype=[("t", float), ("x", float)]),

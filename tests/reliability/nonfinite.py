@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 import kpinn
+from kpinn.optimizers.flat_optimizer import RUNNING
 from kpinn.problem.points import Data
 from kpinn.training.fit import train_on
 
@@ -74,6 +75,7 @@ class Faulty:
         self.pinn.compile(OPTIMIZERS[optimizer](), **WAYS[way])
         self.points = {"heat": BOX.sample(24, seed=0), "start": BOX.face(t=0).sample(8, seed=0)}
         self.points["start"]["f"] = np.sin(self.points["start"]["x"])
+        self.first = self.pinn.get_weights()
 
     def run(self, step, value):
         """Trains up to a fault, and judges what comes of it.
@@ -85,8 +87,9 @@ class Faulty:
         Returns:
             Whether it was noticed in that step, whether the weights are those before it and all
             variables are finite, whether the message names the culprit, whether the loss of the
-            result is finite; and the message.
+            result is finite; and the message. `None` if the optimizer had ended before.
         """
+        self.pinn.set_weights(self.first)
         pinn, fault, message = self.pinn, _Fault(self, step, value), ""
         points, arguments = self.points, {}
         if self.way == "dataset":
@@ -96,8 +99,8 @@ class Faulty:
             pinn.fit(points, epochs=step + 3, verbose=0, callbacks=[fault], **arguments)
         except kpinn.NonFiniteError as error:
             message = str(error)
-        if fault.before is None:  # training ended before
-            return True, True, True, True, "none"
+        if fault.before is None:
+            return None
         late = self.late and self.kind == "learning rate"  # which updates every other step
         noticed = bool(message) and fault.epoch - step in range(1 + late)
         weights = pinn.get_weights()
@@ -138,8 +141,9 @@ class _Fault(keras.callbacks.Callback):
         self.epoch, self.before = 0, None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-        if epoch == self.step:
+        self.epoch, status = epoch, getattr(self.model.optimizer, "status", None)
+        goes_on = status is None or int(status.value.numpy()) == RUNNING
+        if epoch == self.step and goes_on:
             self.before = self.model.get_weights()
             self.faulty.begin_fault(self.value)
 
@@ -266,8 +270,12 @@ def main():
     if arguments.overhead:
         overhead(arguments.rounds, 4)
         return
-    start, table = time.perf_counter(), collections.defaultdict(list)
-    for *case, (*good, message) in results(arguments.models, arguments.steps, arguments.seed):
+    start, table, ended = time.perf_counter(), collections.defaultdict(list), 0
+    for *case, result in results(arguments.models, arguments.steps, arguments.seed):
+        if result is None:
+            ended += 1
+            continue
+        *good, message = result
         table[case[0][2]].append(good)
         if arguments.show or not all(good):
             print(*case, good, message)
@@ -275,7 +283,7 @@ def main():
     print("|---|---|---|---|---|---|")
     for kind, rows in table.items():
         print(f"| {kind} | {len(rows)} | {' | '.join(str(n) for n in np.sum(rows, axis=0))} |")
-    print(f"{time.perf_counter() - start:.0f} s")
+    print(f"{ended} where the optimizer had ended before; {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -85,11 +85,13 @@ DIFFERENCES = {
 }
 PERIODS = Kind(
     st.sampled_from([[None, 2.0], {1: 2.0}, (1.0, None)]),
-    st.sampled_from([2.0, [], [None, None], [0.0], ["a"], {"a": 1.0}, {0: -1.0}, None, 1j, "2"]),
+    st.sampled_from([2.0, [], [None, None], [0.0], ["a"], {"a": 1.0}, {0: -1.0}, None, 1j, "2"])
+    | st.sampled_from(["12", ["2"], {1: "2"}, [True], {1.5: 2.0}, {True: 2.0}, b"2"]),
 )
 SCALE = Kind(
     st.sampled_from([1.0, [1.0, 2.0], np.array([1.0, 2.0])]),
-    st.sampled_from([0.0, -1.0, [], [1.0, 0.0], "a", ["a"], None, np.nan, 1j, True, [[1.0]]]),
+    st.sampled_from([0.0, -1.0, [], [1.0, 0.0], "a", ["a"], None, np.nan, 1j, True, [[1.0]]])
+    | st.sampled_from(["2", ["1", "2"], [True], b"2"]),
 )
 SHARES = Kind(
     st.sampled_from([4, 8, 8.0]), st.sampled_from([0, -4, 1, 3, 2.5, "4", None, True, []])
@@ -97,20 +99,25 @@ SHARES = Kind(
 BOUND = ("lower", "upper")
 LOWER = Kind(
     st.sampled_from([-1.0, [-1.0, -2.0], 0]),
-    st.sampled_from([5.0, np.nan, "a", None, [[0.0]], 1j, [0.0, 9.0]]),
+    st.sampled_from([5.0, np.nan, "a", None, [[0.0]], 1j, [0.0, 9.0], "-1", ["-1"], False]),
     BOUND,
 )
 UPPER = Kind(
     st.sampled_from([1.0, [1.0, 2.0], 3]),
-    st.sampled_from([-5.0, np.inf, "a", None, [[0.0]], 1j, [1.0, -9.0]]),
+    st.sampled_from([-5.0, np.inf, "a", None, [[0.0]], 1j, [1.0, -9.0], "1", ["1"], True]),
     BOUND,
 )
 VALUE = Kind(
     fresh(lambda: 0.5, lambda: lambda t: t, lambda: lambda t, x: t * x),
     fresh(lambda: "a", lambda: np.nan, lambda: True, lambda: 1j, lambda: lambda y: y, lambda: [1]),
 )
-call("layers.Derivatives", kpinn.layers.Derivatives, 2, **NAMES, method=kinds.METHOD)
-call("layers.FiniteDifference", kpinn.layers.FiniteDifference, 2, **NAMES, **DIFFERENCES)
+DIRECTIONS = Kind(
+    st.sampled_from(["n", ["n"], (), "n s"]),
+    st.sampled_from(["x", "tx", "u_n", "1", "", 3, None, [3], {"n": 1}, 1j, True, np.ones(2)]),
+)
+OF_LAYERS = NAMES | {"directions": DIRECTIONS}
+call("layers.Derivatives", kpinn.layers.Derivatives, 2, **OF_LAYERS, method=kinds.METHOD)
+call("layers.FiniteDifference", kpinn.layers.FiniteDifference, 2, **OF_LAYERS, **DIFFERENCES)
 call(
     "layers.HardCondition",
     kpinn.layers.HardCondition,
@@ -222,7 +229,7 @@ call(
     sampler=SAMPLER.needed(),
     every=EVERY,
     exponent=number(0.0, np.inf, True),
-    constant=number(0.0, np.inf),
+    constant=number(0.0, np.inf, True),
 )
 FRACTION = number(0.0, 1.0, True)
 CONDITIONS = Kind(st.sampled_from([None, "heat", ["heat"]]), st.sampled_from([3, [], [3], 1j, {}]))
@@ -261,6 +268,11 @@ INTERVAL = Kind(
             (0, 1, 2),
             (0, 1j),
             [None, 1],
+            "01",
+            ("0", "1"),
+            (False, True),
+            {0, 1},
+            {0: 1, 1: 2},
         ]
     ),
 )
@@ -312,6 +324,22 @@ call(
     fields=kinds.FIELDS,
     method=kinds.METHOD,
 )
+COLUMNS = Kind(
+    fresh(
+        lambda: np.full((3, 2), 0.5), lambda: [[0.1, 0.2], [0.3, 0.4]], lambda: np.eye(2, dtype=int)
+    ),
+    fresh(lambda: np.ones((3, 3)), lambda: np.ones(2), lambda: np.ones((3, 2)) * 1j, lambda: "ab")
+    | fresh(lambda: [["1", "2"]], lambda: None, lambda: 3, lambda: np.ones((3, 2, 1))),
+    ("'x'", "'t'"),
+)
+call(
+    "derivatives",
+    lambda **arguments: kpinn.derivatives(coordinates="t x", **arguments),
+    2,
+    function=CALLABLE.needed(),
+    points=COLUMNS.needed(),
+    requests=kinds.REQUESTS.needed(),
+)
 call(
     "check_derivatives",
     lambda **arguments: kpinn.check_derivatives(product, **arguments),
@@ -358,7 +386,9 @@ def plotted(**arguments):
 
 FIXED = Kind(
     st.sampled_from([None, {"t": 0.5}]),
-    st.sampled_from([3, "t", {"y": 0.5}, {"t": "a"}, {"t": [1, 2]}, {"t": None}, {"t": 1j}]),
+    st.sampled_from(
+        [3, "t", {"y": 0.5}, {"t": "a"}, {"t": [1, 2]}, {"t": None}, {"t": 1j}, np.ones(2)]
+    ),
     ("fixed", "fix"),
 )
 PLACE = Kind(

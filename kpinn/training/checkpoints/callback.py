@@ -237,7 +237,8 @@ class Checkpoint(keras.callbacks.Callback):
         return self.every - epoch % self.every
 
     def _save(self, is_finished):
-        bad = content.not_finite(self.model)
+        captured = content.capture(self.model, self._memory, self._logs)
+        bad = content.not_finite(self.model, captured)
         if bad and self._is_finite:
             warnings.warn(
                 f"Checkpoint: {', '.join(bad[:3])} is not finite at the end of epoch "
@@ -247,7 +248,6 @@ class Checkpoint(keras.callbacks.Callback):
         self._is_finite = not bad
         if bad:
             return
-        captured = content.capture(self.model, self._memory, self._logs)
         state = {
             "epoch": self._epoch,
             "epochs": self._epochs,

@@ -87,13 +87,21 @@ def restore_end(pinn, content):
     state_of(pinn).failure = content["end"]["failure"]
 
 
-def not_finite(pinn):
-    """Names of trained variables, loss weights and variables of the optimizer with NaN or inf."""
-    named = [(v.path, v) for v in pinn.trainable_variables]
-    named += [(f"loss weight of {name}", v) for name, v in pinn.loss_weights.items()]
+def not_finite(pinn, content):
+    """Names of trained variables, loss weights and variables of the optimizer with NaN or inf.
+
+    Args:
+        pinn: the `PINN`.
+        content: what `capture` returned.
+    """
+    trained = {id(variable) for variable in pinn.trainable_variables}
+    variables = zip(model_variables(pinn), content["variables"], strict=True)
+    named = [(v.path, array) for v, array in variables if id(v) in trained]
+    named += [(f"loss weight of {n}", array) for n, array in content["loss_weights"].items()]
     # An optimizer of kpinn has scalars that are infinite before its first step.
-    named += [(v.path, v) for v in pinn.optimizer.variables if len(v.shape)]
-    return [name for name, variable in named if not _is_finite(np.asarray(variable))]
+    variables = zip(pinn.optimizer.variables, content["optimizer"], strict=True)
+    named += [(v.path, array) for v, array in variables if array.ndim]
+    return [name for name, array in named if not _is_finite(array)]
 
 
 def model_variables(pinn):
@@ -102,7 +110,9 @@ def model_variables(pinn):
 
 
 def _is_finite(array):
-    return array.dtype.kind not in "fcV" or bool(np.isfinite(array.astype(np.float64)).all())
+    if array.dtype.kind == "V":  # bfloat16 and the like
+        array = array.astype(np.float32)
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
 
 
 def _values(variables):
