@@ -62,6 +62,8 @@ class Recorder(keras.callbacks.Callback):
         count: number of times.
     """
 
+    changes_loss = False  # so that an optimizer which can go no further ends the training
+
     def __init__(self, problem, clock, seconds, stop, count=20):
         super().__init__()
         self.problem, self.clock, self.stop, self.curve = problem, clock, stop, []
@@ -87,6 +89,8 @@ class Recorder(keras.callbacks.Callback):
 
 class TimeLimit(keras.callbacks.Callback):
     """Ends a training when the clock shows so many seconds."""
+
+    changes_loss = False
 
     def __init__(self, clock, seconds):
         super().__init__()
