@@ -66,7 +66,8 @@ def _row_factors(objective, name, residual, weight):
     if count is None or size is None:
         raise ValueError(
             f"condition {name!r} has a residual of unknown shape {tuple(residual.shape)}: the "
-            "Jacobian needs a known number of points, as arrays have it."
+            "Jacobian needs a known number of points, as arrays have it, or a dataset with "
+            "batch(count, drop_remainder=True)."
         )
     losses = objective.losses
     refuse_other_losses(losses, name)

@@ -185,7 +185,8 @@ def dataset(repeated):
     def batch(columns):
         return {"heat": columns, "start": {"t": 0.0 * columns["t"], "x": columns["x"]}}
 
-    found = tf.data.Dataset.from_tensor_slices(columns).shuffle(36, seed=4).batch(9).map(batch)
+    found = tf.data.Dataset.from_tensor_slices(columns).shuffle(36, seed=4)
+    found = found.batch(9, drop_remainder=True).map(batch)
     return found.repeat() if repeated else found
 
 
