@@ -521,7 +521,8 @@ class PINN(keras.Model):
         Example:
 
             pinn.compile(kpinn.optimizers.LevenbergMarquardt())
-            print(pinn.adapt(points)["random_features"].scale)
+            (found,) = pinn.adapt(points).values()
+            print(found.scale, found.residual)
         """
         compiled_settings(self)
         changes.notice(self)

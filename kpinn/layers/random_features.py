@@ -228,10 +228,17 @@ def _positive(name, value):
     """A positive number, or a list of these."""
     if np.ndim(value) == 0:
         return number(name, value, "(0, inf)")
-    return [number(f"{name}[{i}]", each, "(0, inf)") for i, each in enumerate(value)]
+    return [number(f"{name}[{i}]", each, "(0, inf)") for i, each in _listed(name, value)]
 
 
 def _counts(name, value):
     """A list of positive whole numbers."""
-    listed = value if isinstance(value, list | tuple) else [value]
-    return [positive_whole(f"{name}[{i}]", each) for i, each in enumerate(listed)]
+    value = [value] if np.ndim(value) == 0 else value
+    return [positive_whole(f"{name}[{i}]", each) for i, each in _listed(name, value)]
+
+
+def _listed(name, value):
+    """The numbered entries of a list that has some."""
+    if not len(value):
+        raise ValueError(f"{name} is empty: expected one number for each coordinate.")
+    return enumerate(value)

@@ -213,6 +213,7 @@ IN_MEMORY = Kind(
 call("PINN.evaluate", of("evaluate"), 6, x=kinds.POINTS.needed(), **EVALUATE)
 call("PINN.evaluate", of("evaluate"), 3, **GIVEN, verbose=VERBOSE.needed(), batch_size=whole(1))
 call("PINN.prepare", of("prepare"), 3, x=IN_MEMORY, every=FLAG)
+call("PINN.adapt", of("adapt"), 2, x=PARTS, sample_weight=kinds.BY_ROW)
 call("PINN.residuals", of("residuals"), 4, points=IN_MEMORY, batch_size=BATCH)
 call("PINN.predict", of("predict"), 2, x=kinds.POINTS.needed(), verbose=VERBOSE.needed())
 call(

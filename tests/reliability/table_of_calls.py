@@ -67,6 +67,23 @@ call("networks.MLP", kpinn.networks.MLP, 3, **MLP, **HIDDEN)
 call("networks.ModifiedMLP", kpinn.networks.ModifiedMLP, 2, **MLP, **HIDDEN)
 FREQUENCIES = {"first_frequency": POSITIVE, "frequency": POSITIVE}
 call("networks.SIREN", kpinn.networks.SIREN, 2, **MLP, **FREQUENCIES)
+RANDOM = {
+    "units": whole(1),
+    "activation": kinds.ACTIVATION,
+    "scale": Kind(
+        st.sampled_from([None, 1.0, 3, [1.0, 2.0], np.array([1.0, 2.0])]),
+        st.sampled_from([0.0, -1.0, [0.0, 1.0], "a", ["a"], np.nan, 1j, True, [[1.0]], "2", []]),
+    ),
+    "windows": Kind(
+        st.sampled_from([None, 2, [1, 3], (2, 2)]),
+        st.sampled_from([0, [0, 1], 1.5, "a", "2", [1j], True, [True], {1: 2}, [[1]], []]),
+    ),
+    "seed": Kind(st.sampled_from([None, 0, 7]), st.sampled_from([-1, 1.5, "a", [1], 1j, True])),
+}
+call("networks.RandomFeatures", kpinn.networks.RandomFeatures, 2, **RANDOM, outputs=whole(1))
+call(
+    "layers.RandomFeatures", kpinn.layers.RandomFeatures, 2, **RANDOM | {"units": whole(1).needed()}
+)
 
 NAMES = {
     "network": kinds.NETWORK.needed(),
