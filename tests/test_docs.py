@@ -68,7 +68,7 @@ def run(block, namespace, folder):
 def words(text):
     """The words of an output, without the numbers, which depend on the machine."""
     text = re.sub(r"\[\s+", "[", NUMBER.sub("#", text))  # numpy leaves room for a sign
-    text = re.sub(r"(_#)+\b", "", text)  # Keras counts its layers, TensorFlow its scopes
+    text = re.sub(r"(_#)+(?!\w)", "", text)  # Keras counts its layers, TensorFlow its scopes
     return re.sub(r"\s+", " ", text).strip()
 
 
