@@ -85,9 +85,13 @@ call(
     "layers.RandomFeatures", kpinn.layers.RandomFeatures, 2, **RANDOM | {"units": whole(1).needed()}
 )
 
+# That `q` is no direction which comes with the points is known when the layer is called.
+IN_LAYERS = dataclasses.replace(
+    kinds.REQUESTS, invalid=kinds.REQUESTS.invalid.filter(lambda each: each != "u_q")
+)
 NAMES = {
     "network": kinds.NETWORK.needed(),
-    "requests": kinds.REQUESTS.needed(),
+    "requests": IN_LAYERS.needed(),
     "coordinates": kinds.COORDINATES.needed(),
     "fields": kinds.FIELDS,
 }
