@@ -167,7 +167,7 @@ def SIREN(
     uniform = keras.initializers.VarianceScaling(2 / frequency**2, "fan_in", "uniform")
     hidden = [
         keras.layers.Dense(
-            units, activation=_Sine(frequency), kernel_initializer=uniform.clone(), **kwargs
+            units, activation=_Sine(frequency), kernel_initializer=_another(uniform), **kwargs
         )
         for _ in range(depth - 1)
     ]
@@ -244,7 +244,7 @@ def _hidden(dense, count, units, activation, initializer, kwargs):
     activation = of_keras("activation", keras.activations.get, activation)
     layers = [
         function("dense", dense, "keras.layers.Dense")(
-            units, activation=activation, kernel_initializer=initializer.clone(), **kwargs
+            units, activation=activation, kernel_initializer=_another(initializer), **kwargs
         )
         for _ in range(count)
     ]
@@ -259,6 +259,12 @@ def _initializer(kwargs):
     return of_keras("kernel_initializer", keras.initializers.get, given)
 
 
+def _another(initializer):
+    """The same initializer with other draws; a function or an array as it is."""
+    is_own = isinstance(initializer, keras.initializers.Initializer)
+    return initializer.clone() if is_own else initializer
+
+
 def _name(given, usual):
     """The name of a model: without one that of its kind, with a number from the second on."""
     if given is not None:
@@ -270,7 +276,7 @@ def _name(given, usual):
 def _sequential(embedding, hidden, outputs, initializer, name):
     """The layers in front, the hidden ones and a linear last one."""
     policy = hidden[0].dtype_policy
-    last = keras.layers.Dense(outputs, kernel_initializer=initializer.clone(), dtype=policy)
+    last = keras.layers.Dense(outputs, kernel_initializer=_another(initializer), dtype=policy)
     return keras.Sequential([*_in_front(embedding, policy), *hidden, last], name=name)
 
 

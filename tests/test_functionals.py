@@ -178,3 +178,10 @@ def test_losses_and_weights_without_a_curvature():
     pinn.loss_weights["density"].assign(-1.0)
     with pytest.raises(ValueError, match="loss weight of 'density' is negative"):
         pinn.fit({"x": X}, verbose=0)
+
+
+@pytest.mark.parametrize("loss", [kpinn.losses.Mean, kpinn.losses.Product])
+@pytest.mark.parametrize("reduction", [["sum"], np.ones(2), "total", 1])
+def test_a_reduction_that_is_none(loss, reduction):
+    with pytest.raises(ValueError, match="reduction .* is unknown: expected one of"):
+        loss(reduction=reduction)

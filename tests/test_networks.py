@@ -297,3 +297,12 @@ def test_arguments_that_cannot_work(build, arguments, message):
 def test_frequencies_that_cannot_work(name, value):
     with pytest.raises(ValueError, match=f"^{name} is a positive number"):
         SIREN(**{name: value})
+
+
+@pytest.mark.parametrize("make", [kpinn.networks.MLP, kpinn.networks.ModifiedMLP])
+def test_an_initializer_may_be_a_function(make):
+    network = make(
+        units=3, depth=2, kernel_initializer=lambda shape, dtype=None: keras.ops.ones(shape)
+    )
+    network.build((None, 2))
+    assert all(np.all(weight == 1.0) for weight in network.get_weights() if weight.ndim == 2)

@@ -351,6 +351,19 @@ def test_resampled_points_are_solved_again_and_again(double):
     assert losses[0] == losses[1] != losses[2] == losses[3] != losses[4]
 
 
+@pytest.mark.parametrize("form", ["batch_size", "dataset"])
+def test_the_minimum_of_a_batch_is_not_the_end(form, double):
+    pinn, given, options = poisson(features(6, scale=3.0)), points(40), {"batch_size": 10}
+    if form == "dataset":
+        data = [points(10, seed) for seed in range(4)]
+        given = tf.data.Dataset.from_tensor_slices(
+            tf.nest.map_structure(lambda *a: np.stack(a), *data)
+        )
+        options = {}
+    pinn.fit(given, epochs=1, verbose=0, **options)
+    assert pinn.result.code == "iteration_limit" and pinn.result.iterations == 4
+
+
 @pytest.mark.parametrize("power", [2, 3])
 def test_a_semilinear_problem_takes_a_few_steps_of_gauss_and_newton(power, double):
     pinn = poisson(features(), power)

@@ -8,9 +8,11 @@ import tensorflow as tf
 from keras import ops
 
 from kpinn.derivatives.graphs.python_calls import ADVICE, named, refuse_python
-from kpinn.options import number, of_keras, shown
+from kpinn.options import number, of_keras, one_of, shown
 from kpinn.options.configs import FromConfig
 from kpinn.problem.points import check_known, check_target
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -30,6 +32,7 @@ class Mean(FromConfig, keras.losses.Loss):
     """
 
     def __init__(self, reduction="sum_over_batch_size", name="mean", dtype=None):
+        one_of("reduction", reduction, REDUCTIONS)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def call(self, y_true, y_pred):
@@ -51,6 +54,7 @@ class Product(FromConfig, keras.losses.Loss):
     """
 
     def __init__(self, reduction="sum_over_batch_size", name="product", dtype=None):
+        one_of("reduction", reduction, REDUCTIONS)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def call(self, y_true, y_pred):
