@@ -457,6 +457,7 @@ def test_adapt_reports_and_changes_nothing_that_is_trained(double):
         np.testing.assert_array_equal(value, variable)
     assert found.residual == min(residual for _, residual in found.tried)
     np.testing.assert_allclose(found.scale, pinn.network.layers[-2].scale)
+    pinn.network.layers[-1].kernel.assign(np.ones((60, 1)))  # for other features
     assert pinn.adapt(points())[pinn.network.layers[-2].name].scale == found.scale
 
 
@@ -473,6 +474,12 @@ def test_a_scale_that_cannot_be_chosen():
     network = keras.Sequential([hidden, keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
     pinn = poisson(network)
     with pytest.raises(ValueError, match="cannot be chosen by least squares.*pass scale"):
+        pinn.fit(points(), verbose=0)
+    pinn = poisson(features(5, scale=None))
+    pinn.compile("adam", loss="mae")
+    with pytest.raises(
+        ValueError, match="cannot be chosen by least squares.*is mean_absolute_error"
+    ):
         pinn.fit(points(), verbose=0)
     with pytest.raises(ValueError, match="compile the PINN first"):
         kpinn.PINN(features(5), "x", "u", [level]).adapt(points())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.graphs.tracing import TraceError, traced
 from kpinn.objective.affine import NotAffineError, prove_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
@@ -113,12 +114,11 @@ class Objective:
 
     def _is_affine(self, key, function, specs):
         def prove():
-            with tf.init_scope():
-                traced = tf.function(lambda x: function(x), autograph=False)
-                graph = traced.get_concrete_function(specs).graph
             try:
+                with tf.init_scope():
+                    graph = traced(function, specs).graph
                 prove_affine(graph, self.values())
-            except NotAffineError:
+            except (NotAffineError, TraceError):
                 return False
             return True
 

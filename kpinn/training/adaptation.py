@@ -37,8 +37,8 @@ class Adaptation(typing.NamedTuple):
 
     Attributes:
         scale: that of each column, a list.
-        residual: root of the weighted squares at points that were not fitted, with a small part of
-            the features.
+        residual: root of the weighted squares at points that were not fitted, with a part of the
+            features.
         tried: pairs of such scales and residuals.
     """
 
@@ -111,16 +111,24 @@ class _Search:
     def __init__(self, pinn, layer, data):
         self.layer, self.problem, self.data = layer, pinn.problem, data
         self.objective = dataclasses.replace(pinn.objective, compiled=Compiled())
-        self.objective.check_squares(data)
-        if not self.objective.has_affine_network():
-            raise ValueError(
-                f"the scale of {layer.name!r} cannot be chosen by least squares, since the network "
-                "is not linear in its trained parameters: pass scale to RandomFeatures, the "
-                "largest angular frequency along each coordinate."
-            )
+        self._refuse_others()
         self.network, self.others = _parameters(pinn)
         self.theta = self.objective.theta(tf.float64).numpy()  # evaluations will change them
         self.tried = []
+
+    def _refuse_others(self):
+        """Raises `ValueError` for what is no problem of least squares."""
+        reason = "the network is not linear in its trained parameters"
+        try:
+            self.objective.check_squares(self.data)
+            if self.objective.has_affine_network():
+                return
+        except ValueError as error:
+            reason = str(error).rstrip(".")
+        raise ValueError(
+            f"the scale of {self.layer.name!r} cannot be chosen by least squares: {reason}. Or "
+            "pass scale to RandomFeatures, the largest angular frequency along each coordinate."
+        )
 
     def run(self):
         """The best scale, which the layer has then; all parameters are as before."""
@@ -171,7 +179,8 @@ class _Trials:
         self.search, self.objective, self.found = search, search.objective, []
         self.first = math.inf  # the best residual after one step
         random = np.random.default_rng(search.layer.seed)
-        self.theta = search.theta
+        self.theta = search.theta.copy()
+        self.theta[search.network] = 0.0  # what other features had is nothing to begin with
         self.fitted, self.judged = _halves(search.problem, search.data, columns, random)
         rows = self.objective.residuals(self._tensor(self.theta), self.fitted)[1].shape[0]
         self.count = min(columns, len(search.network), max(1, 2 * rows // 3))
