@@ -19,6 +19,7 @@ from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.training.nonfinite import NonFiniteError
+from kpinn.training.recommendation import recommend
 from kpinn.backend import set_float64
 from kpinn.version import __version__
 
@@ -48,6 +49,7 @@ __all__ = [
     "networks",
     "optimizers",
     "plotting",
+    "recommend",
     "set_float64",
     "vector_jacobian_product",
 ]

@@ -196,6 +196,11 @@ def of(method, name="sgd"):
     return lambda **arguments: getattr(shared(name), method)(**arguments)
 
 
+def recommended(points):
+    """What is recommended for a model."""
+    return kpinn.recommend(shared("sgd"), points, print_fn=str)
+
+
 PARTS = Kind(ARRAYS.valid, ARRAYS.invalid, ARRAYS.aliases, True)
 GIVEN = {"x": PARTS, "y": kinds.BY_ROW, "sample_weight": kinds.BY_ROW}
 EVALUATE = {
@@ -214,6 +219,7 @@ call("PINN.evaluate", of("evaluate"), 6, x=kinds.POINTS.needed(), **EVALUATE)
 call("PINN.evaluate", of("evaluate"), 3, **GIVEN, verbose=VERBOSE.needed(), batch_size=whole(1))
 call("PINN.prepare", of("prepare"), 3, x=IN_MEMORY, every=FLAG)
 call("PINN.adapt", of("adapt"), 2, x=PARTS, sample_weight=kinds.BY_ROW)
+call("recommend", recommended, 2, points=PARTS)
 call("PINN.residuals", of("residuals"), 4, points=IN_MEMORY, batch_size=BATCH)
 call("PINN.predict", of("predict"), 2, x=kinds.POINTS.needed(), verbose=VERBOSE.needed())
 call(
