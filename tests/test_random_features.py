@@ -327,6 +327,14 @@ def test_a_linear_problem_is_done_after_one_step(double):
     assert pinn.result.code == "converged" and pinn.result.iterations == 1
 
 
+def test_a_matrix_that_does_not_fit_is_folded_in_a_few_steps(double):
+    pinn = poisson(features())
+    pinn.compile(kpinn.optimizers.LevenbergMarquardt(memory=700_000), loss_weights={"ends": 10.0})
+    pinn.fit(points(), epochs=50, verbose=0)
+    assert pinn.result.code == "converged" and 1 < pinn.result.iterations < 20
+    assert error(pinn) < 1e-12
+
+
 def test_it_is_the_minimum_where_that_is_not_zero(double):
     pinn = poisson(features(6, scale=3.0))
     pinn.fit(points(40), verbose=0)

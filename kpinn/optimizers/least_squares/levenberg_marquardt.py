@@ -22,7 +22,7 @@ from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_trian
 from kpinn.optimizers.least_squares.linear_model import Start
 from kpinn.optimizers.least_squares.row_space import RowSpace, collect
 from kpinn.optimizers.least_squares.sketch import Sketch
-from kpinn.optimizers.least_squares.spectrum import affine_step, spectrum
+from kpinn.optimizers.least_squares.spectrum import affine_bytes, affine_step, spectrum
 from kpinn.options import number, one_of, positive_whole
 
 FACTOR = 4.0  # from one trial value of the damping to the next
@@ -142,14 +142,15 @@ class LevenbergMarquardt(FlatOptimizer):
 
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
+        start = _begin(objective, theta)
         if self.solver != "dense" or not objective.has_affine_network():
-            start = _begin(objective, theta)
             model = self._model(objective, theta, start, state)
             return self._damped(objective, theta, state, start, model)
         check_memory(self, *self._solver.memory(theta.shape[0]))
-        if objective.lower is None and objective.is_affine():
+        fits = affine_bytes(start.residuals.shape[0], theta.shape[0]) <= self.memory
+        if fits and objective.lower is None and objective.is_affine():
             return self._solved(objective, theta, state)
-        return self._truncated(objective, theta, state)
+        return self._truncated(objective, theta, state, start)
 
     def _solved(self, objective, theta, state):
         """The step to the minimum of residuals that are affine, which ends the training."""
@@ -162,9 +163,9 @@ class LevenbergMarquardt(FlatOptimizer):
         progress = Progress(tf.where(lower, losses[1], losses[0]), tf.constant(2), status)
         return tf.where(lower, moved, theta), state, progress
 
-    def _truncated(self, objective, theta, state):
+    def _truncated(self, objective, theta, state, start):
         """A step along the largest singular values where it is good, else a damped one."""
-        start, model = _begin(objective, theta), spectrum(objective, theta)
+        model = spectrum(objective, theta)
         step, predicted = model.truncated()
         moved = _within(theta + step, objective.lower)
         value = tf.reduce_sum(objective.residuals(moved) ** 2)

@@ -111,6 +111,11 @@ def _norms(matrix):
     return np.where(norms > 0.0, norms, 1.0)
 
 
+def affine_bytes(rows, columns):
+    """The bytes of `affine_step`: the matrix, its copy with columns of norm one, and a factor."""
+    return 8 * columns * (4 * rows + 6 * columns)
+
+
 def affine_step(matrix, residuals):
     """The step `(p,)` to the minimum of `|J s + r|^2`, by as many truncated ones as it takes.
 
