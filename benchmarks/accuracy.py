@@ -8,7 +8,8 @@ or when the optimizer ends. The time includes tracing and compiling, and the cho
 random features, which `--features` puts in the place of the networks of smooth problems.
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
-    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop] [--features 1000] [--short]
+    [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop | --floor]
+    [--features 1000] [--short]
 """
 
 import argparse
@@ -31,6 +32,9 @@ MANY = 10**7  # epochs, which the time limit cuts
 SHORT_SECONDS = 0.0  # stops after the first epoch of each stage
 STEPS = 50  # of Adam in an epoch, between which nothing is recorded
 HEAD = "problem", "parameters", "optimizer", "iterations", "seconds", "error", "target", "met"
+ERRORS = 1e-4, 1e-6, 1e-8, 1e-10  # of which --floor says when they were reached
+FLOOR_HEAD = "problem", "parameters", "optimizer", "seconds", "floor", "seeds", *map(str, ERRORS)
+QUICK = 30.0  # seconds of a training, above which --floor takes the first seed alone
 
 
 class Clock:
@@ -216,6 +220,29 @@ def row(problem, optimizer, runs):
     )
 
 
+def floor_row(problem, optimizer, runs):
+    """A row of the table of `--floor`: the least error, and the seconds until it was below some.
+
+    Medians over the seeds, and the least errors of all; a dash for what most seeds did not reach.
+    """
+
+    def seconds_until(limit):
+        found = [next((t for t, e, _ in run["curve"] if e <= limit), math.inf) for run in runs]
+        middle = statistics.median(found)
+        return f"{middle:.0f}" if math.isfinite(middle) else "-"
+
+    floors = [min(error for _, error, _ in run["curve"]) for run in runs]
+    return (
+        problem.name,
+        f"{statistics.median(run['parameters'] for run in runs):.0f}",
+        optimizer,
+        f"{statistics.median(run['seconds'] for run in runs):.0f}",
+        f"{statistics.median(floors):.1e}",
+        ", ".join(f"{floor:.1e}" for floor in floors),
+        *map(seconds_until, ERRORS),
+    )
+
+
 def print_row(cells):
     """A row of a Markdown table."""
     print(f"| {' | '.join(cells)} |", flush=True)
@@ -231,6 +258,7 @@ def arguments():
     parser.add_argument("--json", type=pathlib.Path, help="file for all runs and curves")
     parser.add_argument("--uniform", action="store_true", help="uniform points, twice as often")
     parser.add_argument("--stop", action="store_true", help="end a training at the target")
+    parser.add_argument("--floor", action="store_true", help="until when which error was reached")
     parser.add_argument("--features", type=int, help="random features in place of networks")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
@@ -244,12 +272,17 @@ def main():
     settings = {"seconds": seconds, "uniform": given.uniform, "stop": given.stop}
     start = functools.partial(train, jit_compile=jit_compile, **settings)
     names, found = given.optimizers, []
-    print_row(HEAD)
-    print_row(["---"] * len(HEAD))
+    head, as_row = (FLOOR_HEAD, floor_row) if given.floor else (HEAD, row)
+    print_row(head)
+    print_row(["---"] * len(head))
     for number, problem in enumerate(chosen_problems(given.problems, given.features)):
         for name in [names[number % len(names)]] if given.short else names:
-            runs = [start(problem, OPTIMIZERS[name], seed) for seed in seeds]
-            print_row(row(problem, name, runs))
+            runs = []
+            for seed in seeds:
+                runs.append(start(problem, OPTIMIZERS[name], seed))
+                if given.floor and runs[0]["seconds"] > QUICK:
+                    break
+            print_row(as_row(problem, name, runs))
             about = {"problem": problem.name, "target": problem.target, "optimizer": name}
             found.append(about | {"runs": runs})
             if given.json:  # after each, so that nothing is lost

@@ -19,6 +19,7 @@ import pytest
 from keras import ops
 
 import kpinn
+from kpinn.derivatives.keras_private import all_layers
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "benchmarks"))
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "examples"))
@@ -490,3 +491,26 @@ def test_curves_are_drawn(tmp_path):
 def test_lid_and_solutions_are_those_of_tensors_too():
     x = ops.convert_to_tensor(np.linspace(0, 1, 5)[:, None])
     np.testing.assert_allclose(exact_solutions.regularised_lid(x)[2], 1.0)
+
+
+def test_a_row_of_floors():
+    def run(curve):
+        return {"parameters": 5, "seconds": curve[-1][0], "curve": curve}
+
+    runs = [
+        run([(1.0, 1e-3, 0.0), (2.0, 9e-5, 0.0), (8.0, 3e-7, 0.0)]),
+        run([(1.0, 1e-5, 0.0), (4.0, 1e-9, 0.0), (6.0, 2e-9, 0.0)]),
+        run([(3.0, 1e-1, 0.0), (7.0, 2e-6, 0.0)]),
+    ]
+    found = accuracy.floor_row(PROBLEMS["poisson_1d"](), "adam", runs)
+    middle = ("7", "3.0e-07", "3.0e-07, 1.0e-09, 2.0e-06")
+    assert found == ("poisson_1d", "5", "adam", *middle, "2", "8", "-", "-")
+    assert len(found) == len(accuracy.FLOOR_HEAD)
+
+
+@pytest.mark.parametrize("name", ["poisson_1d", "wave", "kovasznay"])
+def test_random_features_take_the_place_of_a_network(name):
+    (problem,) = accuracy.chosen_problems([name], 7)
+    (layer,) = [x for x in all_layers(problem.make().network) if hasattr(x, "has_scale")]
+    assert layer.units == 7
+    assert not list(accuracy.chosen_problems(["burgers"], 7))
