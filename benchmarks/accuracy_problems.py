@@ -202,6 +202,47 @@ def wave(units=20, depth=3, kind=SIREN):
     )
 
 
+def half_waves(units=24, depth=3, kind=MLP, wave_number=0.0, low=0, name="half_waves"):
+    """lap u + k^2 u = (k^2 - 72 pi^2) sin(6 pi x) sin(6 pi y) in a square, u = 0 on its walls."""
+    box = Box(x=(low, 1), y=(low, 1))
+    parts = (1 - low) ** 2  # unit squares
+
+    def equation(x, y, u, laplacian_u):
+        source = (wave_number**2 - 72 * PI**2) * ops.sin(6 * PI * x) * ops.sin(6 * PI * y)
+        return (laplacian_u + wave_number**2 * u - source) / max(72 * PI**2, wave_number**2)
+
+    def walls(u):
+        return u
+
+    def make():
+        return kpinn.PINN(kind(units, depth), "x y", "u", [equation, walls])
+
+    def points(seed):
+        inside = box.sample(4_000 * parts, "latin_hypercube", seed)
+        return {"equation": inside, "walls": box.boundary().sample(800 * (1 - low), seed=seed)}
+
+    return Problem(
+        name,
+        box,
+        make,
+        points,
+        target=1e-8,
+        exact=lambda x, y: {"u": exact_solutions.half_waves(x, y)},
+        grid=box.sample(101**2, "grid"),
+        loss_weights={"walls": 10.0},
+    )
+
+
+def helmholtz_10(units=24, depth=3, kind=MLP):
+    """The same on [-1, 1]^2 with the wave number 10."""
+    return half_waves(units, depth, kind, 10.0, -1, "helmholtz_10")
+
+
+def helmholtz_100(units=24, depth=3, kind=MLP):
+    """The same with the wave number 100."""
+    return half_waves(units, depth, kind, 100.0, -1, "helmholtz_100")
+
+
 def poisson_5d(units=24, depth=2):
     """-lap u = pi^2 sum cos(pi x_i) in the unit cube, u = sum cos(pi x_i) on its boundary."""
     box = Box(x=([0] * 5, [1] * 5))
@@ -511,6 +552,9 @@ PROBLEMS = {
         poisson_1d,
         damped_oscillator,
         helmholtz,
+        half_waves,
+        helmholtz_10,
+        helmholtz_100,
         burgers,
         burgers_sharp,
         wave,

@@ -28,6 +28,11 @@ def helmholtz(x, y):
     return np.sin(np.pi * x) * np.sin(4 * np.pi * y)
 
 
+def half_waves(x, y):
+    """Zero at x and y = -1, 0 and 1."""
+    return np.sin(6 * np.pi * x) * np.sin(6 * np.pi * y)
+
+
 def wave(t, x):
     """u_tt = 4 u_xx at rest at t = 0, u(t, 0) = u(t, 1) = 0."""
     return _standing_wave(t, x, 1) + 0.5 * _standing_wave(t, x, 4)
