@@ -233,15 +233,16 @@ class FlatOptimizer(FromConfig, keras.optimizers.Optimizer):
             self.last_theta.numpy().astype(np.float64),
         )
 
-    def take_step(self, objective, theta, stale):
+    def take_step(self, objective, theta, stale, passing=False):
         """`step` on the state in the variables; returns the new parameters and the loss.
 
         Args:
             objective: a `FlatObjective`.
             theta: the parameters `(p,)`.
             stale: scalar bool, whether the points or weights are others than in the last step.
+            passing: scalar bool, whether each step has points of its own, of which a minimum is
+                not the end.
         """
-        others = stale  # a minimum of these is none of the next ones
         stale = stale | self.stale | tf.reduce_any(theta != self.last_theta)
         before = {name: variable.value for name, variable in self.state.items()}
         moved, after, progress = self.step(objective, theta, before, stale)
@@ -256,7 +257,7 @@ class FlatOptimizer(FromConfig, keras.optimizers.Optimizer):
             self.iterations.assign_add(1)
         self.evaluations.assign_add(progress.evaluations)
         lost = stale & (progress.status == NO_PROGRESS)  # there may be some on other points
-        lost |= others & (progress.status == CONVERGED)
+        lost |= passing & (progress.status == CONVERGED)
         self.status.assign(tf.where(lost, RUNNING, progress.status))
         finite = progress.status != NONFINITE
         tf.cond(finite, keep, lambda: None)  # nothing that is not finite is kept

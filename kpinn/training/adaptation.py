@@ -18,7 +18,7 @@ from kpinn.objective.compiled import Compiled
 from kpinn.optimizers.least_squares.spectrum import ROUNDS, least_squares
 from kpinn.problem.points import batch, sets_of, sizes, widths_of
 
-COLUMNS, MANY = 400, 1_000  # most parameters that are fitted, to many scales and to a few
+COLUMNS, MANY = 400, 1_500  # most parameters that are fitted, to many scales and to a few
 ROWS = 3  # points for each of them, to fit and as many to judge, as far as there are
 LEFT_OUT = 8  # part of the points that is not fitted, at least
 FEW = 8  # points of a set that are not divided
@@ -29,6 +29,7 @@ DRAWN = 32  # scales that differ between columns
 MULTIPLES = 4  # of a scale that are tried with all features
 FACTOR, BETTER = 2.0**0.5, 0.8  # of a scale along one column, and of the residual to go on so
 WORSE = 1e3  # than the best residual: larger scales are not tried
+POOR = 0.1  # of the residual without features, above which a part of them is too few to judge
 MOST = 2**17  # points that the box is made of
 
 
@@ -144,9 +145,7 @@ class _Search:
         low, high = np.asarray(self.layer.box, np.float64)
         unit = np.where(high > low, (high - low) / 2.0, 1.0) / (self.layer.windows or 1)
         few = _Trials(self, COLUMNS)
-        for number in GRID:
-            if few.residual(2.0**number / unit) > WORSE * few.best()[1]:
-                break
+        few.go_through(2.0 ** GRID[:, None] / unit)
         for draw in _drawn(len(unit)):
             few.residual(2.0 ** (GRID[-1] * draw) / unit)
         if not math.isfinite(few.best()[1]):
@@ -156,14 +155,13 @@ class _Search:
             )
         for column in range(len(unit) if len(unit) > 1 else 0):
             few.go_along(column)
-        return self._larger(few.best()[0]) if len(self.network) > few.count else few.best()
-
-    def _larger(self, scale):
-        """The best multiple with all features, which resolve more than a part of them does."""
-        many = _Trials(self, MANY)
-        for power in range(MULTIPLES):
-            if many.residual(FACTOR**power * scale) > WORSE * many.best()[1]:
-                break
+        if len(self.network) <= few.count:
+            return few.best()
+        many = _Trials(self, MANY)  # which resolve more than a part of the features does
+        if few.best()[1] > POOR * few.without:
+            many.go_through(2.0 ** GRID[:, None] / unit)
+        else:
+            many.go_through(FACTOR ** np.arange(MULTIPLES)[:, None] * few.best()[0])
         return many.best()
 
 
@@ -183,6 +181,8 @@ class _Trials:
         self.theta[search.network] = 0.0  # what other features had is nothing to begin with
         self.fitted, self.judged = _halves(search.problem, search.data, columns, random)
         rows = self.objective.residuals(self._tensor(self.theta), self.fitted)[1].shape[0]
+        row, _ = self.objective.residuals(self._tensor(self.theta), self.judged)
+        self.without = math.sqrt(max(float(row[0]), 0.0))  # the residual without features
         self.count = min(columns, len(search.network), max(1, 2 * rows // 3))
         chosen = random.permutation(search.network)[: self.count]
         self.columns = np.concatenate([chosen, search.others])
@@ -211,6 +211,12 @@ class _Trials:
         self.found.append((np.array(scale), best))
         self.search.tried.append(self.found[-1])
         return best
+
+    def go_through(self, scales):
+        """Tries scales that grow, until one is far worse than the best."""
+        for scale in scales:
+            if self.residual(scale) > WORSE * self.best()[1]:
+                break
 
     def go_along(self, column):
         """Varies the best scale along one column while the residual falls."""

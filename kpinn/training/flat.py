@@ -95,10 +95,11 @@ def flat_step(pinn, data, stale):
         The logs.
     """
     functions, logs = flat_functions(pinn), state_of(pinn).settings.logs
+    passing = stale
     stale |= functions.weights_changed()
     theta = functions.objective.theta()
     optimizer, marks = current(pinn.optimizer), marks_of(pinn)
-    theta, loss = optimizer.take_step(functions.on(data), theta, stale)
+    theta, loss = optimizer.take_step(functions.on(data), theta, stale, passing)
     if marks.sightings is not None:
         bad = optimizer.status.value == NONFINITE
         tf.cond(bad, lambda: marks.sightings.keep(data), lambda: None)

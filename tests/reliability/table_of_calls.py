@@ -132,13 +132,8 @@ VALUE = Kind(
     fresh(lambda: 0.5, lambda: lambda t: t, lambda: lambda t, x: t * x),
     fresh(lambda: "a", lambda: np.nan, lambda: True, lambda: 1j, lambda: lambda y: y, lambda: [1]),
 )
-DIRECTIONS = Kind(
-    st.sampled_from(["n", ["n"], (), "n s"]),
-    st.sampled_from(["x", "tx", "u_n", "1", "", 3, None, [3], {"n": 1}, 1j, True, np.ones(2)]),
-)
-OF_LAYERS = NAMES | {"directions": DIRECTIONS}
-call("layers.Derivatives", kpinn.layers.Derivatives, 2, **OF_LAYERS, method=kinds.METHOD)
-call("layers.FiniteDifference", kpinn.layers.FiniteDifference, 2, **OF_LAYERS, **DIFFERENCES)
+call("layers.Derivatives", kpinn.layers.Derivatives, 2, **NAMES, method=kinds.METHOD)
+call("layers.FiniteDifference", kpinn.layers.FiniteDifference, 2, **NAMES, **DIFFERENCES)
 call(
     "layers.HardCondition",
     kpinn.layers.HardCondition,
