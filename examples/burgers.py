@@ -11,11 +11,11 @@ in about 2 minutes on two CPU cores.
 Run: python examples/burgers.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import math
 import sys
 import time
 
+import quiet
 import keras
 import numpy as np
 from exact import burgers

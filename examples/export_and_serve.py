@@ -8,11 +8,11 @@ served numbers equal those of the model, in about 20 seconds.
 Run: python examples/export_and_serve.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import os
 import subprocess
 import sys
 
+import quiet
 import keras
 import numpy as np
 from keras import ops

@@ -9,10 +9,10 @@ cores; with `--noise 0.01` (of the standard deviation of u) 0.02 % and 0.5 %.
 Run: python examples/inverse_burgers.py [--short] [--noise 0.01]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import math
 import sys
 
+import quiet
 import keras
 import numpy as np
 from exact import burgers

@@ -10,10 +10,10 @@ changes along v by less than 1e-2 per unit of length, in about 10 seconds.
 Run: python examples/minimise_functional.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import math
 import sys
 
+import quiet
 import keras
 import numpy as np
 from keras import ops

@@ -6,9 +6,9 @@ condition is left. Expected: largest error below 1e-4 (exact: sin t) in about 10
 Run: python examples/ode_hard_condition.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import sys
 
+import quiet
 import keras
 import numpy as np
 from keras import ops

@@ -13,9 +13,9 @@ useful solution).
 Run: python examples/poisson_100d.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import sys
 
+import quiet
 import keras
 import numpy as np
 

@@ -6,10 +6,10 @@ L2 error below 1e-4 (exact: u = sin(pi x)) in about 20 seconds.
 Run: python examples/poisson_1d.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import math
 import sys
 
+import quiet
 import keras
 import numpy as np
 from keras import ops

@@ -10,11 +10,11 @@ which XLA cannot compile; equal least losses to the accuracy of each method. Abo
 Run: python examples/sine.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import statistics
 import sys
 import time
 
+import quiet
 import keras
 import numpy as np
 from keras import ops

@@ -11,11 +11,11 @@ points that are not trained on. Start and walls are conditions. Expected: relati
 Run: python examples/wave_random_features.py [--short]
 """
 
-import quiet  # noqa: F401  # isort: skip
 import math
 import sys
 import time
 
+import quiet
 import keras
 import numpy as np
 from keras import ops

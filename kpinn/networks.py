@@ -3,17 +3,11 @@
 import math
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from kpinn import layers
-from kpinn.derivatives.api import inference, input_dtype
-from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.names.space import Space
-from kpinn.options import flag, function, keras_layer, number, of_keras, positive_whole, shown, text
+from kpinn.options import function, number, of_keras, positive_whole, shown, text
 from kpinn.options.configs import FromConfig
-
-HALF_PRECISION = ("float16", "bfloat16")
 
 
 def MLP(
@@ -358,54 +352,3 @@ class _UniformByInputs(FromConfig, keras.initializers.RandomUniform):
 
     def __call__(self, shape, dtype=None):
         return super().__call__(shape, dtype) / shape[0]
-
-
-# Checks ------------------------------------------------------------------------------------
-
-
-def check_network(network, coordinates, fields, allow_mixed_precision):
-    """Builds a network and checks that it fits the names.
-
-    Returns:
-        The name of the dtype of its variables.
-
-    Raises:
-        ValueError: if it is no Keras layer, computes in half precision, or has other columns.
-    """
-    keras_layer("network", network)
-    flag("allow_mixed_precision", allow_mixed_precision)
-    space = Space(coordinates, fields)
-    if not network.built and isinstance(network, keras.Sequential):
-        network.build((None, space.input_size))
-    dtype = input_dtype(network, {})
-    points = tf.fill((2, space.input_size), tf.constant(0.5, dtype))
-    outputs = _try(network, points, space)
-    if not allow_mixed_precision:
-        _refuse_half_precision(network)
-    if tuple(outputs.shape) != (2, space.output_size):
-        raise ValueError(
-            f"network {network.name!r} returns (n, {', '.join(map(str, outputs.shape[1:]))}): "
-            f"expected (n, {space.output_size}). There are {space.describe()}."
-        )
-    return input_dtype(network, {}).name
-
-
-def _try(network, points, space):
-    try:
-        return inference(network, space)(points)
-    except Exception as error:
-        raise ValueError(
-            f"network {network.name!r} cannot be called on points of shape "
-            f"(n, {space.input_size}), one column per coordinate. There are {space.describe()}. "
-            f"It said: {error}"
-        ) from error
-
-
-def _refuse_half_precision(network):
-    for layer in all_layers(network):
-        if layer.compute_dtype in HALF_PRECISION:
-            raise ValueError(
-                f"layer {layer.name!r} computes in {layer.compute_dtype}, where second "
-                "derivatives keep hardly any digit: use float32 or float64, or pass "
-                "allow_mixed_precision=True if you know that it suffices."
-            )

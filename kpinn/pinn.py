@@ -15,7 +15,6 @@ from kpinn.backend.keras_private import (
 )
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.tensorflow_private import without_retracing_warning
-from kpinn.networks import check_network
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.objective.losses import divided, replicas
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -31,6 +30,7 @@ from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
 from kpinn.training import adaptation, arguments, batches, changes, construction
 from kpinn.training import fit as training
+from kpinn.training.check_network import check_network
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue

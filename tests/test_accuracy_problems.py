@@ -511,6 +511,6 @@ def test_a_row_of_floors():
 @pytest.mark.parametrize("name", ["poisson_1d", "wave", "kovasznay"])
 def test_random_features_take_the_place_of_a_network(name):
     (problem,) = accuracy.chosen_problems([name], 7)
-    (layer,) = [x for x in all_layers(problem.make().network) if hasattr(x, "has_scale")]
+    (layer,) = [x for x in all_layers(problem.make().network) if hasattr(x, "is_adapted")]
     assert layer.units == 7
     assert not list(accuracy.chosen_problems(["burgers"], 7))

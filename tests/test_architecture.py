@@ -45,6 +45,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "derivatives/per_point/independence.py",
     "options",
     "problem/refusals.py",
+    "training/adaptation.py",  # of random features alone
     "training/arguments.py",
     "training/random_layers.py",
 )

@@ -725,3 +725,24 @@ def test_callbacks_of_the_learning_rate_need_one(callback):
     assert float(spring.optimizer.learning_rate) == pytest.approx(0.05)
     with pytest.raises(ValueError, match="LBFGS has no learning rate"):
         optimizers.LBFGS().learning_rate = 0.1
+
+
+@pytest.mark.parametrize("form", ["arrays", "dataset"])
+def test_targets_of_another_shape_are_refused_everywhere(form):
+    """Also where the number of points has no shape in the graph, as in an evaluation."""
+    pinn, points = small_heat(), heat_points()
+    good, bad = ({"start": np.zeros((16, columns))} for columns in (1, 2))
+
+    def given(targets):
+        data = points, targets
+        return data if form == "arrays" else tf.data.Dataset.from_tensors(data)
+
+    message = r"targets of 'start' have the shape \(16, 2\), but the condition returns \(16, 1\)"
+    for call in (
+        lambda targets: pinn.fit(given(targets), verbose=0),
+        lambda targets: pinn.evaluate(given(targets), verbose=0),
+        lambda targets: pinn.fit(points, verbose=0, validation_data=given(targets)),
+    ):
+        call(good)
+        with pytest.raises(ValueError, match=message):
+            call(bad)

@@ -8,6 +8,7 @@ import pytest
 
 from kpinn import plotting
 from kpinn.domains import Box
+from kpinn.plotting import figures
 
 BURGERS = Box(t=(0, 1), x=(-1, 1))
 LINE = Box(x=(0, 2))
@@ -76,14 +77,14 @@ def test_prediction_and_reference_share_their_colours():
     figure = plotting.field(Exact(lambda t, x: 0.5 * x), BURGERS, "u", lambda t, x: 2 * x)
     left, middle, right = (axes.collections[0] for axes in panels(figure))
     assert left.get_clim() == middle.get_clim() == (-2, 2)
-    assert left.get_cmap().name == plotting.SIGNED
-    assert right.get_clim()[0] == 0 and right.get_cmap().name == plotting.ERRORS
+    assert left.get_cmap().name == figures.SIGNED
+    assert right.get_clim()[0] == 0 and right.get_cmap().name == figures.ERRORS
 
 
 def test_colours_of_one_sign_are_sequential():
     figure = plotting.field(Exact(lambda t, x: 2 + x), BURGERS)
     mesh = panels(figure)[0].collections[0]
-    assert mesh.get_clim() == (1, 3) and mesh.get_cmap().name == plotting.VALUES
+    assert mesh.get_clim() == (1, 3) and mesh.get_cmap().name == figures.VALUES
 
 
 @pytest.mark.parametrize("shape", ["function", "grid", "flat", "column"])

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kpinn.options import flag, number, optional, positive_whole, shown, whole
-from kpinn.options.arrays import float_array, listed
+from kpinn.options.arrays import float_array, listed, one_or_several
 from kpinn.options.configs import FromConfig
 
 
@@ -160,16 +160,12 @@ class FourierFeatures(FromConfig, keras.layers.Layer):
     def __init__(self, units, scale=1.0, trainable=False, seed=None, **kwargs):
         super().__init__(trainable=flag("trainable", trainable), **kwargs)
         self.units = positive_whole("units", units)
-        many = listed(scale)
-        scales = [number("scale", e, "(0, inf)") for e in ([scale] if many is None else many)]
-        if not scales:
-            raise ValueError("scale is an empty list: expected positive numbers.")
-        self.scale = scales[0] if many is None else scales
-        self.seed = optional(whole, "seed", seed, 0)
-        if self.units % (2 * len(scales)):
+        self.scale = one_or_several("scale", scale, number, "(0, inf)")
+        self.seed, count = optional(whole, "seed", seed, 0), np.size(self.scale)
+        if self.units % (2 * count):
             raise ValueError(
                 f"units={units} cannot be shared out to a cosine and a sine for each of "
-                f"{len(scales)} scales: expected a multiple of {2 * len(scales)}."
+                f"{count} scales: expected a multiple of {2 * count}."
             )
 
     def build(self, input_shape):

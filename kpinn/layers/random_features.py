@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kpinn.options import number, of_keras, optional, positive_whole, whole
-from kpinn.options.arrays import real_array
+from kpinn.options.arrays import one_or_several, real_array
 from kpinn.options.configs import FromConfig
 
 WAVES = {"sin": ops.sin, "cos": ops.cos}
@@ -64,8 +64,9 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
         self.is_wave = isinstance(activation, str) and activation in WAVES
         get = keras.activations.get
         self.activation = activation if self.is_wave else of_keras("activation", get, activation)
-        self._given_scale = optional(_positive, "scale", scale)
-        self.windows = optional(_counts, "windows", windows)
+        self._given_scale = optional(one_or_several, "scale", scale, number, "(0, inf)")
+        windows = optional(one_or_several, "windows", windows, positive_whole)
+        self.windows = [windows] if isinstance(windows, int) else windows
         drawn = np.random.randint(2**31 - 1) if seed is None else seed
         self.seed = whole("seed", drawn, 0)
         self._seen = None
@@ -103,12 +104,8 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
     def is_adapted(self):
         """Whether the features have a scale, and where they need it a box."""
         needs_box = self.windows is not None or not self.is_wave
-        return self.has_scale and (not needs_box or bool(np.any(np.asarray(self.box))))
-
-    @property
-    def has_scale(self):
-        """Whether a scale was given or chosen."""
-        return bool(np.all(np.asarray(self.scale)))
+        has_box = bool(np.any(np.asarray(self.box)))
+        return bool(np.all(np.asarray(self.scale))) and (has_box or not needs_box)
 
     @property
     def chooses_scale(self):
@@ -123,6 +120,11 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
 
         Raises:
             ValueError: for data of another shape.
+
+        Example:
+
+            features = kpinn.layers.RandomFeatures(100, "tanh", scale=3.0)
+            features.adapt(np.random.uniform(5.0, 9.0, (1_000, 2)))
         """
         data = real_array("data", data)
         if not self.built:
@@ -137,9 +139,17 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
         """Gives the same features another scale.
 
         Args:
-            scale: as in the constructor, not `None`.
+            scale: a positive number, or one for each column.
+
+        Raises:
+            ValueError: for anything else.
+
+        Example:
+
+            features.set_scale([10.0, 30.0])
         """
-        self.scale.assign(np.broadcast_to(_positive("scale", scale), self.scale.shape))
+        scale = one_or_several("scale", scale, number, "(0, inf)")
+        self.scale.assign(np.broadcast_to(scale, self.scale.shape))
         self._arrange()
 
     def inputs_of(self, call):
@@ -222,23 +232,3 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
             "windows": self.windows,
             "seed": self.seed,
         }
-
-
-def _positive(name, value):
-    """A positive number, or a list of these."""
-    if np.ndim(value) == 0:
-        return number(name, value, "(0, inf)")
-    return [number(f"{name}[{i}]", each, "(0, inf)") for i, each in _listed(name, value)]
-
-
-def _counts(name, value):
-    """A list of positive whole numbers."""
-    value = [value] if np.ndim(value) == 0 else value
-    return [positive_whole(f"{name}[{i}]", each) for i, each in _listed(name, value)]
-
-
-def _listed(name, value):
-    """The numbered entries of a list that has some."""
-    if not len(value):
-        raise ValueError(f"{name} is empty: expected one number for each coordinate.")
-    return enumerate(value)

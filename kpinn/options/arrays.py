@@ -78,6 +78,25 @@ def listed(values):
     return list(array) if array.ndim == 1 else None
 
 
+def one_or_several(name, value, check, *options):
+    """A number, or several in a list, as such.
+
+    Args:
+        name: of the argument.
+        value: as it was given.
+        check: of each number, such as `kpinn.options.number`, with its `options`.
+
+    Raises:
+        ValueError: for an empty list, and as the check.
+    """
+    many = listed(value)
+    if many is None:
+        return check(name, value, *options)
+    if not many:
+        raise ValueError(f"{name} is an empty list: expected some numbers.")
+    return [check(name, each, *options) for each in many]
+
+
 def as_dict(values):
     """A mapping of arrays, or a table of pandas, as a dict; anything else as it is."""
     is_table = hasattr(values, "columns") and hasattr(values, "items")

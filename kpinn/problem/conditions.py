@@ -8,6 +8,8 @@ from kpinn.options import function as check_function
 from kpinn.options import positive_whole
 from kpinn.problem.arguments import Array, Quantity, order
 
+MARK = "_kpinn"  # the attribute of a function with its kind and its option
+
 
 def condition(function=None, *, method=None):
     """Marks a method of a `kpinn.PINN` (or a function) as a condition: it returns residuals.
@@ -49,7 +51,7 @@ def field(function=None, *, size=1):
 def _mark(function, kind, option):
     def mark(function):
         check_function(kind, getattr(function, "__func__", function), "def equation(u)")
-        function._kpinn_kind, function._kpinn_option = kind, option
+        setattr(function, MARK, (kind, option))
         return function
 
     return mark if function is None else mark(function)
@@ -57,7 +59,7 @@ def _mark(function, kind, option):
 
 def option(function):
     """What a function was marked with: the method of a condition, the size of a derived field."""
-    return getattr(function, "_kpinn_option", None)
+    return getattr(function, MARK, (None, None))[1]
 
 
 def marked(cls, kind):
@@ -65,7 +67,7 @@ def marked(cls, kind):
     names = {}
     for base in reversed(cls.__mro__):
         for name, value in vars(base).items():
-            if getattr(value, "_kpinn_kind", None) == kind:
+            if getattr(value, MARK, (None, None))[0] == kind:
                 names[name] = None
             else:
                 names.pop(name, None)

@@ -61,18 +61,27 @@ def adapt(pinn, data):
     Raises:
         ValueError: for features whose scale cannot be chosen so.
     """
-    return _adapt(pinn, data, features_of(pinn))
+    return _adapt(pinn, data, _features_of(pinn))
 
 
-def adapt_first(pinn, layers, data, verbose):
+def adapt_first(pinn, data, verbose):
     """The same before training for layers that were never adapted; says what was chosen."""
-    for name, found in _adapt(pinn, data, layers).items():
+    for name, found in _adapt(pinn, data, _unadapted(pinn)).items():
         if verbose:
             scale = ", ".join(f"{number:.3g}" for number in found.scale)
             print(
                 f"{name}: scale [{scale}], with which features that were fitted to a part of the "
                 f"points left residuals of {found.residual:.1e} at others"
             )
+
+
+def refuse_unadapted(pinn):
+    """Raises `ValueError` for features that need points which cannot be read twice."""
+    for layer in _unadapted(pinn):
+        raise ValueError(
+            f"{layer.name!r} has no scale yet, and these points can be read only once: call "
+            "pinn.adapt with some points as arrays before."
+        )
 
 
 def _adapt(pinn, data, layers):
@@ -84,9 +93,12 @@ def _adapt(pinn, data, layers):
     return found
 
 
-def features_of(pinn):
-    """The `RandomFeatures` of the network of a PINN."""
+def _features_of(pinn):
     return [layer for layer in all_layers(pinn.network) if isinstance(layer, RandomFeatures)]
+
+
+def _unadapted(pinn):
+    return [layer for layer in _features_of(pinn) if not layer.is_adapted]
 
 
 def _inputs_of(layer, problem, data):

@@ -6,9 +6,7 @@ import keras
 import tensorflow as tf
 
 from kpinn.backend.keras_private import made_under_strategy
-from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.tensorflow_private import VariableWatcher
-from kpinn.layers import RandomFeatures
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
@@ -86,8 +84,7 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     if streams.is_stream(x):
         replicas.check_evaluation(pinn, check_stream(pinn, x, every=False))
     else:
-        arrays = pinn.prepare(x, y, sample_weight)
-        replicas.check_evaluation(pinn, arrays)
+        arrays = _evaluated(pinn, x, y, sample_weight)
         x = streams.as_dataset(arrays, repeat=False)
         y = batch_size = sample_weight = None
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
@@ -100,9 +97,24 @@ def _validation(pinn, points):
     if streams.is_stream(points):
         replicas.check_evaluation(pinn, check_stream(pinn, points, every=False))
         return points
-    arrays = pinn.prepare(points)
+    return streams.as_dataset(_evaluated(pinn, points), repeat=False)
+
+
+def _evaluated(pinn, *given):
+    """The `Data` of an evaluation, checked: in a dataset the number of points has no shape."""
+    arrays = pinn.prepare(*given)
     replicas.check_evaluation(pinn, arrays)
-    return streams.as_dataset(arrays, repeat=False)
+    _check_targets(pinn, arrays)
+    return arrays
+
+
+def _check_targets(pinn, arrays):
+    """Raises `ValueError` for targets of another shape than the residuals."""
+    if arrays.targets:
+        few = data.first_rows(arrays)
+        residuals = pinn.call(few.points)
+        for name, target in few.targets.items():
+            data.check_target(name, residuals[name], target)
 
 
 def _check_settings(pinn, settings):
@@ -129,11 +141,7 @@ def _check_stream(pinn, stream, verbose):
         )
     arrays = check_stream(pinn, stream, every=True)
     if arrays is None:
-        for layer in _unadapted(pinn):
-            raise ValueError(
-                f"{layer.name!r} has no scale yet, and these points can be read only once: call "
-                "pinn.adapt with some points as arrays before."
-            )
+        adaptation.refuse_unadapted(pinn)
         _build_optimizer(pinn)
     else:
         _check_start(pinn, arrays, verbose)
@@ -146,6 +154,8 @@ def check_stream(pinn, stream, every):
     if element is None:
         return None
     arrays = pinn.prepare(*element, every=every)
+    if not every:  # else the start of the training is checked
+        _check_targets(pinn, arrays)
     streams.warn_of_lost_digits(pinn.problem, element)
     return arrays
 
@@ -153,8 +163,7 @@ def check_stream(pinn, stream, every):
 def _check_start(pinn, arrays, verbose):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
     _remember(pinn, arrays)
-    if layers := _unadapted(pinn):
-        adaptation.adapt_first(pinn, layers, arrays, verbose)
+    adaptation.adapt_first(pinn, arrays, verbose)
     if made_under_strategy(pinn):
         replicas.check_sets(pinn, arrays)
     for optimizer, _ in stages(pinn.optimizer, 0):
@@ -174,22 +183,16 @@ def _check_start(pinn, arrays, verbose):
     few = data.first_rows(arrays)
     residuals = {name: residual[: data.FEW] for name, residual in residuals.items()}
     pinn.objective.losses.check(few, residuals, pinn.run_eagerly)
-    pinn._step_logs(0.0, *few.parts, residuals)
+    pinn.compute_metrics(few.points, few.targets, residuals)
     pinn.reset_metrics()
     _build_optimizer(pinn)
-
-
-def _unadapted(pinn):
-    """The random features that have no scale, or no box, yet."""
-    layers = all_layers(pinn.network)
-    return [each for each in layers if isinstance(each, RandomFeatures) and not each.is_adapted]
 
 
 def _residuals(pinn, arrays):
     """The residuals before the first step; of many points as arrays, in chunks."""
     if data.sizes(arrays)[-1] <= CHUNK:
         return pinn.call(arrays.points)  # as it is: Keras would wrap its errors
-    return pinn._prediction().residuals(data.Data(arrays.points, {}, {}), CHUNK)
+    return pinn.residuals(arrays.points, CHUNK)
 
 
 def _check_losses(objective, arrays, optimizer):

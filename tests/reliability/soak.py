@@ -2,12 +2,11 @@
 
     python tests/reliability/soak.py [--steps 1_000_000]
 
-The steps are divided among the optimizers: 98 % are Adam's, 1 % each of the others, whose steps
-take longer. Points are drawn anew every so many epochs; those of Adam come in turn as arrays, by
-`Resample`, and as a dataset. The resident memory is read after a tenth of the steps of each, when
-all is compiled, and at the end; traces are the times that Python calls a condition, which a
-compiled step never does: nine more calls of `fit` add one each, that of the check before the first
-step, and looking at the counter adds one.
+The steps are divided: 97 % are Adam's on arrays, 1 % each of the others, whose steps take longer.
+Points are drawn anew every so many epochs, by `Resample`, or come as a dataset. The resident memory
+is read after a tenth of the steps of each, when all is compiled, and at the end; traces are the
+times that Python calls a condition, which a compiled step never does: nine more calls of `fit` add
+one each, that of the check before the first step, and looking at the counter adds one.
 """
 
 import argparse

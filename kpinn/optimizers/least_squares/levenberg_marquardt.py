@@ -166,8 +166,7 @@ class LevenbergMarquardt(FlatOptimizer):
     def _truncated(self, objective, theta, state, start):
         """A step along the largest singular values where it is good, else a damped one."""
         model = spectrum(objective, theta)
-        step, predicted = model.truncated()
-        moved = _within(theta + step, objective.lower)
+        predicted, moved = model.decrease, _within(theta + model.truncated, objective.lower)
         value = tf.reduce_sum(objective.residuals(moved) ** 2)
         decrease = start.loss - value
         good = (decrease >= self.ratio * predicted) & (decrease > 0.0)

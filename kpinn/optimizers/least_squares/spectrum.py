@@ -15,7 +15,6 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from kpinn.optimizers.flat import epsilon
 from kpinn.optimizers.least_squares.dense import reflect
 from kpinn.optimizers.least_squares.factorizations import one_thread
 
@@ -29,16 +28,18 @@ class Spectrum(typing.NamedTuple):
     Attributes:
         values: the singular values `(p,)`, the largest first.
         weights: the parts of the residuals along their directions, `(p,)`.
-        rest: the squared norm of what is left of the residuals.
         basis: the directions as steps of the parameters, the rows of a matrix `(p, p)`.
+        truncated: the step along the largest of them, `(p,)`.
+        decrease: what that step lowers `|J s + r|^2` by.
         rounding: about the rounding of the squared norm of `J theta`.
         transposed: `(m,) -> (p,)`, a vector times `J`.
     """
 
     values: tf.Tensor
     weights: tf.Tensor
-    rest: tf.Tensor
     basis: tf.Tensor
+    truncated: tf.Tensor
+    decrease: tf.Tensor
     rounding: tf.Tensor
     transposed: Callable
 
@@ -63,16 +64,6 @@ class Spectrum(typing.NamedTuple):
 
         return step, decrease, again
 
-    def truncated(self):
-        """The step along the largest singular values, and what it lowers `|J s + r|^2` by."""
-        known = self.values > epsilon(self.values.dtype) * self.values[0]
-        squares = self.weights**2
-        before = tf.cumsum(squares, reverse=True) + self.rest  # each of them is taken
-        taken = known & (before > FORCING**2 * before[0])
-        parts = tf.where(taken, self.weights / tf.where(taken, self.values, 1.0), 0.0)
-        decrease = tf.reduce_sum(tf.where(taken, squares, 0.0))
-        return -self._combined(parts), decrease
-
     def _combined(self, parts):
         return tf.linalg.matvec(self.basis, parts, transpose_a=True)
 
@@ -87,8 +78,8 @@ def spectrum(objective, theta):
     size = theta.shape[0]
     start = tf.zeros((size + 1, size + 1), theta.dtype)
     triangle = objective.fold_jacobian(theta, reflect, start)
-    found = tf.numpy_function(_factors, [triangle, theta], 5 * [theta.dtype], stateful=False)
-    shapes = (size,), (size,), (), (size, size), ()
+    found = tf.numpy_function(_factors, [triangle, theta], 6 * [theta.dtype], stateful=False)
+    shapes = (size,), (size,), (size, size), (size,), (), ()
     parts = [tf.ensure_shape(part, shape) for part, shape in zip(found, shapes, strict=True)]
     return Spectrum(*parts, lambda vector: objective.vector_jacobian(theta, vector))
 
@@ -98,12 +89,30 @@ def _factors(triangle, theta):
     upper, right = (np.asarray(p, np.float64) for p in (triangle[:-1, :-1], triangle[:-1, -1]))
     if not np.isfinite(triangle).all():  # LAPACK may not end
         upper, right = np.zeros_like(upper), np.full_like(right, np.nan)
-    norms = _norms(upper)
+    norms, epsilon = _norms(upper), np.finfo(triangle.dtype).eps
     with one_thread():
         left, values, basis = scipy.linalg.svd(upper / norms, check_finite=False)
-    rest, part = float(triangle[-1, -1]) ** 2, np.finfo(triangle.dtype).eps * norms * theta
-    found = values, left.T @ right, rest, basis / norms, part @ part
+        basis, weights = basis / norms, left.T @ right
+        count = _taken(values, weights, weights @ weights + float(triangle[-1, -1]) ** 2, epsilon)
+        step = -(weights[:count] / values[:count]) @ basis[:count]
+    decrease, part = np.sum(weights[:count] ** 2), epsilon * norms * theta
+    found = values, weights, basis, step, decrease, part @ part
     return tuple(np.asarray(part, triangle.dtype) for part in found)
+
+
+def _taken(values, weights, total, epsilon):
+    """How many of the largest singular values a step takes.
+
+    Args:
+        values: the singular values, the largest first.
+        weights: the parts of the residuals along their directions.
+        total: the squared norm of the residuals.
+        epsilon: of the dtype; smaller parts of the largest singular value are rounding.
+    """
+    known = int(np.sum(values > epsilon * values[0]))
+    left = total - np.cumsum(weights[:known] ** 2)
+    enough = left <= FORCING**2 * total
+    return 1 + int(np.argmax(enough)) if enough.any() else known
 
 
 def _norms(matrix):
@@ -137,22 +146,14 @@ def least_squares(matrix, residuals, rounds=ROUNDS):
     with one_thread():
         orthogonal, upper = scipy.linalg.qr(matrix / norms, mode="economic", check_finite=False)
         left, values, basis = scipy.linalg.svd(upper, full_matrices=False, check_finite=False)
-        known = int(np.sum(values > np.finfo(dtype).eps * values[0]))
         best, now = (np.zeros(matrix.shape[1]), residuals), residuals
         for _ in range(rounds):
             weights = left.T @ (orthogonal.T @ now)
-            count = _needed(weights[:known], now @ now)
+            count = _taken(values, weights, now @ now, np.finfo(dtype).eps)
             step = basis[:count].T @ (weights[:count] / values[:count]) / norms
             theta = best[0] - step
             now = residuals + matrix @ theta
-            if not now @ now < (best[1] @ best[1]):
+            if not now @ now < best[1] @ best[1]:
                 break
             best = theta, now
     return np.asarray(best[0], dtype)
-
-
-def _needed(weights, total):
-    """How many of the largest singular values a step takes, at least one."""
-    left = np.maximum(total - np.cumsum(weights**2), 0.0)
-    enough = left <= FORCING**2 * total
-    return 1 + int(np.argmax(enough)) if enough.any() else len(weights)

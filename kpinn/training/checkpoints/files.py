@@ -52,13 +52,10 @@ def pack(state):
     Raises:
         plain.NotPlainError: for anything else in it.
     """
-    arrays, written = [], _Written()
+    arrays, buffer = [], io.BytesIO()
     tree = plain.encode(state, arrays)
-    with zipfile.ZipFile(written, "w") as packed:  # as np.savez does it
-        for number, array in enumerate(arrays):
-            with packed.open(f"{number}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-    data = b"".join(written.parts)
+    np.savez(buffer, **{str(number): array for number, array in enumerate(arrays)})
+    data = buffer.getbuffer()
     manifest = {
         "kpinn": "checkpoint",
         "format": FORMAT,
@@ -67,20 +64,6 @@ def pack(state):
     }
     manifest["sha256"] = _digest(_text(manifest))
     return {ARRAYS: data, MANIFEST: _text(manifest)}
-
-
-class _Written:
-    """What is written, in parts: a buffer that grows copies large arrays again and again."""
-
-    def __init__(self):
-        self.parts = []
-
-    def write(self, data):
-        self.parts.append(bytes(data))
-        return len(data)
-
-    def flush(self):
-        pass
 
 
 def verify(manifest, arrays):
