@@ -1,9 +1,9 @@
 """Steps whose loss or gradient is not finite, as the compiled step sees them.
 
-The update of such a step is not made, and the step is marked; see `kpinn.training.guard` for what
-`fit` does then. Where XLA compiles the loop of `fit`, a condition would keep updates from running
-beside gradients, which makes a small step a seventh longer. There the loop ends at the marked step,
-and `fit` makes the steps before it once more, from a copy.
+The step is marked; see `kpinn.training.guard` for what `fit` does then. A condition on the update
+would keep it from running beside the gradients, which makes a small step a tenth longer. So the
+loop of `fit` ends at the marked step, and `fit` makes the steps before it once more, from a copy.
+In Keras's loop, whose batches are gone then, and in an optimizer of kpinn the update is not made.
 """
 
 import keras
@@ -40,10 +40,10 @@ class Marks:
     def __init__(self, pinn):
         state, self.optimizer = state_of(pinn), current(pinn.optimizer)
         self.flat = isinstance(self.optimizer, FlatOptimizer)
-        jit = state.settings.jit_compile and not self.flat
+        jit, calls = state.settings.jit_compile and not self.flat, state.loop == "calls"
         self.step = tf.Variable(NONE, trainable=False, dtype=tf.int64)
-        self.later = jit and state.loop == "calls"
-        self.sightings = None if state.loop == "calls" else Sightings(jit)
+        self.later = calls and not self.flat
+        self.sightings = None if calls else Sightings(jit)
         self.weights = list(pinn.trainable_variables)
         self.variables = [*self.weights, *self.optimizer.variables]
         back = state.settings.nonfinite == "rollback" and not self.flat

@@ -44,9 +44,9 @@ def after_call(guard, function, schedule, numbers, bad):
         `None` if the call is to be made again, else a `NonFiniteError`.
     """
     pinn, marks = guard.pinn, marks_of(guard.pinn)
-    if marks.later:
+    if marks.later and bad != NONE:
         _restore(marks, marks.begin)
-        _repeat(pinn, function, numbers, max(bad, 0))
+        _repeat(pinn, function, numbers, bad)
     found = _bad_weights(guard)
     marks.step.assign(NONE)
     seed, epoch, _, first, steps = numbers
