@@ -177,6 +177,7 @@ def RandomFeatures(
     seed=None,
     name=None,
     *,
+    interactions=None,
     embedding=None,
     **kwargs,
 ):
@@ -196,7 +197,9 @@ def RandomFeatures(
         windows: number of parts along each coordinate, each with features of its own.
         seed: of the random numbers; by default drawn.
         name: name of the model; by default one that no other model has.
-        embedding: as in `MLP`; scales and windows are those of its columns.
+        interactions: most coordinates that a feature depends on, for many coordinates: two if the
+            solution is near a sum of functions of two of them; by default all.
+        embedding: as in `MLP`; scales, windows and interactions are those of its columns.
         **kwargs: of both layers, such as `dtype`.
 
     Returns:
@@ -220,7 +223,8 @@ def RandomFeatures(
         equations" (2021).
     """
     outputs = positive_whole("outputs", outputs)
-    features = layers.RandomFeatures(units, activation, scale, windows, seed, **kwargs)
+    given = units, activation, scale, windows, seed, interactions
+    features = layers.RandomFeatures(*given, **kwargs)
     last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", **kwargs)
     found = [*_in_front(embedding, features.dtype_policy), features, last]
     return keras.Sequential(found, name=_name(name, "random_features"))
