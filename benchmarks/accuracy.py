@@ -140,7 +140,7 @@ OPTIMIZERS = {
 }
 
 
-def features(count, interactions):
+def features(count, interactions=None):
     """What takes the place of the network of a problem: so many random features."""
 
     def network(units, depth, outputs=1, embedding=None, **options):
@@ -160,11 +160,11 @@ def separable(rank):
     return network
 
 
-def chosen_problems(given):
-    """The problems of these names, with other networks if they are asked for."""
-    kind = separable(given.separable) if given.separable else None
-    kind = features(given.features, given.interactions) if given.features else kind
-    for name in given.problems:
+def chosen_problems(names, count=None, interactions=None, rank=None):
+    """The problems of these names, with random features or products if they are asked for."""
+    kind = None if rank is None else separable(rank)
+    kind = kind if count is None else features(count, interactions)
+    for name in names:
         make = PROBLEMS[name]
         if kind is None:
             yield make()
@@ -291,7 +291,8 @@ def main():
     head, as_row = (FLOOR_HEAD, floor_row) if given.floor else (HEAD, row)
     print_row(head)
     print_row(["---"] * len(head))
-    for number, problem in enumerate(chosen_problems(given)):
+    networks = given.features, given.interactions, given.separable
+    for number, problem in enumerate(chosen_problems(given.problems, *networks)):
         for name in [names[number % len(names)]] if given.short else names:
             runs = []
             for seed in seeds:
