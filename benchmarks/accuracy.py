@@ -130,11 +130,16 @@ def lbfgs():
     return optimizers.ScipyMinimize("L-BFGS-B", maxcor=100)
 
 
+def projected():
+    return optimizers.LevenbergMarquardt(project="last")
+
+
 OPTIMIZERS = {
     "adam": [(adam, 1.0, 1)],
     "adam_lbfgs": [(adam, 0.1, 1), (lbfgs, 1.0, None)],
     "ssbroyden": [(adam, 0.05, 1), (optimizers.SSBroyden, 1.0, 500)],
     "levenberg_marquardt": [(optimizers.LevenbergMarquardt, 1.0, 10)],
+    "variable_projection": [(projected, 1.0, None)],
     "least_squares": [(optimizers.LevenbergMarquardt, 1.0, None)],  # with the first points alone
 }
 

@@ -105,7 +105,7 @@ class Part(typing.NamedTuple):
     residual: tf.Tensor
 
 
-def parts_of(objective, data, weighted=True, roots=None):
+def parts_of(objective, data, weighted=True, roots=None, chosen=None):
     """A list of `Part` in the order of the conditions, in the graph under construction.
 
     Args:
@@ -113,8 +113,9 @@ def parts_of(objective, data, weighted=True, roots=None):
         data: a `Data`.
         weighted: whether the residuals have the weights of the loss.
         roots: of `curvature`, for what takes the place of residuals there; or `None`.
+        chosen: numbers of the variables that the Jacobian is for, by default all.
     """
-    variables = objective.values()
+    variables = objective.values(chosen)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():
