@@ -1,4 +1,4 @@
-"""The problems of `benchmarks/accuracy_problems.py`: solutions, equations, points and the runner.
+"""The problems of `benchmarks/accuracy_problems`: solutions, equations, points and the runner.
 
 The exact solution of each problem is put into the very conditions that train its network, with
 derivatives by differences of high order: a wrong sign anywhere leaves a residual.

@@ -1,0 +1,43 @@
+"""The ladder of accuracy problems: each is one function that returns a `Problem`.
+
+The solution of a problem stands in `exact` alone, which measures the error after training.
+Conditions, networks and points are made of what the problem states. What can hold by the form of
+the network does; equations are divided by the size of their largest term.
+"""
+
+from .fluids import cavity, kovasznay
+from .inverse import inverse_burgers, inverse_burgers_noise
+from .linear import (
+    damped_oscillator,
+    half_waves,
+    helmholtz,
+    helmholtz_10,
+    helmholtz_100,
+    poisson_1d,
+    poisson_5d,
+    wave,
+)
+from .nonlinear import allen_cahn, burgers, burgers_sharp, nonlinear_poisson, two_solitons
+
+PROBLEMS = {
+    function.__name__: function
+    for function in (
+        poisson_1d,
+        damped_oscillator,
+        helmholtz,
+        half_waves,
+        helmholtz_10,
+        helmholtz_100,
+        burgers,
+        burgers_sharp,
+        wave,
+        kovasznay,
+        allen_cahn,
+        two_solitons,
+        nonlinear_poisson,
+        inverse_burgers,
+        inverse_burgers_noise,
+        poisson_5d,
+        cavity,
+    )
+}

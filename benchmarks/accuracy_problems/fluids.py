@@ -1,0 +1,81 @@
+"""Flows of incompressible fluids."""
+
+import exact_solutions
+import numpy as np
+from exact_solutions import regularised_lid
+from keras import ops
+
+import kpinn
+from kpinn.domains import Box
+from kpinn.layers import HardCondition, Rescale
+from kpinn.networks import MLP
+
+from .problem import Problem, bubble, computed_once
+
+
+def navier_stokes(reynolds):
+    """The condition of steady flow in the plane: momentum in both directions, and continuity."""
+
+    def flow(u, v, u_x, u_y, v_x, v_y, p_x, p_y, laplacian_u, laplacian_v):
+        momentum_x = u * u_x + v * u_y + p_x - laplacian_u / reynolds
+        momentum_y = u * v_x + v * v_y + p_y - laplacian_v / reynolds
+        return ops.concatenate([momentum_x, momentum_y, u_x + v_y], axis=1)
+
+    return flow
+
+
+def kovasznay(units=20, depth=3, reynolds=20.0, kind=MLP):
+    """Flow behind a grid in [-0.5, 1] x [-0.5, 1.5], with the velocity on the boundary."""
+    box = Box(x=(-0.5, 1), y=(-0.5, 1.5))
+
+    def walls(u, v, given):
+        return ops.concatenate([u, v], axis=1) - given
+
+    def make():
+        network = kind(units, depth, outputs=3, embedding=Rescale([-0.25, 0], [0.75, 1]))
+        return kpinn.PINN(network, "x y", "u v p", [navier_stokes(reynolds), walls])
+
+    def points(seed):
+        edge = box.boundary().sample(256, "latin_hypercube", seed)
+        exact = exact_solutions.kovasznay(edge["x"], edge["y"], reynolds)
+        edge["given"] = np.concatenate([exact["u"], exact["v"]], axis=1)
+        return {"flow": box.sample(1024, "latin_hypercube", seed), "walls": edge}
+
+    def exact(x, y):
+        flow = exact_solutions.kovasznay(x, y, reynolds)
+        return {"u": flow["u"], "v": flow["v"]}
+
+    return Problem(
+        "kovasznay",
+        box,
+        make,
+        points,
+        target=1e-7,
+        exact=exact,
+        grid=box.sample(101**2, "grid"),
+        loss_weights={"walls": 10.0},
+    )
+
+
+def cavity(units=20, depth=3, reynolds=100.0):
+    """Flow in the unit square under a lid at y = 1 of the speed 16 x^2 (1 - x)^2."""
+    box = Box(x=(0, 1), y=(0, 1))
+
+    def lid(x, y):
+        return regularised_lid(x) * y**2
+
+    def make():
+        network = MLP(units, depth, outputs=3, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
+        distances = {"u": bubble, "v": bubble}
+        network = HardCondition(network, "x y", {"u": lid}, distances, fields="u v p")
+        return kpinn.PINN(network, "x y", "u v p", [navier_stokes(reynolds)])
+
+    return Problem(
+        "cavity",
+        box,
+        make,
+        points=lambda seed: box.sample(1500, "latin_hypercube", seed),
+        target=1e-3,
+        exact=computed_once(lambda x, y: exact_solutions.cavity(x, y, reynolds)),
+        grid=box.sample(101**2, "grid"),
+    )
