@@ -13,6 +13,7 @@ from .linear import (
     helmholtz,
     helmholtz_10,
     helmholtz_100,
+    laplace_10d,
     poisson_1d,
     poisson_5d,
     wave,
@@ -38,6 +39,7 @@ PROBLEMS = {
         inverse_burgers,
         inverse_burgers_noise,
         poisson_5d,
+        laplace_10d,
         cavity,
     )
 }

@@ -185,3 +185,34 @@ def poisson_5d(units=24, depth=2):
         grid=box.sample(10_000, seed=12345),
         loss_weights={"walls": 10.0},
     )
+
+
+def laplace_10d(units=24, depth=2, kind=MLP):
+    """lap u = 0 in the unit cube, u = x1 x2 + x3 x4 + ... + x9 x10 on its boundary."""
+    box = Box(x=([0] * 10, [1] * 10))
+
+    def equation(laplacian_u):
+        return laplacian_u
+
+    def walls(x, u):
+        return u - ops.sum(x[:, ::2] * x[:, 1::2], axis=1, keepdims=True)
+
+    def make():
+        network = kind(units, depth, embedding=Rescale(0.0, 1.0))
+        return kpinn.PINN(network, "x[10]", "u", [equation, walls])
+
+    def points(seed):
+        inside = box.sample(2000, "latin_hypercube", seed)
+        walls = box.boundary("x").sample(2000, "latin_hypercube", seed)
+        return {"equation": inside, "walls": walls}
+
+    return Problem(
+        "laplace_10d",
+        box,
+        make,
+        points,
+        target=1e-6,
+        exact=lambda x: {"u": exact_solutions.laplace_10d(x)},
+        grid=box.sample(10_000, seed=12345),
+        loss_weights={"walls": 10.0},
+    )

@@ -43,6 +43,11 @@ def poisson_5d(x):
     return np.cos(np.pi * x).sum(axis=1, keepdims=True)
 
 
+def laplace_10d(x):
+    """lap u = 0; `x` has the shape `(n, 10)`, the result `(n, 1)`."""
+    return (x[:, ::2] * x[:, 1::2]).sum(axis=1, keepdims=True)
+
+
 def kovasznay(x, y, reynolds=20.0):
     """The flow behind a grid: `u`, `v` and the pressure of the Navier-Stokes equations.
 
