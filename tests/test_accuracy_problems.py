@@ -34,6 +34,7 @@ from exact import burgers as burgers_of_the_examples
 DIFFERENCE = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
 STEPS = {"two_solitons": 5e-3, "wave": 1e-3, "burgers": 5e-4, "burgers_sharp": 3e-4}
 STEPS |= {"inverse_burgers": 3e-4, "inverse_burgers_noise": 3e-4, "poisson_5d": 1e-2}
+ONE_OF_TWO = {"kovasznay", "beltrami", "inverse_field"}  # have fields that are not compared
 REFLECTED = {"burgers": -1, "burgers_sharp": -1, "allen_cahn": 1}  # at x = 0: odd, or even
 COUNT = 25  # points of a condition
 
@@ -70,16 +71,22 @@ def argument(name, solution, points, others, step):
     given = others | points
     if name in given:
         return given[name]
-    if name.startswith("laplacian_"):
-        columns = [(c, i) for c in points if c != "t" for i in range(points[c].shape[1])]
-        parts = [(name[10:], [column, column]) for column in columns]
-    else:
-        field, _, suffix = name.partition("_")
-        parts = [(field, [(coordinate, 0) for coordinate in suffix])]
-    return sum(
-        derivative(lambda p, f=field: solution(**p)[f], points, along, step)
-        for field, along in parts
-    )
+    first, _, last = name.partition("_")
+    field = last if first in ("laplacian", "grad", "jac", "div") else first
+
+    def along(*columns):
+        return derivative(lambda p: solution(**p)[field], points, columns, step)
+
+    columns = [(c, i) for c in points if c != "t" for i in range(points[c].shape[1])]
+    if first == "laplacian":
+        return sum(along(column, column) for column in columns)
+    if first == "grad":
+        return np.concatenate([along(column) for column in columns], axis=1)
+    if first == "jac":
+        return np.stack([along(column) for column in columns], axis=2)
+    if first == "div":
+        return sum(along(column)[:, [i]] for i, column in enumerate(columns))
+    return along(*((coordinate, 0) for coordinate in last))
 
 
 def sets_of_points(problem):
@@ -96,7 +103,7 @@ def sets_of_points(problem):
 
 def solution_of(problem):
     """All fields of the exact solution."""
-    return exact_solutions.kovasznay if problem.name == "kovasznay" else problem.exact
+    return getattr(exact_solutions, problem.name) if problem.name in ONE_OF_TWO else problem.exact
 
 
 def within(problem, points, step):
@@ -344,8 +351,9 @@ def _first_points(given):
     return first if isinstance(first, dict) else points
 
 
-BOUNDARY_DATA = {"kovasznay", "two_solitons"}
-SAMPLES = {"inverse_burgers", "inverse_burgers_noise"}
+BOUNDARY_DATA = {"kovasznay", "two_solitons", "beltrami"}
+UNKNOWNS = {"inverse_burgers", "inverse_burgers_noise"}
+SAMPLES = UNKNOWNS | {"inverse_field"}
 
 
 @pytest.mark.parametrize("name", sorted(set(PROBLEMS) - BOUNDARY_DATA - SAMPLES))
@@ -388,7 +396,7 @@ def _rows(points, box):
 
 
 def test_noise_is_one_percent():
-    (places, clean), (_, noisy) = (PROBLEMS[name]().points(3) for name in sorted(SAMPLES))
+    (places, clean), (_, noisy) = (PROBLEMS[name]().points(3) for name in sorted(UNKNOWNS))
     spread = np.std(noisy["samples"] - clean["samples"]) / np.std(clean["samples"])
     assert 0.0095 < spread < 0.0105
     assert len(places["samples"]["x"]) == 2000
@@ -409,7 +417,7 @@ class Scaled:
         return {name: self.factor * values for name, values in exact.items()}
 
 
-@pytest.mark.parametrize("name", sorted(set(PROBLEMS) - SAMPLES))
+@pytest.mark.parametrize("name", sorted(set(PROBLEMS) - UNKNOWNS))
 def test_the_error_is_the_relative_l2_error(name):
     problem = PROBLEMS[name]()
     few = {key: array[::50] for key, array in problem.grid.items()}

@@ -5,8 +5,8 @@ Conditions, networks and points are made of what the problem states. What can ho
 the network does; equations are divided by the size of their largest term.
 """
 
-from .fluids import cavity, kovasznay
-from .inverse import inverse_burgers, inverse_burgers_noise
+from .fluids import beltrami, cavity, kovasznay
+from .inverse import inverse_burgers, inverse_burgers_noise, inverse_field
 from .linear import (
     damped_oscillator,
     half_waves,
@@ -38,8 +38,10 @@ PROBLEMS = {
         nonlinear_poisson,
         inverse_burgers,
         inverse_burgers_noise,
+        inverse_field,
         poisson_5d,
         laplace_10d,
         cavity,
+        beltrami,
     )
 }

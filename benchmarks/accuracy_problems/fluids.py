@@ -79,3 +79,48 @@ def cavity(units=20, depth=3, reynolds=100.0):
         exact=computed_once(lambda x, y: exact_solutions.cavity(x, y, reynolds)),
         grid=box.sample(101**2, "grid"),
     )
+
+
+def beltrami(units=24, depth=3, reynolds=1.0):
+    """Unsteady flow in [-1, 1]^3 for 0 < t < 1, with the velocity at t = 0 and on the boundary.
+
+    The pressure is determined up to a constant at each time, and is not compared.
+    """
+    box = Box(t=(0, 1), x=(-1, 1), y=(-1, 1), z=(-1, 1))
+
+    def flow(v, v_t, jac_v, laplacian_v, grad_p, div_v):
+        transport = ops.sum(jac_v * ops.expand_dims(v, 1), axis=2)
+        momentum = v_t + transport + grad_p - laplacian_v / reynolds
+        return ops.concatenate([momentum, div_v], axis=1)
+
+    def start(v, given):
+        return v - given
+
+    def walls(v, given):
+        return v - given
+
+    def make():
+        network = MLP(units, depth, outputs=4, embedding=Rescale([0, -1, -1, -1], [1, 1, 1, 1]))
+        return kpinn.PINN(network, "t x y z", "v[3] p", [flow, start, walls])
+
+    def with_velocity(points):
+        place = {name: points[name] for name in box.coordinates}
+        return points | {"given": exact_solutions.beltrami(**place)["v"]}
+
+    def points(seed):
+        return {
+            "flow": box.sample(1500, "latin_hypercube", seed),
+            "start": with_velocity(box.face(t=0).sample(400, "latin_hypercube", seed)),
+            "walls": with_velocity(box.boundary().sample(900, "latin_hypercube", seed)),
+        }
+
+    return Problem(
+        "beltrami",
+        box,
+        make,
+        points,
+        target=1e-4,
+        exact=lambda t, x, y, z: {"v": exact_solutions.beltrami(t, x, y, z, reynolds)["v"]},
+        grid=box.sample(10_000, seed=12345),
+        loss_weights={"start": 10.0, "walls": 10.0},
+    )

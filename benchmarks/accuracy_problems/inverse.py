@@ -2,6 +2,7 @@
 
 import exact_solutions
 import numpy as np
+from keras import ops
 
 import kpinn
 from kpinn.domains import Box
@@ -65,3 +66,42 @@ def inverse_burgers(units=20, depth=3, noise=0.0, target=5e-4, name="inverse_bur
 def inverse_burgers_noise(units=20, depth=3):
     """The same with noise of 1 % of the standard deviation of u."""
     return inverse_burgers(units, depth, 0.01, 5e-3, "inverse_burgers_noise")
+
+
+def inverse_field(units=20, depth=3):
+    """div(k grad u) = f in the unit square: k at each place from f and 1,000 samples of u."""
+    box = Box(x=(0, 1), y=(0, 1))
+
+    def equation(k, grad_k, grad_u, laplacian_u, f):
+        flux = k * laplacian_u + ops.sum(grad_k * grad_u, axis=1, keepdims=True)
+        return (flux - f) / (2 * PI**2)
+
+    def samples(u):
+        return u
+
+    def make():
+        embedding = Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4])
+        network = MLP(units, depth, outputs=2, embedding=embedding)
+        return kpinn.PINN(network, "x y", "u k", [equation, samples])
+
+    def inside(seed):
+        places = box.sample(2000, "latin_hypercube", seed)
+        return {"equation": places | {"f": exact_solutions.inverse_field_source(**places)}}
+
+    def points(seed):
+        places = box.sample(1000, seed=seed)
+        return inside(seed) | {"samples": places}, {
+            "samples": exact_solutions.inverse_field(**places)["u"]
+        }
+
+    return Problem(
+        "inverse_field",
+        box,
+        make,
+        points,
+        target=1e-4,
+        exact=lambda x, y: {"k": exact_solutions.inverse_field(x, y)["k"]},
+        grid=box.sample(101**2, "grid"),
+        loss_weights={"samples": 10.0},
+        fresh=inside,
+    )

@@ -6,9 +6,12 @@ reference solutions are less accurate than the errors that are quoted against th
 """
 
 from .closed_forms import (
+    beltrami,
     damped_oscillator,
     half_waves,
     helmholtz,
+    inverse_field,
+    inverse_field_source,
     kovasznay,
     laplace_10d,
     nonlinear_poisson,
@@ -24,11 +27,14 @@ from .lid_driven import cavity, regularised_lid
 
 __all__ = [
     "allen_cahn",
+    "beltrami",
     "burgers",
     "cavity",
     "damped_oscillator",
     "half_waves",
     "helmholtz",
+    "inverse_field",
+    "inverse_field_source",
     "kovasznay",
     "laplace_10d",
     "nonlinear_poisson",

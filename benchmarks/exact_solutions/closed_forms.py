@@ -62,6 +62,35 @@ def kovasznay(x, y, reynolds=20.0):
     return {"u": u, "v": v, "p": (1 - wake**2) / 2}
 
 
+def beltrami(t, x, y, z, reynolds=1.0):
+    """An unsteady flow whose vorticity is along the velocity: `v`, `(n, 3)`, and the pressure `p`.
+
+    References:
+        C. R. Ethier and D. A. Steinman, Exact fully 3D Navier-Stokes solutions for benchmarking,
+        International Journal for Numerical Methods in Fluids 19 (1994), 369-375, with a = d = 1.
+    """
+    decay = np.exp(-t / reynolds)
+    axes = [(x, y, z), (y, z, x), (z, x, y)]
+    v = [-decay * (np.exp(a) * np.sin(b + c) + np.exp(c) * np.cos(a + b)) for a, b, c in axes]
+    squares = sum(np.exp(2 * a) for a, _, _ in axes)
+    products = sum(np.sin(a + b) * np.cos(c + a) * np.exp(b + c) for a, b, c in axes)
+    return {"v": np.concatenate(v, axis=1), "p": -(decay**2) * (squares / 2 + products)}
+
+
+def inverse_field(x, y):
+    """div(k grad u) = f, with u = 0 on the boundary of the unit square: `u` and `k`."""
+    u = np.sin(np.pi * x) * np.sin(np.pi * y)
+    return {"u": u, "k": 1 + 0.5 * np.sin(2 * np.pi * x) * np.cos(np.pi * y)}
+
+
+def inverse_field_source(x, y):
+    """f of `inverse_field`."""
+    field, pi = inverse_field(x, y), np.pi
+    along_x = np.cos(2 * pi * x) * np.cos(pi * y) * np.cos(pi * x) * np.sin(pi * y)
+    along_y = np.sin(2 * pi * x) * np.sin(pi * y) * np.sin(pi * x) * np.cos(pi * y)
+    return -2 * pi**2 * field["k"] * field["u"] + pi**2 * (along_x - along_y / 2)
+
+
 def two_solitons(t, x, speeds=(6.0, 2.0), starts=(-2.0, 2.0)):
     """u_t + 6 u u_x + u_xxx = 0: a fast soliton overtakes a slow one.
 
