@@ -5,6 +5,7 @@ Conditions, networks and points are made of what the problem states. What can ho
 the network does; equations are divided by the size of their largest term.
 """
 
+from .dispersive import kdv_zabusky_kruskal, kuramoto_sivashinsky, nls, nls_wide
 from .fluids import beltrami, cavity, kovasznay
 from .inverse import inverse_burgers, inverse_burgers_noise, inverse_field
 from .linear import (
@@ -35,6 +36,10 @@ PROBLEMS = {
         kovasznay,
         allen_cahn,
         two_solitons,
+        kdv_zabusky_kruskal,
+        kuramoto_sivashinsky,
+        nls,
+        nls_wide,
         nonlinear_poisson,
         inverse_burgers,
         inverse_burgers_noise,

@@ -1,8 +1,8 @@
 """Exact and reference solutions of the problems in `accuracy_problems`, in numpy.
 
 All of them are computed here: closed forms, the Cole-Hopf transformation, a Fourier method
-(Allen-Cahn) and a Chebyshev method (cavity). Nothing is read from files: several published files of
-reference solutions are less accurate than the errors that are quoted against them.
+(periodic equations) and a Chebyshev method (cavity). Nothing is read from files: several published
+files of reference solutions are less accurate than the errors that are quoted against them.
 """
 
 from .closed_forms import (
@@ -22,7 +22,7 @@ from .closed_forms import (
     wave,
 )
 from .cole_hopf import burgers
-from .fourier import allen_cahn
+from .fourier import allen_cahn, kdv, kuramoto_sivashinsky, nls
 from .lid_driven import cavity, regularised_lid
 
 __all__ = [
@@ -35,8 +35,11 @@ __all__ = [
     "helmholtz",
     "inverse_field",
     "inverse_field_source",
+    "kdv",
     "kovasznay",
+    "kuramoto_sivashinsky",
     "laplace_10d",
+    "nls",
     "nonlinear_poisson",
     "poisson_1d",
     "poisson_5d",
