@@ -142,6 +142,7 @@ def _values(equation, resolution, t, x):
     places, columns = np.unique(np.ravel(x), return_inverse=True)
     waves = np.exp(1j * np.outer(wave_numbers, places - equation.lower)) / modes
     if len(wave_numbers) == modes:
+        waves[modes // 2] = waves[modes // 2].real  # in both directions alike
         values = coefficients @ waves
     else:  # of real values: each wave but the first and the last stands for two
         weights = np.r_[1.0, np.full(modes // 2 - 1, 2.0), 1.0]
