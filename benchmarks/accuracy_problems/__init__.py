@@ -6,7 +6,7 @@ the network does; equations are divided by the size of their largest term.
 """
 
 from .dispersive import kdv_zabusky_kruskal, kuramoto_sivashinsky, nls, nls_wide
-from .fluids import beltrami, cavity, kovasznay
+from .fluids import beltrami, cavity, cavity_400, cavity_1000, cavity_parabolic, kovasznay
 from .inverse import inverse_burgers, inverse_burgers_noise, inverse_field
 from .linear import (
     damped_oscillator,
@@ -47,6 +47,9 @@ PROBLEMS = {
         poisson_5d,
         laplace_10d,
         cavity,
+        cavity_400,
+        cavity_1000,
+        cavity_parabolic,
         beltrami,
     )
 }

@@ -23,7 +23,7 @@ from .closed_forms import (
 )
 from .cole_hopf import burgers
 from .fourier import allen_cahn, kdv, kuramoto_sivashinsky, nls
-from .lid_driven import cavity, regularised_lid
+from .lid_driven import cavity, parabolic_lid, regularised_lid
 
 __all__ = [
     "allen_cahn",
@@ -41,6 +41,7 @@ __all__ = [
     "laplace_10d",
     "nls",
     "nonlinear_poisson",
+    "parabolic_lid",
     "poisson_1d",
     "poisson_5d",
     "regularised_lid",
