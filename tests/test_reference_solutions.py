@@ -20,7 +20,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "examples"))
 
 import exact_solutions
 from accuracy_problems import PROBLEMS
-from differences import weights
+from differences import derivative, weights
 from exact import burgers as burgers_of_the_examples
 from exact_solutions import lid_driven
 
@@ -294,3 +294,71 @@ def _two_solitons(t, x):
         return mpmath.log((a - b) * sums[0] + (a + b) * sums[1])
 
     return 2 * mpmath.diff(log_f, x, 2)
+
+
+# A shock: residuals where the solution is smooth, and what an integral says about the rest
+
+
+def fractional_flow(u):
+    return u**2 / (u**2 + (1 - u) ** 2)
+
+
+def test_the_fan_behind_the_shock_satisfies_the_conditions():
+    pinn = PROBLEMS["buckley_leverett"]().make()
+    t, part = np.linspace(0.1, 0.5, 20)[:, None], np.linspace(0.05, 0.95, 20)[:, None]
+    points = {"t": t, "x": part * (1 + np.sqrt(2)) / 2 * (t - 0.01)}
+
+    def solution(points):
+        return exact_solutions.buckley_leverett(**points)
+
+    values = {"u": solution(points), "u_xx": np.zeros_like(t)}
+    for each in "tx":
+        values[f"u_{each}"] = derivative(solution, points, [(each, 0)], 1e-4)
+    assert np.abs(pinn.conditions["transport"](values)).max() < 1e-6
+    assert np.abs(values["u_t"]).min() > 1e-3
+    ahead = exact_solutions.buckley_leverett(np.full(5, 0.3), 0.3 * np.linspace(1.21, 3, 5))
+    assert not ahead.any()
+    np.testing.assert_allclose(exact_solutions.buckley_leverett(t, 0 * t), 1.0, atol=1e-9)
+
+
+def test_the_shock_keeps_the_volume_and_has_the_speed_of_rankine_and_hugoniot():
+    """And the chord from the state behind to the one ahead lies above the flow (Oleinik)."""
+    t, speed = 0.4, (1 + np.sqrt(2)) / 2
+    x, wide = np.polynomial.legendre.leggauss(60)
+    x, wide = (x + 1) / 2, wide / 2  # on [0, 1]; squared, since the slope is infinite at x = 0
+    u = exact_solutions.buckley_leverett(np.full(60, t), x**2 * speed * t)[:, 0]
+    assert np.sum(u * 2 * x * wide) * speed * t == pytest.approx(t, rel=1e-7)  # f(1) t flowed in
+    sides = exact_solutions.buckley_leverett(
+        np.full(2, t), speed * t * np.array([1 - 1e-12, 1 + 1e-12])
+    )
+    assert sides[1] == 0
+    front = sides[0].item()
+    assert fractional_flow(front) / front == pytest.approx(speed, rel=1e-9)
+    between = np.linspace(0, front, 100)[1:]
+    assert (fractional_flow(between) <= speed * between + 1e-9).all()
+
+
+def test_a_viscous_shock_of_the_same_speed_satisfies_the_viscous_condition():
+    """A travelling wave u(x - c t): viscosity u' = f(u) - c u."""
+    speed, viscosity = (1 + np.sqrt(2)) / 2, 2.5e-3
+    u = np.linspace(0.05, 0.7, 20)[:, None]
+    u_x = (fractional_flow(u) - speed * u) / viscosity
+    slope = derivative(lambda p: fractional_flow(p["u"]), {"u": u}, [("u", 0)], 1e-3)
+    values = {"u": u, "u_t": -speed * u_x, "u_x": u_x, "u_xx": (slope - speed) * u_x / viscosity}
+    condition = PROBLEMS["buckley_leverett_viscous"]().make().conditions["transport"]
+    assert np.abs(condition(values)).max() < 1e-6 * np.abs(condition(values | {"u_x": 0 * u})).max()
+
+
+def test_finite_volumes_come_to_the_same_shock():
+    """Upwind fluxes, which choose the entropy solution; of first order, so that errors halve."""
+    errors = []
+    for cells in (200, 800):
+        x, u = (np.arange(cells) + 0.5) / cells, np.zeros(cells)
+        steps = 4 * cells // 2  # the largest speed of a wave is 2.1
+        for _ in range(steps):
+            flow = fractional_flow(np.r_[1.0, u])
+            u = u - 0.5 / steps * cells * np.diff(flow)
+        exact = exact_solutions.buckley_leverett(np.full(cells, 0.5), x)[:, 0]
+        errors.append(np.abs(u - exact).mean())
+    assert errors[0] < 1e-2
+    assert errors[1] < errors[0] / 2.5

@@ -20,6 +20,7 @@ from .linear import (
     wave,
 )
 from .nonlinear import allen_cahn, burgers, burgers_sharp, nonlinear_poisson, two_solitons
+from .shocks import buckley_leverett, buckley_leverett_viscous
 
 PROBLEMS = {
     function.__name__: function
@@ -51,5 +52,7 @@ PROBLEMS = {
         cavity_1000,
         cavity_parabolic,
         beltrami,
+        buckley_leverett,
+        buckley_leverett_viscous,
     )
 }

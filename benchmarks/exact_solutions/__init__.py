@@ -1,8 +1,9 @@
 """Exact and reference solutions of the problems in `accuracy_problems`, in numpy.
 
 All of them are computed here: closed forms, the Cole-Hopf transformation, a Fourier method
-(periodic equations) and a Chebyshev method (cavity). Nothing is read from files: several published
-files of reference solutions are less accurate than the errors that are quoted against them.
+(periodic equations), a Chebyshev method (cavity), Welge's tangent (shock). Nothing is read from
+files: several published files of reference solutions are less accurate than the errors that are
+quoted against them.
 """
 
 from .closed_forms import (
@@ -22,12 +23,14 @@ from .closed_forms import (
     wave,
 )
 from .cole_hopf import burgers
+from .entropy import buckley_leverett
 from .fourier import allen_cahn, kdv, kuramoto_sivashinsky, nls
 from .lid_driven import cavity, parabolic_lid, regularised_lid
 
 __all__ = [
     "allen_cahn",
     "beltrami",
+    "buckley_leverett",
     "burgers",
     "cavity",
     "damped_oscillator",
