@@ -31,7 +31,7 @@ def kdv_zabusky_kruskal(units=24, depth=4):
         "kdv_zabusky_kruskal",
         box,
         make,
-        points=lambda seed: box.sample(5000, "latin_hypercube", seed),
+        points=lambda seed: box.sample(4000, "latin_hypercube", seed),
         target=1e-3,
         exact=computed_once(lambda t, x: {"u": exact_solutions.kdv(t, x)}),
         grid=box.sample({"t": 41, "x": 257}, "grid"),
@@ -70,7 +70,7 @@ def kuramoto_sivashinsky(units=24, depth=4):
     )
 
 
-def nls(units=24, depth=4, half_width=5.0, target=1e-4, name="nls"):
+def nls(units=20, depth=4, half_width=5.0, target=1e-4, name="nls"):
     """i h_t + h_xx / 2 + |h|^2 h = 0, h(0, x) = 2 / cosh(x), until t = pi / 2; h = u + i v.
 
     Of period 2 `half_width`, and even in x as the start is. With 5, which is common, the start has
@@ -100,13 +100,13 @@ def nls(units=24, depth=4, half_width=5.0, target=1e-4, name="nls"):
         name,
         box,
         make,
-        points=lambda seed: box.sample(3000, "latin_hypercube", seed),
+        points=lambda seed: box.sample(2000, "latin_hypercube", seed),
         target=target,
         exact=computed_once(lambda t, x: exact_solutions.nls(t, x, half_width)),
         grid=box.sample({"t": 41, "x": 201}, "grid"),
     )
 
 
-def nls_wide(units=24, depth=4):
+def nls_wide(units=20, depth=4):
     """The same with a period of 30, where the start is 1e-6 at the ends."""
     return nls(units, depth, 15.0, 1e-6, "nls_wide")
