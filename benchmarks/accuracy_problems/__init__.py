@@ -20,7 +20,7 @@ from .linear import (
     wave,
 )
 from .nonlinear import allen_cahn, burgers, burgers_sharp, nonlinear_poisson, two_solitons
-from .shocks import buckley_leverett, buckley_leverett_viscous
+from .shocks import buckley_leverett, buckley_leverett_potential, buckley_leverett_viscous
 
 PROBLEMS = {
     function.__name__: function
@@ -54,5 +54,6 @@ PROBLEMS = {
         beltrami,
         buckley_leverett,
         buckley_leverett_viscous,
+        buckley_leverett_potential,
     )
 }
