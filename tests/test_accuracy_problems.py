@@ -93,6 +93,7 @@ BY_FOURIER = {
     "allen_cahn",
     "kdv_zabusky_kruskal",
     "kuramoto_sivashinsky",
+    "kuramoto_sivashinsky_short",
     "nls",
     "nls_wide",
 }

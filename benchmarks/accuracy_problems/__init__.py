@@ -5,7 +5,13 @@ Conditions, networks and points are made of what the problem states. What can ho
 the network does; equations are divided by the size of their largest term.
 """
 
-from .dispersive import kdv_zabusky_kruskal, kuramoto_sivashinsky, nls, nls_wide
+from .dispersive import (
+    kdv_zabusky_kruskal,
+    kuramoto_sivashinsky,
+    kuramoto_sivashinsky_short,
+    nls,
+    nls_wide,
+)
 from .fluids import beltrami, cavity, cavity_400, cavity_1000, cavity_parabolic, kovasznay
 from .inverse import inverse_burgers, inverse_burgers_noise, inverse_field
 from .linear import (
@@ -39,6 +45,7 @@ PROBLEMS = {
         two_solitons,
         kdv_zabusky_kruskal,
         kuramoto_sivashinsky,
+        kuramoto_sivashinsky_short,
         nls,
         nls_wide,
         nonlinear_poisson,

@@ -38,13 +38,13 @@ def kdv_zabusky_kruskal(units=24, depth=4):
     )
 
 
-def kuramoto_sivashinsky(units=24, depth=4):
+def kuramoto_sivashinsky(units=24, depth=4, end=0.5, name="kuramoto_sivashinsky"):
     """u_t + a u u_x + b u_xx + c u_xxxx = 0, u(0, x) = cos x (1 + sin x), until t = 0.5.
 
-    a = 100 / 16, b = 100 / 16^2 and c = 100 / 16^4, of period 2 pi: the flow is chaotic, and its
-    smallest scales appear after t = 0.3.
+    a = 100 / 16, b = 100 / 16^2 and c = 100 / 16^4, of period 2 pi: fronts steepen until t = 0.1,
+    and chaotic waves follow, ever more of them.
     """
-    box = Box(t=(0, 0.5), x=(0, 2 * PI))
+    box = Box(t=(0, end), x=(0, 2 * PI))
     transport, growth, decay = 100 / 16, 100 / 16**2, 100 / 16**4
 
     def equation(u, u_t, u_x, u_xx, u_xxxx):
@@ -54,20 +54,25 @@ def kuramoto_sivashinsky(units=24, depth=4):
         return ops.cos(x) * (1 + ops.sin(x))
 
     def make():
-        embedding = [Rescale([0, -1], [0.5, 1]), PeriodicEmbedding([None, 2 * PI])]
+        embedding = [Rescale([0, -1], [end, 1]), PeriodicEmbedding([None, 2 * PI])]
         network = MLP(units, depth, embedding=embedding)
-        network = HardCondition(network, "t x", start, distance=lambda t: 2 * t)
+        network = HardCondition(network, "t x", start, distance=lambda t: t / end)
         return kpinn.PINN(network, "t x", "u", [equation])
 
     return Problem(
-        "kuramoto_sivashinsky",
+        name,
         box,
         make,
         points=lambda seed: box.sample(4000, "latin_hypercube", seed),
         target=1e-3,
         exact=computed_once(lambda t, x: {"u": exact_solutions.kuramoto_sivashinsky(t, x)}),
-        grid=box.sample({"t": 41, "x": 257}, "grid"),
+        grid=box.sample({"t": 1 + round(80 * end), "x": 257}, "grid"),  # times that are kept
     )
+
+
+def kuramoto_sivashinsky_short(units=24, depth=4):
+    """The same until t = 0.2, when there are half as many waves."""
+    return kuramoto_sivashinsky(units, depth, 0.2, "kuramoto_sivashinsky_short")
 
 
 def nls(units=20, depth=4, half_width=5.0, target=1e-4, name="nls"):
