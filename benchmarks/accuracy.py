@@ -1,6 +1,6 @@
 """The ladder of accuracy problems: errors that optimizers reach in a given time on this machine.
 
-Every problem of `accuracy_problems.py` is trained through `compile` and `fit`, in float64, by every
+Every problem of `accuracy_problems` is trained through `compile` and `fit`, in float64, by every
 optimizer and from every seed. The error is the relative L2 error on points that were not trained
 on (for the inverse problems the largest relative error of an unknown). It is recorded while the
 training goes on, outside its time, and the training does not see it: it ends when the time is up
