@@ -49,7 +49,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "training/arguments.py",
     "training/random_layers.py",
 )
-PATH = 6_700  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
+PATH = 6_800  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
 
 
 def modules():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.graphs.tracing import TraceError, traced
 from kpinn.objective.affine import NotAffineError, prove_affine
 from kpinn.objective.compiled import Compiled
@@ -104,7 +105,12 @@ class Objective:
         """
         specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), data)
         shapes = tuple(tuple(spec.shape) for spec in tf.nest.flatten(specs))
-        return self._is_affine(("affine", shapes), lambda data: residual_vector(self, data), specs)
+
+        def residuals(data):
+            with channels_only():  # of which more is known than of the operations of gradients
+                return residual_vector(self, data)
+
+        return self._is_affine(("affine", shapes), residuals, specs)
 
     def has_affine_network(self):
         """Whether the outputs of the network are proved to be affine in the parameters."""

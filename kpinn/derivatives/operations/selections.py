@@ -13,21 +13,24 @@ from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import by_sample, combine, given_by, of_first_input
-from kpinn.derivatives.operations.rules import static_input
+from kpinn.derivatives.operations.rules import of_first, static_input
 from kpinn.derivatives.operations.table import BROADCASTING, register
 
 
-@register("AddV2", "Add", is_linear=True, **BROADCASTING)
+@register("AddV2", "Add", is_linear=True, by_tapes=True, **BROADCASTING)
 def _add(call, a, b):
     return [add(a, b)]
 
 
-@register("Sub", is_linear=True, **BROADCASTING)
+@register("Sub", is_linear=True, by_tapes=True, **BROADCASTING)
 def _subtract(call, a, b):
     return [add(a, b, tf.subtract)]
 
 
-@register("BiasAdd", "BiasAddV1", labels=of_first_input, is_linear=True, meets="bias")
+_BIAS = {"labels": of_first_input, "is_linear": True, "meets": "bias", "by_tapes": of_first}
+
+
+@register("BiasAdd", "BiasAddV1", **_BIAS)
 def _bias_add(call, x, bias):
     if isinstance(bias, Jet):
         raise UnsupportedError(f"the bias of {describe(call.operation)} is not one of weights")
