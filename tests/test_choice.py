@@ -257,6 +257,10 @@ def mixed(u, grad_u, u_ttt):
     return u_ttt + u * ops.sum(grad_u**2, axis=1, keepdims=True)
 
 
+def mixed_in_first_order(u_t, grad_u):
+    return u_t + ops.sum(grad_u**2, axis=1, keepdims=True)
+
+
 def of(condition, method, columns="x[6]"):
     pinn = kpinn.PINN(
         network(int(columns[-2]) + columns.startswith("t")),
@@ -305,16 +309,30 @@ def test_jacobians_keep_their_channels():
     np.testing.assert_array_equal(*matrices)
 
 
-def test_residuals_of_fixed_features_are_still_linear():
-    def transport(u_t, grad_u, u):
-        return u_t + ops.sum(grad_u, axis=1, keepdims=True) - u * 0.5 + 1.0
+def transport(u_t, grad_u, u):
+    return u_t + ops.sum(grad_u, axis=1, keepdims=True) - u * 0.5 + 1.0
 
-    features = kpinn.networks.RandomFeatures(units=8, scale=1.0, dtype="float64")
-    pinn = kpinn.PINN(features, "t x[6]", "u", conditions=[transport])
+
+@pytest.mark.parametrize("method", ["auto", "taylor", "reverse"])
+@pytest.mark.parametrize("condition", [transport, mixed_in_first_order])
+def test_what_is_linear_in_the_output_layer_is_known(condition, method):
+    pinn = of(condition, method, "t x[6]")
+    for layer in pinn.network.layers[:-1]:
+        layer.trainable = False
     pinn.compile(kpinn.optimizers.LevenbergMarquardt(), jit_compile=False)
     points = {"t": RNG.uniform(size=(20, 1)), "x": RNG.uniform(size=(20, 6))}
-    pinn.fit(points, epochs=3, verbose=0)
-    assert pinn.result.code.name == "CONVERGED" and pinn.result.iterations == 1
+    found = pinn.objective.is_affine(pinn.prepare(points))
+    # The operations of gradients are not in the table, so that "reverse" cannot be proved.
+    assert found is (condition is transport and method != "reverse")
+
+
+def test_where_tapes_do_not_record():
+    x = tf.constant(RNG.normal(size=(4, 6)))
+    model = network(6)
+    with tf.init_scope():
+        values = kpinn.derivatives(model, x, "u, grad_u", "x[6]")
+    expected = kpinn.derivatives(model, x, "u, grad_u", "x[6]", "u", "taylor")
+    np.testing.assert_array_equal(values["grad_u"], expected["grad_u"])
 
 
 def test_describe_says_what_runs():

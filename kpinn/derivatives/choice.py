@@ -10,6 +10,7 @@ from kpinn.derivatives.channels.plan import Plan
 from kpinn.derivatives.declarations import is_declared
 from kpinn.derivatives.names.requests import partials
 from kpinn.derivatives.tapes import agree
+from kpinn.derivatives.tensorflow_private import tapes_are_stopped
 
 # Passes of tapes cost more, since they have more operations on each element: measured by
 # `python benchmarks/derivatives.py`, see docs/derivatives.md.
@@ -26,7 +27,7 @@ def chosen(function, graph, requests, space):
         requests: list of `Request`.
         space: their `Space`.
     """
-    if wants_channels_only() or is_declared(function):
+    if wants_channels_only() or is_declared(function) or tapes_are_stopped():
         return []
     found = cheaper(requests, space)
     return found if found and agree(graph) else []

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.graphs.tracing import TraceError, traced
+from kpinn.derivatives.per_point.copies import at_once
 from kpinn.objective.affine import NotAffineError, prove_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
@@ -121,8 +122,7 @@ class Objective:
     def _is_affine(self, key, function, specs):
         def prove():
             try:
-                with tf.init_scope():
-                    graph = traced(function, specs).graph
+                graph = at_once(lambda: traced(function, specs).graph)
                 prove_affine(graph, self.values())
             except (NotAffineError, TraceError):
                 return False
