@@ -304,6 +304,43 @@ def test_an_export_and_values_are_the_same(tmp_path):
     np.testing.assert_allclose(values["grad_u"], expected, rtol=1e-12)
 
 
+class Flow(kpinn.PINN):
+    coordinates = "x y z"
+    fields = "u"
+
+    @kpinn.field
+    def flux(self, u, u_x, u_y, u_z):
+        return u * u_x + u_y * u_z
+
+    @kpinn.condition
+    def balance(self, flux, flux_x, flux_y, flux_z, u_x, u_y, u_z):
+        return flux_x + flux_y * flux_z - flux + u_x * u_y * u_z
+
+
+def test_derived_fields_and_their_derivatives():
+    points = {name: RNG.uniform(size=(5, 1)) for name in "xyz"}
+    names = "flux, flux_x, flux_y, flux_z, u_x"
+    found, expected = (
+        Flow(network(3), method=method).predict_fields(points, names)
+        for method in ("auto", "taylor")
+    )
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-11, atol=1e-13)
+
+
+def test_derivatives_of_a_layer_of_derivatives():
+    layer = kpinn.layers.Derivatives(network(3), "u_x, u_y, u_z", "x y z", dtype="float64")
+
+    def slope(x):
+        return layer(x)["u_x"]
+
+    x = RNG.uniform(size=(5, 3))
+    found = kpinn.derivatives(slope, x, "v_x, v_y, v_z", "x y z", "v")
+    expected = kpinn.derivatives(network(3), x, "u_xx, u_xy, u_xz", "x y z", "u", "taylor")
+    for one, other in zip(found.values(), expected.values(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+
+
 def test_jacobians_keep_their_channels():
     matrices = [kpinn.jacobian(of(eikonal, method), EIKONAL)[0] for method in ("auto", "taylor")]
     np.testing.assert_array_equal(*matrices)
