@@ -1,14 +1,15 @@
 """What a PINN minimises, as functions of its parameters."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.graphs.tracing import TraceError, traced
+from kpinn.derivatives.per_point.copies import at_once
 from kpinn.objective.affine import is_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
@@ -118,8 +119,12 @@ class Objective:
         """
         specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), data)
         shapes = tuple(tuple(spec.shape) for spec in tf.nest.flatten(specs))
-        function = functools.partial(residual_vector, self)
-        return self._is_affine(("affine", shapes, chosen), function, specs, chosen)
+
+        def residuals(data):
+            with channels_only():  # of which more is known than of the operations of gradients
+                return residual_vector(self, data)
+
+        return self._is_affine(("affine", shapes, chosen), residuals, specs, chosen)
 
     def has_affine_network(self):
         """Whether the outputs of the network are proved to be affine in the parameters."""
@@ -369,6 +374,5 @@ class Objective:
 
 
 def _graph(function, specs):
-    """The graph of a function, made outside of any other."""
-    with tf.init_scope():
-        return traced(function, specs).graph
+    """The graph of a function, made outside of any other, where tapes record."""
+    return at_once(lambda: traced(function, specs).graph)
