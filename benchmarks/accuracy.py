@@ -130,18 +130,21 @@ def lbfgs():
     return optimizers.ScipyMinimize("L-BFGS-B", maxcor=100)
 
 
-def projected():
-    return optimizers.LevenbergMarquardt(project="last")
-
-
 OPTIMIZERS = {
     "adam": [(adam, 1.0, 1)],
     "adam_lbfgs": [(adam, 0.1, 1), (lbfgs, 1.0, None)],
     "ssbroyden": [(adam, 0.05, 1), (optimizers.SSBroyden, 1.0, 500)],
     "levenberg_marquardt": [(optimizers.LevenbergMarquardt, 1.0, 10)],
-    "variable_projection": [(projected, 1.0, None)],
     "least_squares": [(optimizers.LevenbergMarquardt, 1.0, None)],  # with the first points alone
 }
+
+
+def stages_of(name, project):
+    """The stages of an optimizer; those of Levenberg-Marquardt without the last layer."""
+    for make, *rest in OPTIMIZERS[name]:
+        if project and make is optimizers.LevenbergMarquardt:
+            make = functools.partial(make, project="last")
+        yield make, *rest
 
 
 def features(count):
@@ -265,6 +268,7 @@ def arguments():
     parser.add_argument("--stop", action="store_true", help="end a training at the target")
     parser.add_argument("--floor", action="store_true", help="until when which error was reached")
     parser.add_argument("--features", type=int, help="random features in place of networks")
+    parser.add_argument("--project", action="store_true", help="variable projection, if linear")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
 
@@ -284,7 +288,7 @@ def main():
         for name in [names[number % len(names)]] if given.short else names:
             runs = []
             for seed in seeds:
-                runs.append(start(problem, OPTIMIZERS[name], seed))
+                runs.append(start(problem, stages_of(name, given.project), seed))
                 if given.floor and runs[0]["seconds"] > QUICK:
                     break
             print_row(as_row(problem, name, runs))
