@@ -5,11 +5,12 @@ optimizer and from every seed. The error is the relative L2 error on points that
 on (for the inverse problems the largest relative error of an unknown). It is recorded while the
 training goes on, outside its time, and the training does not see it: it ends when the time is up
 or when the optimizer ends. The time includes tracing and compiling, and the choice of the scale of
-random features, which `--features` puts in the place of the networks of smooth problems.
+random features, which `--features` puts in the place of the networks of smooth problems, as
+`--separable` does with separable networks.
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
     [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop | --floor]
-    [--features 1000] [--short]
+    [--features 1000 [--interactions 2] | --separable 8] [--short]
 """
 
 import argparse
@@ -147,23 +148,36 @@ def stages_of(name, project):
         yield make, *rest
 
 
-def features(count):
+def features(count, interactions=None):
     """What takes the place of the network of a problem: so many random features."""
 
     def network(units, depth, outputs=1, embedding=None, **options):
-        return kpinn.networks.RandomFeatures(count, outputs, embedding=embedding)
+        return kpinn.networks.RandomFeatures(
+            count, outputs, interactions=interactions, embedding=embedding
+        )
 
     return network
 
 
-def chosen_problems(names, count):
-    """The problems of these names, with random features if `count` is not `None`."""
+def separable(rank):
+    """What takes the place of the network of a problem: so many products."""
+
+    def network(units, depth, outputs=1, embedding=None, **options):
+        return kpinn.networks.Separable(10, 2, rank, outputs, embedding=embedding)
+
+    return network
+
+
+def chosen_problems(names, count=None, interactions=None, rank=None):
+    """The problems of these names, with random features or products if they are asked for."""
+    kind = None if rank is None else separable(rank)
+    kind = kind if count is None else features(count, interactions)
     for name in names:
         make = PROBLEMS[name]
-        if count is None:
+        if kind is None:
             yield make()
         elif "kind" in inspect.signature(make).parameters:
-            yield make(kind=features(count))
+            yield make(kind=kind)
 
 
 def drawing(problem, make, every, uniform):
@@ -269,6 +283,8 @@ def arguments():
     parser.add_argument("--floor", action="store_true", help="until when which error was reached")
     parser.add_argument("--features", type=int, help="random features in place of networks")
     parser.add_argument("--project", action="store_true", help="variable projection, if linear")
+    parser.add_argument("--interactions", type=int, help="most coordinates of such a feature")
+    parser.add_argument("--separable", type=int, help="so many products in place of networks")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
 
@@ -284,7 +300,8 @@ def main():
     head, as_row = (FLOOR_HEAD, floor_row) if given.floor else (HEAD, row)
     print_row(head)
     print_row(["---"] * len(head))
-    for number, problem in enumerate(chosen_problems(given.problems, given.features)):
+    networks = given.features, given.interactions, given.separable
+    for number, problem in enumerate(chosen_problems(given.problems, *networks)):
         for name in [names[number % len(names)]] if given.short else names:
             runs = []
             for seed in seeds:

@@ -177,6 +177,7 @@ def RandomFeatures(
     seed=None,
     name=None,
     *,
+    interactions=None,
     embedding=None,
     **kwargs,
 ):
@@ -196,7 +197,9 @@ def RandomFeatures(
         windows: number of parts along each coordinate, each with features of its own.
         seed: of the random numbers; by default drawn.
         name: name of the model; by default one that no other model has.
-        embedding: as in `MLP`; scales and windows are those of its columns.
+        interactions: most coordinates that a feature depends on, for many coordinates: two if the
+            solution is near a sum of functions of two of them; by default all.
+        embedding: as in `MLP`; scales, windows and interactions are those of its columns.
         **kwargs: of both layers, such as `dtype`.
 
     Returns:
@@ -220,10 +223,63 @@ def RandomFeatures(
         equations" (2021).
     """
     outputs = positive_whole("outputs", outputs)
-    features = layers.RandomFeatures(units, activation, scale, windows, seed, **kwargs)
+    given = units, activation, scale, windows, seed, interactions
+    features = layers.RandomFeatures(*given, **kwargs)
     last = keras.layers.Dense(outputs, use_bias=False, kernel_initializer="zeros", **kwargs)
     found = [*_in_front(embedding, features.dtype_policy), features, last]
     return keras.Sequential(found, name=_name(name, "random_features"))
+
+
+def Separable(
+    units=20,
+    depth=2,
+    rank=10,
+    outputs=1,
+    activation="tanh",
+    name=None,
+    *,
+    embedding=None,
+    **kwargs,
+):
+    """A sum of products of functions of one coordinate each, for many coordinates.
+
+    `u(x) = sum over r of c_r f_1r(x_1) ... f_dr(x_d)`, where a perceptron for each coordinate
+    returns all its functions. For solutions that are near such sums; a Laplacian costs less than
+    that of an `MLP` with as many parameters, see `kpinn.layers.Separable`.
+
+    Args:
+        units: units of each hidden layer of a perceptron.
+        depth: number of hidden layers of a perceptron.
+        rank: number of products, which all fields share.
+        outputs: number of columns of the output.
+        activation: activation of the hidden layers; smooth, for higher derivatives.
+        name: name of the model; by default one that no other model has.
+        embedding: as in `MLP`; each of its columns has a perceptron. One that mixes coordinates,
+            such as `kpinn.layers.FourierFeatures`, leaves nothing separate.
+        **kwargs: of the `kpinn.layers.Separable`, by default
+            `kernel_initializer="glorot_normal"`; `dtype` and the initializer are those of the
+            last layer too.
+
+    Returns:
+        A `keras.Sequential` from `(n, d)` to `(n, outputs)`.
+
+    Raises:
+        ValueError: as `MLP`.
+
+    Example:
+
+        unit = kpinn.layers.Rescale(0.0, 1.0)
+        network = kpinn.networks.Separable(units=16, depth=2, rank=8, embedding=unit)
+        pinn = kpinn.PINN(network, "x1 x2 x3 x4 x5", "u", conditions=[poisson, walls])
+
+    References:
+        Cho, Nam, Yang, Yun, Hong & Park, "Separable physics-informed neural networks" (2023);
+        here each field is a linear function of the same products.
+    """
+    outputs = positive_whole("outputs", outputs)
+    initializer = _initializer(kwargs)
+    products = layers.Separable(units, depth, rank, activation, initializer, **kwargs)
+    return _sequential(embedding, [products], outputs, initializer, _name(name, "separable"))
 
 
 # Parts of networks -------------------------------------------------------------------------

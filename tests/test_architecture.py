@@ -14,6 +14,7 @@ import tensorflow as tf
 import kpinn
 from kpinn.backend import keras_private
 from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.operations.tensorflow_private import is_watched
 from kpinn.derivatives.tensorflow_private import (
     VariableWatcher,
     forget_custom_gradients,
@@ -274,6 +275,16 @@ def test_whether_tapes_record_is_known():
     assert not tapes_are_stopped()
     with tf.GradientTape(), tf.init_scope():
         assert tapes_are_stopped()
+
+
+def test_what_a_tape_or_an_accumulator_follows_is_known():
+    x = tf.constant(1.0)
+    assert not is_watched(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        assert is_watched(2.0 * x) and not is_watched(tf.constant(1.0))
+    with tf.autodiff.ForwardAccumulator(x, x):
+        assert is_watched(2.0 * x) and not is_watched(tf.constant(1.0))
 
 
 def test_a_step_of_adam_is_read_in_an_afternoon():

@@ -13,7 +13,7 @@ from problems import inside, wave
 
 import kpinn
 from kpinn.layers import FactorizedDense, FourierFeatures, HardCondition, PeriodicEmbedding, Rescale
-from kpinn.networks import MLP, SIREN, ModifiedMLP
+from kpinn.networks import MLP, SIREN, ModifiedMLP, Separable
 
 X = np.random.default_rng(0).uniform(-1.0, 1.0, (3, 2))
 ORDERS = [[], [0], [1], [1, 1], [0, 1], [1, 1, 1]]
@@ -65,6 +65,16 @@ def periodic(point, *weights):
     return references.mlp(weights)(inputs)
 
 
+def separable(point, *weights):
+    """Cho et al. (2023), equation 5, and a linear function of the products."""
+    *weights, w, b = weights
+    products, size = 1, len(weights) // len(point)
+    for i, x in enumerate(point):
+        factor = references.mlp(weights[i * size : (i + 1) * size])
+        products = products * factor(np.array([(x - i) / 2]))
+    return products @ w + b
+
+
 def factorized(point, *weights):
     for i in range(0, len(weights) - 2, 3):
         log_scale, factor, bias = weights[i : i + 3]
@@ -77,6 +87,7 @@ FORMULAS = {
     "sines": (lambda: SIREN(4, 3, 2, first_frequency=7.0, frequency=2.0), sines),
     "periodic": (lambda: MLP(4, 2, 2, embedding=PeriodicEmbedding([None, 2.0])), periodic),
     "factorized": (lambda: MLP(4, 2, 2, dense=FactorizedDense), factorized),
+    "separable": (lambda: Separable(4, 2, 3, 2, embedding=Rescale([-2, -1], [2, 3])), separable),
 }
 
 
@@ -124,6 +135,7 @@ NETWORKS = {
         5, 2, dense=FactorizedDense, embedding=PeriodicEmbedding([None, 2.0])
     ),
     "sines": lambda: SIREN(5, 2),
+    "separable": lambda: Separable(5, 2, 3, embedding=Rescale([0, -1], [1, 1])),
     "hard": hard,
 }
 POINTS = kpinn.domains.Box(t=(0, 1), x=(-1, 1)).sample(6, seed=0)
@@ -272,7 +284,7 @@ def test_arguments_of_the_hidden_layers():
     assert len(network.weights) == 4 + 2  # two encodings, two hidden ones, the last with a bias
 
 
-@pytest.mark.parametrize("build", [MLP, ModifiedMLP, SIREN])
+@pytest.mark.parametrize("build", [MLP, ModifiedMLP, SIREN, Separable])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -299,10 +311,11 @@ def test_frequencies_that_cannot_work(name, value):
         SIREN(**{name: value})
 
 
-@pytest.mark.parametrize("make", [kpinn.networks.MLP, kpinn.networks.ModifiedMLP])
+@pytest.mark.parametrize("make", [MLP, ModifiedMLP, Separable])
 def test_an_initializer_may_be_a_function(make):
     network = make(
         units=3, depth=2, kernel_initializer=lambda shape, dtype=None: keras.ops.ones(shape)
     )
     network.build((None, 2))
-    assert all(np.all(weight == 1.0) for weight in network.get_weights() if weight.ndim == 2)
+    kernels = [weight for weight in network.get_weights() if weight.ndim == 2]
+    assert all(np.ptp(kernel) == 0.0 and kernel.max() > 0.0 for kernel in kernels)

@@ -70,6 +70,51 @@ def test_features_are_functions_of_linear_functions(activation, double):
     assert not layer.trainable_variables
 
 
+@pytest.mark.parametrize("columns", [1, 2, 6])
+@pytest.mark.parametrize("interactions", [1, 3])
+def test_features_of_few_columns(columns, interactions, double):
+    layer = RandomFeatures(300, scale=2.0, seed=0, interactions=interactions)
+    layer.build((None, columns))
+    seen = np.asarray(layer.kernel) != 0.0
+    counts = np.bincount(seen.sum(axis=0), minlength=4)[1:4]
+    most = min(columns, interactions)
+    assert counts.sum() == 300 and np.all(counts[:most] > 50) and not counts[most:].any()
+    assert seen.mean(axis=1).min() > 0.5 * seen.mean()  # each column is seen about as often
+    dense = RandomFeatures(300, scale=2.0, seed=0)
+    dense.build((None, columns))
+    np.testing.assert_array_equal(layer.bias, dense.bias)
+    np.testing.assert_array_equal(layer.kernel, seen * np.asarray(dense.kernel))
+    again = RandomFeatures.from_config(layer.get_config())
+    again.build((None, columns))
+    np.testing.assert_array_equal(again.kernel, layer.kernel)
+
+
+def test_features_of_two_columns_solve_in_six_coordinates(double):
+    """lap u = 0 with u = x1 x2 + x3 x4 + x5 x6 on the walls; dense features are far off."""
+    box = kpinn.domains.Box(x=([0.0] * 6, [1.0] * 6))
+
+    def exact(x):
+        return ops.sum(x[:, ::2] * x[:, 1::2], axis=1, keepdims=True)
+
+    def equation(laplacian_u):
+        return laplacian_u
+
+    def walls(x, u):
+        return u - exact(x)
+
+    def found(interactions):
+        network = features(500, 1.0, interactions=interactions)
+        pinn = kpinn.PINN(network, "x[6]", "u", [equation, walls])
+        pinn.compile(kpinn.optimizers.LevenbergMarquardt(), jit_compile=False)
+        walled = box.boundary("x").sample(700, seed=0)
+        pinn.fit({"equation": box.sample(700, seed=0), "walls": walled}, verbose=0)
+        new = box.sample(200, seed=1)
+        return np.abs(pinn.predict_fields(new)["u"] - exact(new["x"])).max()
+
+    few, every = found(2), found(None)
+    assert few < 2e-4 and every > 20.0 * few, (few, every)
+
+
 def test_other_functions_have_their_centres_in_the_box(double):
     layer = RandomFeatures(50, "tanh", scale=3.0, seed=0)
     x = np.random.default_rng(0).uniform(10.0, 12.0, (200, 1))
@@ -128,6 +173,7 @@ def test_the_same_after_saving(tmp_path, double):
         ({"scale": [1.0, math.nan]}, "scale is a positive number, not nan"),
         ({"windows": [0, 2]}, "windows is a positive whole number, not 0"),
         ({"windows": "a"}, "windows"),
+        ({"interactions": 0}, "interactions is a positive whole number, not 0"),
         ({"activation": "wave"}, "activation"),
         ({"seed": -1}, "seed"),
         ({"outputs": 1.5}, "outputs"),

@@ -1,5 +1,6 @@
 """Derivatives at points where a function is singular in part: what exists there is no NaN."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 import kpinn
+from kpinn.derivatives.channels.channels_per_point import channels_per_point
 
 VALUES = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0)
 GRID = np.array(list(itertools.product(VALUES, VALUES)))
@@ -127,6 +129,37 @@ def test_a_column_does_not_depend_on_another_one(name):
     found = kpinn.derivatives(function, np.array([[0.0, 1.0], [4.0, 1.0]]), "u_y, u_yy", "x y")
     np.testing.assert_allclose(found["u_y"], [[3.0], [3.0]], rtol=1e-14)
     np.testing.assert_allclose(found["u_yy"], [[0.0], [0.0]], atol=1e-14)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_does_not_depend_on_another_one_in_a_graph(name, shared):
+    """With channels that are one row for all points, and with a row for each."""
+
+    def function(p):
+        return tf.sqrt(COLUMNS[name]((p - 1.0) / [2.0, 3.0])) + 3.0 * p[:, 1:]
+
+    @tf.function(autograph=False)
+    def derivative(points):
+        with contextlib.nullcontext() if shared else channels_per_point():
+            return kpinn.derivatives(function, points, "u_y, u_yy", "x y")
+
+    found = derivative(tf.constant([[1.0, 1.0], [4.0, 1.0]]))
+    np.testing.assert_allclose(found["u_y"], [[3.0], [3.0]], rtol=1e-6)
+    np.testing.assert_allclose(found["u_yy"], [[0.0], [0.0]], atol=1e-6)
+
+
+def test_a_gradient_goes_through_channels_that_happen_to_be_zero():
+    """u = sin(w x) + y with w = 0, picked after the product: d(u_x)/dw = 1."""
+    w = tf.Variable(np.zeros((1, 1)))
+
+    def function(p):
+        return tf.sin(tf.split(tf.matmul(p[:, :1], w), [1, 0], axis=1)[0]) + p[:, 1:]
+
+    with tf.GradientTape() as tape:
+        slope = kpinn.derivatives(function, np.array([[0.5, 1.0]]), "u_x", "x y")["u_x"]
+    np.testing.assert_allclose(slope, [[0.0]])
+    np.testing.assert_allclose(tape.gradient(slope, w), [[1.0]])
 
 
 @pytest.mark.parametrize("name", SINGULAR)

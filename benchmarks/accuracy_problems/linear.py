@@ -156,7 +156,7 @@ def helmholtz_100(units=24, depth=3, kind=MLP):
     return half_waves(units, depth, kind, 100.0, -1, "helmholtz_100")
 
 
-def poisson_5d(units=24, depth=2):
+def poisson_5d(units=24, depth=2, kind=MLP):
     """-lap u = pi^2 sum cos(pi x_i) in the unit cube, u = sum cos(pi x_i) on its boundary."""
     box = Box(x=([0] * 5, [1] * 5))
 
@@ -167,7 +167,7 @@ def poisson_5d(units=24, depth=2):
         return u - ops.sum(ops.cos(PI * x), axis=1, keepdims=True)
 
     def make():
-        network = MLP(units, depth, embedding=Rescale(0.0, 1.0))
+        network = kind(units, depth, embedding=Rescale(0.0, 1.0))
         return kpinn.PINN(network, "x[5]", "u", [equation, walls])
 
     def points(seed):

@@ -25,6 +25,11 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
     is found by one least-squares problem where the equations are linear, see
     `kpinn.networks.RandomFeatures`.
 
+    With `interactions` a feature depends on at most so many columns, drawn for it, and its other
+    weights are zero: each number up to `interactions` is drawn as often. For many columns, if the
+    solution is near a sum of functions of few of them: dense features see each column alone by
+    chance only.
+
     With `windows` the box is cut into so many parts along each column. Each has features of its
     own, times a smooth window; the windows add up to one everywhere.
 
@@ -35,6 +40,7 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
             `kpinn.PINN.adapt`.
         windows: one whole number for each column, or `None`.
         seed: of the random numbers; by default drawn.
+        interactions: most columns that a feature depends on; `None` for all, in each feature.
         **kwargs: of `keras.layers.Layer`.
 
     Input shape: `(n, d)`.
@@ -56,9 +62,20 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
         Chen, Chi, E & Yang, "Bridging traditional and machine learning-based algorithms for
         solving PDEs: the random feature method" (2022), for windows too; these here are
         differences of sigmoids, which are smooth.
+        Hashemi, Schaeffer, Shi, Topcu, Tran & Ward, "Generalization bounds for sparse random
+        feature expansions" (2023), for features of few columns.
     """
 
-    def __init__(self, units, activation="sin", scale=None, windows=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        units,
+        activation="sin",
+        scale=None,
+        windows=None,
+        seed=None,
+        interactions=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units = positive_whole("units", units)
         self.is_wave = isinstance(activation, str) and activation in WAVES
@@ -69,6 +86,7 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
         self.windows = [windows] if isinstance(windows, int) else windows
         drawn = np.random.randint(2**31 - 1) if seed is None else seed
         self.seed = whole("seed", drawn, 0)
+        self.interactions = optional(positive_whole, "interactions", interactions)
         self._seen = None
 
     def build(self, input_shape):
@@ -169,6 +187,8 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
             box = np.stack([-np.ones_like(scale), np.ones_like(scale)])
         random = np.random.default_rng(self.seed)
         kernel = scale[:, None] * random.uniform(-1.0, 1.0, self.kernel.shape)
+        if self.interactions is not None:
+            kernel *= self._few_columns()
         if self.is_wave:
             bias = random.uniform(0.0, 2.0 * math.pi, self.bias.shape)
         else:
@@ -178,6 +198,14 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
             bias = -np.sum(kernel.T * places, axis=1)
         self.kernel.assign(kernel)
         self.bias.assign(bias)
+
+    def _few_columns(self):
+        """Ones and zeros `(d, units)`: the columns that each feature depends on."""
+        columns, count = self.kernel.shape
+        random = np.random.default_rng([self.seed, 1])
+        order = random.permuted(np.tile(np.arange(columns)[:, None], count), axis=0)
+        most = min(self.interactions, columns)
+        return order < random.integers(1, most, count, endpoint=True)
 
     def _windows_of(self, box):
         """The lower corners `(w, d)` of the windows and their widths `(d,)`."""
@@ -231,4 +259,5 @@ class RandomFeatures(FromConfig, keras.layers.Layer):
             "scale": self._given_scale,
             "windows": self.windows,
             "seed": self.seed,
+            "interactions": self.interactions,
         }

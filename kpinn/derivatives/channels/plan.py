@@ -71,7 +71,7 @@ class Plan:
         vectors = [
             directions[axis]
             if isinstance(axis, str)
-            else tf.one_hot([axis], size, dtype=points.dtype)
+            else tf.constant([[float(i == axis) for i in range(size)]], points.dtype)
             for axis in self.axes
         ]
         channels = [points]

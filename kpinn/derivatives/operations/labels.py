@@ -40,11 +40,11 @@ def static(tensor):
     if any(each is None for each in inputs):
         return None
     with contextlib.suppress(UnknownError):
-        return _run(operation, inputs)[tensor.value_index]
+        return run_on_arrays(operation, inputs)[tensor.value_index]
     return None
 
 
-def _run(operation, arrays):
+def run_on_arrays(operation, arrays):
     """The outputs of an operation on other inputs, at once."""
     try:
         with tf.init_scope():
@@ -205,7 +205,7 @@ def moved(operation, labels):
             inputs.append(np.zeros(_known_shape(tensor)))
         else:
             inputs.append(_known(static(tensor)))
-    return [output.astype(int) for output in _run(operation, inputs)]
+    return [output.astype(int) for output in run_on_arrays(operation, inputs)]
 
 
 def _known(value):
@@ -295,7 +295,7 @@ def probed(operation, labels):
             inputs = list(place)
             for i, each in full.items():
                 inputs[i] = place[i] + sign * steps[i] * weights[each]
-            sides.append(_run(operation, inputs))
+            sides.append(run_on_arrays(operation, inputs))
         return [ahead - behind for ahead, behind in zip(*sides, strict=True)]
 
     numbers, others = np.arange(count + 1.0), rng.uniform(1.0, 2.0, count + 1)

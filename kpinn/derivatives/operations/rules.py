@@ -17,8 +17,9 @@ from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.graphs.tracing import traced
 from kpinn.derivatives.graphs.walker import walk
+from kpinn.derivatives.operations.known_rows import as_channel, picked
 from kpinn.derivatives.operations.labels import elementwise as each_element
-from kpinn.derivatives.operations.labels import probed, static
+from kpinn.derivatives.operations.labels import probed
 from kpinn.derivatives.operations.table import BROADCASTING, Facts, follow
 
 
@@ -79,18 +80,17 @@ def picking(positions=slice(0, 1), keeps=None):
     facts = linear(positions, keeps)
 
     def rule(call, *inputs):
-        jets = facts.rule(call, *inputs)
-        return [Jet(j.algebra, (j.value, *map(_unless_zero, j.channels[1:]))) for j in jets]
+        jets, moving = facts.rule(call, *inputs), range(len(inputs))[positions]
+        if keeps is None or not keeps(call, {0}):
+            return jets
+        rows = [picked(call, inputs, moving, k) for k in range(1, len(call.algebra))]
+        found = []
+        for i, jet in enumerate(jets):
+            pairs = zip(jet.channels[1:], rows, strict=True)
+            found.append(Jet(jet.algebra, (jet.value, *(as_channel(c, r[i]) for c, r in pairs))))
+        return found
 
     return dataclasses.replace(facts, rule=rule)
-
-
-def _unless_zero(channel):
-    """A channel, or `None` if it is the same for all points, and known to be zero."""
-    if channel is None or channel.shape.rank in (None, 0) or channel.shape[0] != 1:
-        return channel
-    value = static(channel) if tf.is_symbolic_tensor(channel) else channel.numpy()
-    return None if value is not None and not np.any(value) else channel
 
 
 def _refuse_others(call, inputs, moving):
