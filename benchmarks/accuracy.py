@@ -1,6 +1,6 @@
 """The ladder of accuracy problems: errors that optimizers reach in a given time on this machine.
 
-Every problem of `accuracy_problems.py` is trained through `compile` and `fit`, in float64, by every
+Every problem of `accuracy_problems` is trained through `compile` and `fit`, in float64, by every
 optimizer and from every seed. The error is the relative L2 error on points that were not trained
 on (for the inverse problems the largest relative error of an unknown). It is recorded while the
 training goes on, outside its time, and the training does not see it: it ends when the time is up
@@ -140,6 +140,14 @@ OPTIMIZERS = {
 }
 
 
+def stages_of(name, project):
+    """The stages of an optimizer; those of Levenberg-Marquardt without the last layer."""
+    for make, *rest in OPTIMIZERS[name]:
+        if project and make is optimizers.LevenbergMarquardt:
+            make = functools.partial(make, project="last")
+        yield make, *rest
+
+
 def features(count, interactions=None):
     """What takes the place of the network of a problem: so many random features."""
 
@@ -274,6 +282,7 @@ def arguments():
     parser.add_argument("--stop", action="store_true", help="end a training at the target")
     parser.add_argument("--floor", action="store_true", help="until when which error was reached")
     parser.add_argument("--features", type=int, help="random features in place of networks")
+    parser.add_argument("--project", action="store_true", help="variable projection, if linear")
     parser.add_argument("--interactions", type=int, help="most coordinates of such a feature")
     parser.add_argument("--separable", type=int, help="so many products in place of networks")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
@@ -296,7 +305,7 @@ def main():
         for name in [names[number % len(names)]] if given.short else names:
             runs = []
             for seed in seeds:
-                runs.append(start(problem, OPTIMIZERS[name], seed))
+                runs.append(start(problem, stages_of(name, given.project), seed))
                 if given.floor and runs[0]["seconds"] > QUICK:
                     break
             print_row(as_row(problem, name, runs))

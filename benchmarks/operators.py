@@ -139,6 +139,12 @@ OPERATORS = {
     "u_xxxx": Operator("x", "u", "u_xxxx", _all, order=4),
     "biharmonic": Operator("x y", "u", "biharmonic_u", _all, order=4),
     "hessian_3": Operator("x y z", "u", "hessian_u", _all),
+    "hessian_10": Operator("x[10]", "u", "hessian_u", _all),
+    "gradient_2": Operator("x y", "u", "u, grad_u", _all, order=1),
+    "gradient_5": Operator("x[5]", "u", "u, grad_u", _all, order=1),
+    "gradient_20": Operator("x[20]", "u", "u, grad_u", _all, order=1),
+    "gradient_100": Operator("x[100]", "u", "u, grad_u", _all, order=1),
+    "jacobian_5": Operator("x[5]", "v[3]", "v, jac_v", _all, order=1),
 }
 SINE = "sine"  # the problem u = sin, u_x = cos; through `fit`, or what a framework has for it
 
@@ -205,6 +211,8 @@ def expand(name, operator):
     (column, *others) = operator.outputs[tail]
     if head == "laplacian":
         return [[(1, each, (i, i)) for i in spatial] for each in (column, *others)]
+    if head in ("grad", "jac"):
+        return [[(1, each, (i,))] for each in (column, *others) for i in spatial]
     pairs = list(itertools.product(spatial, repeat=2))
     if head == "hessian":
         return [[(1, column, tuple(sorted(pair)))] for pair in pairs]

@@ -11,8 +11,8 @@ from keras import ops
 from operators import OPERATORS, SINE, Case, truth
 
 import kpinn
+from kpinn.derivatives import choice
 from kpinn.derivatives.api import parse_all
-from kpinn.derivatives.channels.plan import Plan
 from kpinn.derivatives.names.space import Space
 
 STEP = 2.0**-4  # of finite differences where no step would leave two digits
@@ -132,11 +132,14 @@ def error(case, name):
 
 
 def work(case, name):
-    """The channels of taylor, the evaluations per point of finite differences, else `None`."""
+    """The passes through the network, `None` where nobody counts them."""
     operator = OPERATORS[case.operator]
-    if name in ("taylor", "recompute"):
-        space = Space(operator.coordinates, operator.fields)
-        return len(Plan.of(parse_all(operator.requests, space, ()), space).algebra)
+    space = Space(operator.coordinates, operator.fields)
+    requests = parse_all(operator.requests, space, ())
+    if name in ("auto", "taylor", "recompute", "reverse"):
+        few = {"auto": choice.cheaper(requests, space), "reverse": requests}.get(name, [])
+        rest = [request for request in requests if request not in few]
+        return choice.passes(few, space) + choice.channels(rest, space)
     if name != "finite_difference":
         return None
     rows = []

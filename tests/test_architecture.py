@@ -19,6 +19,7 @@ from kpinn.derivatives.tensorflow_private import (
     VariableWatcher,
     forget_custom_gradients,
     origin_of_gradient,
+    tapes_are_stopped,
     without_retracing_warning,
 )
 from kpinn.training import tensorflow_private
@@ -50,7 +51,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "training/arguments.py",
     "training/random_layers.py",
 )
-PATH = 6_700  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
+PATH = 6_800  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
 
 
 def modules():
@@ -268,6 +269,12 @@ def test_the_variables_that_are_read_are_listed(graph):
         function = tf.function(lambda: trained * frozen) if graph else lambda: trained * frozen
         function()
     assert [id(variable) for variable in watcher.watched_variables()] == [id(trained)]
+
+
+def test_whether_tapes_record_is_known():
+    assert not tapes_are_stopped()
+    with tf.GradientTape(), tf.init_scope():
+        assert tapes_are_stopped()
 
 
 def test_what_a_tape_or_an_accumulator_follows_is_known():

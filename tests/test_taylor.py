@@ -5,6 +5,7 @@ References are numbers of 50 digits from mpmath; see `test_taylor_models` for wh
 
 import functools
 import inspect
+import itertools
 import types
 
 import exact_layers as exact
@@ -420,6 +421,81 @@ def flat(function):
 def test_operations_on_arrays(name):
     function, reference = ARRAYS[name]
     check(flat(function), lambda p: np.reshape(reference(exact_features(p)), -1), POINTS)
+
+
+# Products and sums over many entries -----------------------------------------------------------
+
+RATES = np.linspace(-0.7, 0.9, 64)[:, None] * [[1.0, -0.5]]
+ROOTS = np.array([0.5, -0.25, 0.5, 0.0, 1.0, -1.0, 0.125])  # one of them twice
+FACTORS = {  # how many, along the last axis of an array (n, 64); which slices are combined
+    "prod": (tf.reduce_prod, lambda i, n: range(n)),
+    "cumprod": (tf.math.cumprod, lambda i, n: range(i + 1)),
+    "exclusive": (lambda x, a: tf.math.cumprod(x, a, exclusive=True), lambda i, n: range(i)),
+    "reverse": (lambda x, a: tf.math.cumprod(x, a, reverse=True), lambda i, n: range(i, n)),
+    "both": (
+        lambda x, a: tf.math.cumprod(x, a, exclusive=True, reverse=True),
+        lambda i, n: range(i + 1, n),
+    ),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 64])
+@pytest.mark.parametrize("name", FACTORS)
+def test_products_of_exponentials(name, count):
+    """A product of `exp(a_k . x)` is `exp` of the sum of `a_k . x`."""
+    operation, slices = FACTORS[name]
+    rates = tf.constant(RATES[:count].T)
+
+    def function(x):
+        return tf.reshape(operation(tf.exp(x @ rates), 1), (-1, 1 if name == "prod" else count))
+
+    columns = 1 if name == "prod" else count
+    found = kpinn.derivatives(function, POINTS, "jac_v, laplacian_v", "x y", f"v[{columns}]")
+    for i in range(columns):
+        total = RATES[list(slices(i, count))].sum(0)
+        value = np.exp(POINTS @ total)
+        jacobian = found["jac_v"][:, i]
+        np.testing.assert_allclose(jacobian, value[:, None] * total, rtol=1e-12, atol=1e-12)
+        expected = value * (total @ total)
+        np.testing.assert_allclose(found["laplacian_v"][:, i], expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_products_with_factors_that_are_zero(name):
+    """A product of `x - r_k`, a polynomial, at its roots."""
+    operation, slices = FACTORS[name]
+    count = 1 if name == "prod" else len(ROOTS)
+
+    def function(x):
+        return tf.reshape(operation(x - ROOTS, 1), (-1, count))
+
+    orders = ["v" if k == 0 else "v_" + "x" * k for k in range(4)]
+    found = kpinn.derivatives(function, {"x": ROOTS}, orders, fields=f"v[{count}]")
+    for i, (k, order) in itertools.product(range(count), enumerate(orders)):
+        roots = ROOTS[list(slices(i, len(ROOTS)))]
+        expected = np.polyval(np.polyder(np.atleast_1d(np.poly(roots)), k), ROOTS)
+        np.testing.assert_allclose(found[order][:, i], expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "operation", [*(f for f, _ in FACTORS.values()), tf.math.cumulative_logsumexp]
+)
+def test_the_graph_of_a_product_is_short(operation):
+    """It has as many steps as the logarithm of the number of factors."""
+
+    def operations(count):
+        def function(x):
+            outputs = operation(tf.exp(x @ tf.constant(RATES[:count].T)), 1)
+            return outputs[:, None] if outputs.shape.rank == 1 else outputs[:, -1:] * outputs[:, :1]
+
+        @tf.function(autograph=False)
+        def compute(x):
+            return kpinn.derivatives(function, x, "laplacian_u", "x y")
+
+        spec = tf.TensorSpec((5, 2), tf.float64)
+        return len(compute.get_concrete_function(spec).graph.get_operations())
+
+    assert operations(64) < 4 * operations(4)  # six steps and two
 
 
 # Slices, shapes and structural zeros -----------------------------------------------------------

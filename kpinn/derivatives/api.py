@@ -10,7 +10,7 @@ from kpinn.derivatives.evaluation import evaluate
 from kpinn.derivatives.inference import inference
 from kpinn.derivatives.methods.finite_difference import FiniteDifference
 from kpinn.derivatives.methods.stochastic import Stochastic
-from kpinn.derivatives.methods.taylor import Taylor
+from kpinn.derivatives.methods.taylor import Auto, Taylor
 from kpinn.derivatives.names.combinations import combination
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
@@ -45,9 +45,10 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
         coordinates: names of the columns of the input, `"t x"` or `"t x[3]"`; by default the
             keys of `points` in their order.
         fields: names of the columns of the output, `"u v p"` or `"v[2] p"`.
-        method: `"auto"` or `"taylor"` (exact, by one propagation of Taylor coefficients),
-            `"reverse"`, `"forward"`, `"finite_difference"`, or a `kpinn.Taylor(...)`,
-            `kpinn.FiniteDifference(...)` or `kpinn.Stochastic(...)` with options.
+        method: `"auto"` (the cheapest exact one for what is requested), `"taylor"` (exact, by one
+            propagation of Taylor coefficients), `"reverse"`, `"forward"`, `"finite_difference"`, or
+            a `kpinn.Taylor(...)`, `kpinn.FiniteDifference(...)` or `kpinn.Stochastic(...)` with
+            options.
 
     Returns:
         A dict from name to tensor: `(n, 1)`, for a field with `k` components `(n, k)`, for
@@ -83,7 +84,7 @@ def resolve(method):
     if isinstance(method, Taylor | FiniteDifference | Stochastic):
         return method
     if isinstance(method, str) and method in METHODS:
-        objects = {"auto": Taylor(), "taylor": Taylor(), "finite_difference": FiniteDifference()}
+        objects = {"auto": Auto(), "taylor": Taylor(), "finite_difference": FiniteDifference()}
         return objects.get(method, method)
     raise ValueError(
         f"method {shown(method)} is unknown: expected one of {', '.join(map(repr, METHODS))}, a "

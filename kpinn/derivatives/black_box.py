@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.errors import refuse_complex_output
 from kpinn.derivatives.graphs.lost import refuse_lost
 from kpinn.derivatives.graphs.python_calls import refuse_python
@@ -40,7 +41,8 @@ class _Checked:
         self.function, self.space = function, space
 
     def __call__(self, points):
-        outputs = tf.convert_to_tensor(self.function(points))
+        with channels_only():
+            outputs = tf.convert_to_tensor(self.function(points))
         refuse_complex_output(outputs)
         self.space.check_output(outputs.shape, points.shape)
         return outputs

@@ -36,11 +36,11 @@ def evaluate(function, points, requests, directions, method, context):
 
 
 def _by_taylor(function, points, requests, directions, method, context):
-    """`propagate`, and nested tapes where it cannot go through an operation."""
+    """`propagate`, and nested tapes over the function where it cannot go through an operation."""
     reports = []
     try:
         values = propagate(
-            function, points, requests, directions, context.space, reports.append, method.recompute
+            function, points, requests, directions, context.space, method, reports.append
         )
     except (UnsupportedError, TraceError) as error:
         arguments = function, points, requests, directions, "reverse", context

@@ -3,6 +3,7 @@
 import inspect
 
 import tensorflow as tf
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
 from tensorflow.python.ops import control_flow_util
@@ -75,6 +76,11 @@ def compiled_by_xla():
 
 
 VariableWatcher = record.VariableWatcher  # a scope that lists the trainable variables read in it
+
+
+def tapes_are_stopped():
+    """Whether no gradient tape records what is computed now, as in `tf.init_scope`."""
+    return bool(pywrap_tfe.TFE_Py_TapeSetIsStopped())
 
 
 def without_retracing_warning(function):

@@ -12,7 +12,7 @@ QUOTIENTS = ("DivNoNan", "RealDiv")
 LOST = ("PreventGradient", "StopGradient")  # linear in value, but without their derivative
 
 
-class NotAffineError(Exception):
+class _NotAffineError(Exception):
     """A tensor that is not affine in the variables, as far as can be known."""
 
 
@@ -23,8 +23,8 @@ class _Handle(typing.NamedTuple):
 _AFFINE = "affine"
 
 
-def prove_affine(graph, variables):
-    """Raises `NotAffineError` unless the outputs of a graph are affine in variables.
+def is_affine(graph, variables):
+    """Whether the outputs of a graph are proved to be affine in variables.
 
     What can be proved is exact: no number is looked at.
 
@@ -34,7 +34,11 @@ def prove_affine(graph, variables):
     """
     handles = {id(variable.handle) for variable in variables}
     known = {inner.name: _Handle() for outer, inner in graph.captures if id(outer) in handles}
-    walk(graph, known, _follow, graph.outputs)
+    try:
+        walk(graph, known, _follow, graph.outputs)
+    except _NotAffineError:
+        return False
+    return True
 
 
 def _follow(operation, inputs):
@@ -46,10 +50,10 @@ def _follow(operation, inputs):
     if isinstance(inputs[moving[0]], _Handle):
         if operation.type == "ReadVariableOp":
             return [_AFFINE]
-        raise NotAffineError(f"{describe(operation)} reads parameters in another way")
+        raise _NotAffineError(f"{describe(operation)} reads parameters in another way")
     real = all(tensor.dtype.is_floating for tensor in operation.outputs)
     if not (real and _is_linear(operation, moving)) or has_custom_gradient(operation):
-        raise NotAffineError(f"{describe(operation)} is not linear in trained parameters")
+        raise _NotAffineError(f"{describe(operation)} is not linear in trained parameters")
     return [_AFFINE] * len(operation.outputs)
 
 

@@ -15,6 +15,7 @@ import warnings
 import tensorflow as tf
 
 from kpinn.derivatives import DerivativeFallbackWarning
+from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.per_point.gradients import channels_per_point, point_gradients
 from kpinn.objective.curvature import roots_of, scaled_outputs
 from kpinn.objective.weighted_residuals import weighted_residuals
@@ -61,7 +62,8 @@ def residual_jvp(objective, data, vector, function=residual_vector):
     values = objective.values()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
-        residuals = function(objective, data)
+        with channels_only():
+            residuals = function(objective, data)
     weights = tf.zeros_like(residuals)
     with tf.GradientTape(watch_accessed_variables=False) as outer:
         outer.watch(weights)
@@ -77,7 +79,8 @@ def residual_vjp(objective, data, vector, function=residual_vector):
     values = objective.values()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
-        residuals = function(objective, data)
+        with channels_only():
+            residuals = function(objective, data)
     return join(_gradients(tape, residuals, values, vector))
 
 
@@ -105,7 +108,7 @@ class Part(typing.NamedTuple):
     residual: tf.Tensor
 
 
-def parts_of(objective, data, weighted=True, roots=None):
+def parts_of(objective, data, weighted=True, roots=None, chosen=None):
     """A list of `Part` in the order of the conditions, in the graph under construction.
 
     Args:
@@ -113,8 +116,9 @@ def parts_of(objective, data, weighted=True, roots=None):
         data: a `Data`.
         weighted: whether the residuals have the weights of the loss.
         roots: of `curvature`, for what takes the place of residuals there; or `None`.
+        chosen: numbers of the variables that the Jacobian is for, by default all.
     """
-    variables = objective.values()
+    variables = objective.values(chosen)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         with channels_per_point():

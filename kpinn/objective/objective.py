@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.graphs.tracing import TraceError, traced
-from kpinn.objective.affine import NotAffineError, prove_affine
+from kpinn.derivatives.per_point.copies import at_once
+from kpinn.objective.affine import is_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
 from kpinn.objective.gradients import gradients_or_zeros
@@ -61,14 +63,26 @@ class Objective:
         """The dtype of the parameters."""
         return self.problem.dtype
 
-    def values(self):
-        """The parameters as a list of tensors that tapes can watch."""
-        return [variable.value for variable in self.variables]
+    def values(self, chosen=None):
+        """The parameters as a list of tensors that tapes can watch.
+
+        Args:
+            chosen: numbers of variables, by default all.
+        """
+        numbers = range(len(self.variables)) if chosen is None else chosen
+        return [self.variables[number].value for number in numbers]
 
     @property
     def size(self):
         """The number of parameters."""
         return sum(math.prod(variable.shape) for variable in self.variables)
+
+    def positions(self, chosen):
+        """Where in `theta` the entries of variables are, given their numbers; an array of ints."""
+        stops = np.cumsum([math.prod(variable.shape) for variable in self.variables])
+        starts = [0, *stops]
+        parts = [np.arange(starts[number], stops[number]) for number in chosen]
+        return np.concatenate([np.zeros(0, int), *parts])
 
     def theta(self, dtype=None):
         """The present parameters, `(p,)`."""
@@ -96,33 +110,77 @@ class Objective:
         """Whether the loss of each condition is a mean square."""
         return all_squares(self.losses)
 
-    def is_affine(self, data):
+    def is_affine(self, data, chosen=None):
         """Whether the weighted residuals are proved to be affine in the parameters.
 
         Args:
             data: a `Data`, of which only the shapes count.
+            chosen: tuple of numbers of variables, by default all.
         """
         specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), data)
         shapes = tuple(tuple(spec.shape) for spec in tf.nest.flatten(specs))
-        return self._is_affine(("affine", shapes), lambda data: residual_vector(self, data), specs)
+
+        def residuals(data):
+            with channels_only():  # of which more is known than of the operations of gradients
+                return residual_vector(self, data)
+
+        return self._is_affine(("affine", shapes, chosen), residuals, specs, chosen)
 
     def has_affine_network(self):
         """Whether the outputs of the network are proved to be affine in the parameters."""
-        problem = self.problem
-        points = tf.TensorSpec((None, problem.space.input_size), self.dtype)
-        return self._is_affine("affine network", problem.network, points)
+        return self._is_affine("affine network", self.problem.network, self._points_spec)
 
-    def _is_affine(self, key, function, specs):
+    def last_layer(self):
+        """Numbers of the last variables of the network in which its outputs are affine together.
+
+        They are proved to be, and have no bounds.
+        """
+
+        def find():
+            try:
+                graph = _graph(self.problem.network, self._points_spec)
+            except TraceError:
+                return ()
+            found = []
+            for number in reversed(self._read_by(graph)):
+                if is_affine(graph, self.values([number, *found])):
+                    found.insert(0, number)
+                elif found:
+                    break
+            return tuple(found)
+
+        return self.compiled.once("last layer", find)
+
+    def is_not_separable(self, data):
+        """Why the residuals are not affine in the last layer of the network; empty if they are."""
+        last = self.last_layer()
+        if not last:
+            return "the network does not end with a layer that is linear in its weights"
+        if not self.is_squares:
+            return "a loss is not a mean square"
+        return "" if self.is_affine(data, last) else "a condition is not linear in the network"
+
+    def _is_affine(self, key, function, specs, chosen=None):
         def prove():
             try:
-                with tf.init_scope():
-                    graph = traced(function, specs).graph
-                prove_affine(graph, self.values())
-            except (NotAffineError, TraceError):
+                return is_affine(_graph(function, specs), self.values(chosen))
+            except TraceError:
                 return False
-            return True
 
         return self.compiled.once(key, prove)
+
+    @property
+    def _points_spec(self):
+        return tf.TensorSpec((None, self.problem.space.input_size), self.dtype)
+
+    def _read_by(self, graph):
+        """Numbers of the variables without bounds that a graph reads."""
+        captured = {id(outer) for outer, _ in graph.captures}
+        return [
+            number
+            for number, variable in enumerate(self.variables)
+            if id(variable.value.handle) in captured and variable.constraint is None
+        ]
 
     def check_squares(self, data):
         """Raises `ValueError` unless the loss is a sum of squares of residuals."""
@@ -217,26 +275,32 @@ class Objective:
 
         return self.compiled("residuals", residuals)(theta, data)
 
-    def fold_jacobian(self, theta, data, function, result):
-        """Goes through the Jacobian by chunks of rows; see `FlatObjective`."""
+    def fold_jacobian(self, theta, data, function, result, chosen=None):
+        """Goes through the Jacobian by chunks of rows; see `FlatObjective`.
+
+        Args:
+            theta, function, result: see `FlatObjective`.
+            data: a `Data`.
+            chosen: tuple of numbers of the variables that it is for, by default all.
+        """
         most = CHUNK // (self.size * self.dtype.size)
         matrices, residuals = [], []
-        for part in self._parts(theta, data):
+        for part in self._parts(theta, data, chosen):
             for chunk in chunks_of(part, most):
                 rows = math.prod(chunk.residual.shape)
                 if matrices and sum(r.shape[0] for r in residuals) + rows > most:
                     result = function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
                     matrices, residuals = [], []
-                matrices.append(self.rows(chunk))
+                matrices.append(self.rows(chunk, chosen))
                 residuals.append(tf.reshape(chunk.residual, (-1,)))
         return function(result, tf.concat(matrices, 0), tf.concat(residuals, 0))
 
-    def _parts(self, theta, data):
+    def _parts(self, theta, data, chosen):
         """A list of `Part`: what the rows of the Jacobian are made of."""
 
         def parts(theta, data, roots):
             self.assign(theta)
-            return parts_of(self, data, roots=roots)
+            return parts_of(self, data, roots=roots, chosen=chosen)
 
         def roots(theta, data):
             self.assign(theta)
@@ -244,15 +308,16 @@ class Objective:
 
         # XLA's eigenvalues are slow. The parts read their own graph, also in eager mode.
         found = None if self.is_squares else self.compiled.graph("roots", roots)(theta, data)
-        return self.compiled.graph("parts", parts, self.compiled.jit)(theta, data, found)
+        key = "parts", chosen
+        return self.compiled.graph(key, parts, self.compiled.jit)(theta, data, found)
 
-    def rows(self, part):
-        """The rows `(n k, p)` of a `Part`."""
+    def rows(self, part, chosen=None):
+        """The rows `(n k, p)` of a `Part`, for these variables."""
 
         def rows(part):
-            return matrix_of(part, self.values())
+            return matrix_of(part, self.values(chosen))
 
-        return self.compiled("rows", rows)(part)
+        return self.compiled(("rows", chosen), rows)(part)
 
     def jacobian_vector(self, theta, data, vector):
         """The Jacobian times a vector `(p,)`, `(m,)`."""
@@ -306,3 +371,8 @@ class Objective:
     def parts(self, weighted=True):
         """The function from a `Data` to a list of `Part`, at the present parameters; no XLA."""
         return self.compiled.graph(("parts", weighted), lambda data: parts_of(self, data, weighted))
+
+
+def _graph(function, specs):
+    """The graph of a function, made outside of any other, where tapes record."""
+    return at_once(lambda: traced(function, specs).graph)

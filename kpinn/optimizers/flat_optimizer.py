@@ -44,6 +44,12 @@ class FlatObjective(typing.NamedTuple):
         lower: lower bounds `(p,)` of the parameters, or `None`.
         value: `theta -> loss`, where there are no residuals.
         is_affine: `() -> bool`, whether the residuals are known to be affine in the parameters.
+        has_affine_network: `() -> bool`, the same of the outputs of the network.
+        last_layer: `() -> ` positions `(q,)`, an array of ints, of parameters of a last layer, in
+            which the network is affine.
+        fold_last_layer: `fold_jacobian` for these columns alone.
+        is_not_separable: `() -> str`, why the residuals are not affine in the last layer; empty if
+            they are.
     """
 
     value_and_gradient: Callable
@@ -55,6 +61,9 @@ class FlatObjective(typing.NamedTuple):
     value: Callable | None = None
     is_affine: Callable = lambda: False
     has_affine_network: Callable = lambda: False
+    last_layer: Callable = lambda: np.zeros(0, int)
+    fold_last_layer: Callable | None = None
+    is_not_separable: Callable = lambda: "they have none"
 
 
 def check_memory(optimizer, needed, what, advice):

@@ -10,13 +10,14 @@ import warnings
 
 import tensorflow as tf
 
-from kpinn.derivatives.api import Taylor, evaluate
-from kpinn.derivatives.channels.plan import Plan
+from kpinn.derivatives import choice
+from kpinn.derivatives.api import evaluate
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.errors import DerivativeFallbackWarning
+from kpinn.derivatives.graphs.tracing import graph_of
 from kpinn.derivatives.methods.finite_difference import FiniteDifference, evaluations
-from kpinn.derivatives.methods.reverse import tapes
 from kpinn.derivatives.methods.stochastic import Stochastic, randomized
+from kpinn.derivatives.methods.taylor import Auto, Taylor
 from kpinn.derivatives.names.factors import Factor
 from kpinn.derivatives.names.requests import partials
 from kpinn.problem import merging
@@ -49,26 +50,24 @@ def _row(problem, functions, widths, notes):
     separate = merging.requests(functions, {})
     wanted = {key for request in separate for key in partials(request, space)}
     scheme = method if isinstance(method, FiniteDifference) else FiniteDifference()
-    costs = {"differences": evaluations(wanted, scheme), "tapes": tapes(wanted)}
+    differences, by_tapes = evaluations(wanted, scheme), choice.passes(separate, space)
     title = functions[0].name if len(functions) == 1 else "all on the same points"
     if isinstance(method, Taylor):
-        costs["taylor"] = _taylor(problem, functions, widths, title, notes)
-    if isinstance(method, Stochastic):
+        name, passes = _exact(problem, functions, widths, title, notes)
+    elif isinstance(method, Stochastic):
         estimates, _ = randomized(separate, space, method)
-        costs["stochastic"] = len(Plan.of(estimates, space).algebra) * method.draws
-    kinds = {Taylor: "taylor", Stochastic: "stochastic", FiniteDifference: "differences"}
-    kind = kinds.get(type(method), "tapes")
-    return (
-        title,
-        ", ".join(request.name for request in separate) or "nothing",
-        {"differences": "finite_difference", "tapes": str(method)}.get(kind, kind),
-        *(str(costs[name]) for name in (kind, "differences", "tapes")),
-    )
+        name, passes = "stochastic", choice.channels(estimates, space) * method.draws
+    elif isinstance(method, FiniteDifference):
+        name, passes = "finite_difference", differences
+    else:
+        name, passes = method, by_tapes
+    asked = ", ".join(request.name for request in separate) or "nothing"
+    return (title, asked, name, *map(str, (passes, differences, by_tapes)))
 
 
-def _taylor(problem, functions, widths, title, notes):
-    """Number of channels; adds notes on what is propagated as one, and on fallbacks."""
-    found = {}
+def _exact(problem, functions, widths, title, notes):
+    """Name of the method and passes; adds notes on what is propagated as one, and on fallbacks."""
+    found, space, method = {}, problem.names.network, functions[0].method
     try:
         found = merging.merges(problem, functions, widths)
     except ValueError:  # arrays that only come with the points
@@ -77,8 +76,19 @@ def _taylor(problem, functions, widths, title, notes):
         for request in merge.combinations:
             terms = " ".join(f"{_text(factor)} {term.name}" for factor, term in request.terms)
             notes.append(f"{title}: {terms} as one operator")
-    notes.extend(_fallbacks(problem, merging.requests(functions, {}), functions[0].method))
-    return merging.count(problem, functions, found)
+    notes.extend(_fallbacks(problem, merging.requests(functions, {}), method))
+    asked = merging.requests(functions, found)
+    few = _by_tapes(problem, asked) if isinstance(method, Auto) else []
+    rest = [request for request in asked if request not in few]
+    names = ([] if few and not rest else ["taylor"]) + (["reverse"] if few else [])
+    return ", ".join(names), choice.channels(rest, space) + choice.passes(few, space)
+
+
+def _by_tapes(problem, requests):
+    """The requests that `"auto"` computes by tapes, a list."""
+    space = problem.names.network
+    graph = graph_of(problem.network, space.input_size, problem.dtype)
+    return [] if graph is None else choice.chosen(problem.network, graph, requests, space)
 
 
 def _text(factor):

@@ -56,6 +56,11 @@ class FlatFunctions:
             value=lambda theta: self._kept(objective.value(theta, data))[0],
             is_affine=lambda: objective.is_squares and objective.is_affine(data),
             has_affine_network=lambda: objective.is_squares and objective.has_affine_network(),
+            last_layer=lambda: objective.positions(objective.last_layer()),
+            fold_last_layer=lambda theta, *rest: objective.fold_jacobian(
+                theta, data, *rest, objective.last_layer()
+            ),
+            is_not_separable=lambda: objective.is_not_separable(data),
         )
 
     def losses(self, theta, loss, data):

@@ -176,7 +176,8 @@ def _advice(facts):
     if facts.is_linear and not facts.has_linear_network and facts.columns <= SMOOTH:
         yield (
             "The conditions are linear in the unknown functions: if the solution is smooth, "
-            "kpinn.networks.RandomFeatures(1_000) reaches rounding in seconds."
+            "kpinn.networks.RandomFeatures(1_000) reaches rounding in seconds. A trained MLP gains "
+            "from LevenbergMarquardt(project='last')."
         )
     few = facts.residuals < PER_PARAMETER * facts.parameters
     if few and not facts.is_estimate:

@@ -25,13 +25,6 @@ def _nodes(wanted):
     return {(column, axes[:k]) for column, axes in wanted for k in range(len(axes) + 1)}
 
 
-def tapes(wanted):
-    """What `reverse` costs, in passes through the function; see `kpinn.planning`."""
-    nodes = _nodes(wanted)
-    differentiated = {(column, axes[:-1]) for column, axes in nodes if axes}
-    return 1 + sum(2 ** len(axes) for _, axes in differentiated)
-
-
 def _up_to(order, function, points, nodes, directions):
     """Values of all nodes of at most this order; the tape of the highest order is outermost."""
     if order == 0:

@@ -1,4 +1,4 @@
-"""Derivatives by Taylor coefficients, as a `method=`."""
+"""Derivatives by Taylor coefficients, as a `method=`, and the choice between them and tapes."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from kpinn.options.configs import FromConfig
 @keras.saving.register_keras_serializable(package="kpinn")
 @dataclasses.dataclass(frozen=True)
 class Taylor(FromConfig):
-    """Exact derivatives by one propagation of Taylor coefficients; `"taylor"`, the default.
+    """Exact derivatives by one propagation of Taylor coefficients; `"taylor"`.
 
     Args:
         strict: whether to raise an error where an operation of the network has no rule, in place
@@ -35,3 +35,8 @@ class Taylor(FromConfig):
     def get_config(self):
         """The arguments."""
         return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Auto(Taylor):
+    """`"auto"`: Taylor coefficients, and gradient tapes for the requests that cost less by them."""

@@ -15,6 +15,7 @@ from kpinn.derivatives.operations.without_rule import generic
 
 # Functions of each element -----------------------------------------------------------------
 
+_BY_TAPES = ("Cos", "Erf", "Exp", "Sigmoid", "Sin", "Square", "Tanh")
 for _name, _tower in {
     "Acos": taylor_series.acos,
     "Acosh": taylor_series.acosh,
@@ -47,12 +48,12 @@ for _name, _tower in {
     "Tan": taylor_series.tan,
     "Tanh": taylor_series.tanh,
 }.items():
-    register(_name)(elementwise(_tower))
+    register(_name, by_tapes=_name in _BY_TAPES)(elementwise(_tower))
 
 _KINK_AT_ZERO = {"has_kinks": True, "choice": choices.sign}
-register("Abs", **_KINK_AT_ZERO)(elementwise(taylor_series.absolute))
-register("Relu", **_KINK_AT_ZERO)(elementwise(taylor_series.relu))
-register("Relu6", has_kinks=True, choice=lambda x: choices.within(x, 0.0, 6.0))(
+register("Abs", by_tapes=True, **_KINK_AT_ZERO)(elementwise(taylor_series.absolute))
+register("Relu", by_tapes=True, **_KINK_AT_ZERO)(elementwise(taylor_series.relu))
+register("Relu6", by_tapes=True, has_kinks=True, choice=lambda x: choices.within(x, 0.0, 6.0))(
     elementwise(taylor_series.relu6)
 )
 register("Erfinv", **BROADCASTING)(Facts())  # has no rule

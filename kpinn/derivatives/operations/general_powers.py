@@ -20,7 +20,16 @@ from kpinn.derivatives.operations.rules import static_input
 from kpinn.derivatives.operations.table import BROADCASTING, register
 
 
-@register("Pow", **BROADCASTING)
+def _is_whole(operation, moving):
+    """Whether the exponent is the same whole number for all, from two on."""
+    exponent = tf.get_static_value(operation.inputs[1])
+    if moving != [0] or exponent is None or exponent.size != 1:
+        return False
+    number = float(exponent.reshape(()))
+    return number >= 2 and number == round(number)
+
+
+@register("Pow", by_tapes=_is_whole, **BROADCASTING)
 def _power(call, x, y):
     exponent = static_input(call, 1)  # not the value of `y`, which may be that of a variable
     if exponent is not None and exponent.size == 1:

@@ -98,27 +98,31 @@ def _expands_behind(call, axes):
     return axis is not None and int(axis.reshape(-1)[0]) > max(axes)
 
 
-register("Identity", **BROADCASTING, is_reshaping=True)(linear(keeps=_always))
-register("Neg", "Snapshot", **BROADCASTING)(linear(keeps=_always))
+register("Identity", **BROADCASTING, is_reshaping=True, by_tapes=True)(linear(keeps=_always))
+register("Neg", by_tapes=True, **BROADCASTING)(linear(keeps=_always))
+register("Snapshot", **BROADCASTING)(linear(keeps=_always))
 register("PlaceholderWithDefault", along=())(linear(keeps=_always))
 register("DeepCopy", "CopyHost", along=())(linear())
-register("Sum", "Mean", along=given_by(1))(linear(keeps=_other_axes(1)))
+register("Sum", "Mean", along=given_by(1), by_tapes=True)(linear(keeps=_other_axes(1)))
 register("Cumsum", along=given_by(1))(linear())
-register("AddN", along=())(linear(slice(None)))
+register("AddN", along=(), by_tapes=True)(linear(slice(None)))
 _SEGMENTS = "returns as many rows as its numbers of segments ask for"
 register("SegmentSum", "SegmentMean", along=0, labels=_SEGMENTS)(linear())
 register("UnsortedSegmentSum", along=0, labels=probed)(linear())
 # What copies entries to other places.
-register("StridedSlice", labels=moved)(picking(keeps=_whole_first_axes))
-register("ExpandDims", labels=moved, is_reshaping=True)(linear(keeps=_expands_behind))
-register("ConcatV2", labels=moved)(linear(slice(0, -1), _other_axes(-1)))
-register("Split", labels=moved)(picking(slice(1, 2), _other_axes(0, 1)))
-register("Slice", labels=moved)(picking(keeps=_whole_slices))
-register("SplitV", labels=moved)(picking(keeps=_other_axes(2)))
-register("Unpack", "GatherV2", labels=moved)(picking(keeps=_picks_behind))
-register("Pack", "ParallelConcat", labels=moved)(linear(slice(None)))
-register("Reshape", "Squeeze", labels=moved, is_reshaping=True)(linear())
-register("BroadcastTo", labels=moved, meets="copies")(linear())
+_PLACES = {"labels": moved, "by_tapes": True}
+register("StridedSlice", **_PLACES)(picking(keeps=_whole_first_axes))
+register("ExpandDims", is_reshaping=True, **_PLACES)(linear(keeps=_expands_behind))
+register("ConcatV2", **_PLACES)(linear(slice(0, -1), _other_axes(-1)))
+register("Split", **_PLACES)(picking(slice(1, 2), _other_axes(0, 1)))
+register("Slice", **_PLACES)(picking(keeps=_whole_slices))
+register("SplitV", **_PLACES)(picking(keeps=_other_axes(2)))
+register("Unpack", **_PLACES)(picking(keeps=_picks_behind))
+register("GatherV2", labels=moved)(picking(keeps=_picks_behind))
+register("Pack", **_PLACES)(linear(slice(None)))
+register("ParallelConcat", labels=moved)(linear(slice(None)))
+register("Reshape", "Squeeze", is_reshaping=True, **_PLACES)(linear())
+register("BroadcastTo", meets="copies", **_PLACES)(linear())
 register(
     *("Tile", "Reverse", "ReverseSequence", "Pad", "MirrorPad"),
     *("GatherNd", "Gather", "Transpose", "MatrixDiag", "MatrixDiagPart", "Diag"),
@@ -157,7 +161,7 @@ def _cast(call, x):
     return call.emit_values(x) if dtype.is_bool else linear(keeps=_always).rule(call, x)
 
 
-@register("IdentityN", labels=one_by_one, is_reshaping=True)
+@register("IdentityN", labels=one_by_one, is_reshaping=True, by_tapes=True)
 def _identity_n(call, *inputs):
     """Also the end of a custom gradient: the function itself is differentiated."""
     return list(inputs)

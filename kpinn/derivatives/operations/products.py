@@ -18,13 +18,13 @@ from kpinn.derivatives.operations.labels import (
     of_einsum,
     of_matrix_product,
 )
-from kpinn.derivatives.operations.rules import bilinear, linear
+from kpinn.derivatives.operations.rules import bilinear, linear, of_first
 from kpinn.derivatives.operations.selections import choose
 from kpinn.derivatives.operations.table import BROADCASTING, register
 from kpinn.derivatives.tensorflow_private import compiled_by_xla
 
 
-@register("Mul", is_bilinear=True, **BROADCASTING)
+@register("Mul", is_bilinear=True, by_tapes=True, **BROADCASTING)
 def _multiply(call, a, b):
     return [multiply(*aligned((a, b)))]
 
@@ -42,7 +42,7 @@ register("MulNoNan", **BROADCASTING)(bilinear())
 register("SparseTensorDenseMatMul")(bilinear(1, 3))
 
 
-@register("MatMul", is_bilinear=True, meets="matrices", **_MATRICES)
+@register("MatMul", is_bilinear=True, meets="matrices", by_tapes=of_first, **_MATRICES)
 def _matrix_product(call, a, b):
     """One channel after the other; the rows of a channel that is the same for all points stay."""
     if isinstance(b, Jet) or call.attribute("transpose_a"):
@@ -96,7 +96,7 @@ def _einsum(call, *inputs):
     return (linear() if len(inputs) == 1 else bilinear()).rule(call, *inputs)
 
 
-@register("RealDiv", "Div", **BROADCASTING)
+@register("RealDiv", "Div", by_tapes=of_first, **BROADCASTING)
 def _divide(call, a, b):
     if not isinstance(b, Jet):
         a, b = aligned((a, b))

@@ -199,6 +199,14 @@ def composite(function):
     return Facts(rule, labels=labels)
 
 
+# Where tapes are as good -------------------------------------------------------------------
+
+
+def of_first(operation, moving):
+    """For `by_tapes`: where only the first input depends on the points."""
+    return moving == [0]
+
+
 # What must not be differentiated -----------------------------------------------------------
 
 _RANDOM = ("Random", "StatelessRandom", "StatelessTruncated", "StatelessParameterized")

@@ -1,6 +1,5 @@
 """Rules of sums, and of operations that choose elements or take one after the other."""
 
-import functools
 import itertools
 
 import tensorflow as tf
@@ -13,21 +12,24 @@ from kpinn.derivatives.channels.product_rules import multiply
 from kpinn.derivatives.errors import UnsupportedError, describe
 from kpinn.derivatives.operations import choices, taylor_series
 from kpinn.derivatives.operations.labels import by_sample, combine, given_by, of_first_input
-from kpinn.derivatives.operations.rules import static_input
+from kpinn.derivatives.operations.rules import of_first, static_input
 from kpinn.derivatives.operations.table import BROADCASTING, register
 
 
-@register("AddV2", "Add", is_linear=True, **BROADCASTING)
+@register("AddV2", "Add", is_linear=True, by_tapes=True, **BROADCASTING)
 def _add(call, a, b):
     return [add(a, b)]
 
 
-@register("Sub", is_linear=True, **BROADCASTING)
+@register("Sub", is_linear=True, by_tapes=True, **BROADCASTING)
 def _subtract(call, a, b):
     return [add(a, b, tf.subtract)]
 
 
-@register("BiasAdd", "BiasAddV1", labels=of_first_input, is_linear=True, meets="bias")
+_BIAS = {"labels": of_first_input, "is_linear": True, "meets": "bias", "by_tapes": of_first}
+
+
+@register("BiasAdd", "BiasAddV1", **_BIAS)
 def _bias_add(call, x, bias):
     if isinstance(bias, Jet):
         raise UnsupportedError(f"the bias of {describe(call.operation)} is not one of weights")
@@ -118,22 +120,29 @@ def _norm(call, x, axes):
 
 @register("Prod", along=given_by(1))
 def _product(call, x, axes):
-    """One factor after the other, along axes of known sizes."""
+    """Along axes of known sizes."""
     found = static_input(call, 1)
     rank = x.shape.rank
     if found is None or rank is None or any(x.shape[int(a)] is None for a in found.reshape(-1)):
         raise UnsupportedError(f"{describe(call.operation)} is over an axis of unknown size")
     value, x = call.emit_values(x, axes)[0], full(x)
     for axis in sorted({int(a) % rank for a in found.reshape(-1)}, reverse=True):
-        factors = [_taken(x, i, axis) for i in range(x.shape[axis])]
-        x = functools.reduce(multiply, factors) if factors else value
-        if call.attribute("keep_dims"):
-            x = each_channel(lambda c, axis=axis: tf.expand_dims(c, axis), x)
-    return [x.with_value(value) if isinstance(x, Jet) else x]
+        if not x.shape[axis]:
+            return [value]
+        x = _product_along(x, axis)
+        if not call.attribute("keep_dims"):
+            x = each_channel(lambda c, axis=axis: tf.squeeze(c, axis), x)
+    return [x.with_value(value)]
 
 
-def _taken(x, i, axis):
-    return each_channel(lambda channel: tf.gather(channel, i, axis=axis), x)
+def _product_along(x, axis):
+    """Halves times halves: as many products as the logarithm of the number of factors."""
+    while (count := x.shape[axis]) > 1:
+        half = count // 2
+        first, second, rest = _split(x, [half, half, count % 2], axis)
+        product = multiply(first, second)
+        x = _joined([product, rest], axis) if count % 2 else product
+    return x
 
 
 @register("Cumprod", along=given_by(1))
@@ -152,30 +161,50 @@ def _cumulative_logsumexp(call, x, axis):
 
 
 def _accumulated(call, x, axis, combine):
-    """One slice after the other, along an axis of known size."""
+    """All slices up to each, along an axis of known size, in logarithmically many steps.
+
+    After each step an entry holds twice as many slices, itself and those before it (Hillis and
+    Steele, "Data parallel algorithms", Communications of the ACM 29, 1986).
+    """
     (value,), found, rank = call.emit_values(x, axis), static_input(call, 1), x.shape.rank
     if found is None or x.shape[int(found)] is None:
         raise UnsupportedError(f"{describe(call.operation)} is over an axis of unknown size")
     axis, x = int(found) % rank, full(x)
-    parts = [_taken(x, i, axis) for i in range(x.shape[axis])]
-    if call.attribute("reverse"):
-        parts.reverse()
-    results = list(itertools.accumulate(parts, combine))
-    if call.attribute("exclusive"):
-        results = [each_channel(tf.zeros_like, results[0]), *results[:-1]]
-    if call.attribute("reverse"):
-        results.reverse()
-    return _stacked(results, axis).with_value(value)
+    count = x.shape[axis]
+    x = _reversed(x, axis) if call.attribute("reverse") else x
+    reach = 1
+    while reach < count:
+        before, _ = _split(x, [count - reach, reach], axis)
+        start, after = _split(x, [reach, count - reach], axis)
+        x, reach = _joined([start, combine(before, after)], axis), 2 * reach
+    if call.attribute("exclusive") and count:
+        start, (before, _) = _split(x, [1, count - 1], axis)[0], _split(x, [count - 1, 1], axis)
+        x = _joined([each_channel(tf.zeros_like, start), before], axis)
+    x = _reversed(x, axis) if call.attribute("reverse") else x
+    return x.with_value(value)
 
 
-def _stacked(jets, axis):
+def _reversed(x, axis):
+    return each_channel(lambda channel: tf.reverse(channel, [axis]), x)
+
+
+def _split(x, sizes, axis):
+    """A jet in parts along an axis."""
+    parts = [None if c is None else tf.split(c, sizes, axis) for c in x.channels]
+    return [
+        Jet(x.algebra, tuple(part if part is None else part[i] for part in parts))
+        for i in range(len(sizes))
+    ]
+
+
+def _joined(jets, axis):
+    """Jets side by side along an axis."""
     channels = []
     for parts in zip(*(jet.channels for jet in jets), strict=True):
-        filled = [
-            tf.zeros_like(j.value) if p is None else p for j, p in zip(jets, parts, strict=True)
-        ]
+        pairs = zip(jets, parts, strict=True)
+        filled = [tf.zeros_like(jet.value) if part is None else part for jet, part in pairs]
         none = all(part is None for part in parts)
-        channels.append(None if none else tf.stack(filled, axis))
+        channels.append(None if none else tf.concat(filled, axis))
     return Jet(jets[0].algebra, tuple(channels))
 
 

@@ -31,6 +31,9 @@ class Facts:
             needs but the same channel of the inputs.
         is_bilinear: whether it is if one input is a jet only.
         is_reshaping: whether it returns the entries of its first input in their order.
+        by_tapes: whether gradient tapes give the derivatives that its rule gives, at all orders, at
+            kinks and at large values too; or a function of the `tf.Operation` and the list of the
+            positions of inputs that depend on the points.
         has_kinks: whether its first derivatives jump.
         choice: what it decides by the values of its inputs, a function of arrays; `None` if it
             decides nothing, or that is not known.
@@ -44,6 +47,7 @@ class Facts:
     is_linear: bool = False
     is_bilinear: bool = False
     is_reshaping: bool = False
+    by_tapes: Callable | bool = False
     has_kinks: bool = False
     choice: Callable | None = None
 

@@ -20,10 +20,15 @@ from kpinn.optimizers.least_squares.conjugate_gradients import ConjugateGradient
 from kpinn.optimizers.least_squares.dense import Dense
 from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_triangle
 from kpinn.optimizers.least_squares.linear_model import Start
+from kpinn.optimizers.least_squares.projection import (
+    best_last_layer,
+    projection,
+    projection_bytes,
+)
 from kpinn.optimizers.least_squares.row_space import RowSpace, collect
 from kpinn.optimizers.least_squares.sketch import Sketch
 from kpinn.optimizers.least_squares.spectrum import affine_bytes, affine_step, spectrum
-from kpinn.options import number, one_of, positive_whole
+from kpinn.options import number, one_of, optional, positive_whole
 
 FACTOR = 4.0  # from one trial value of the damping to the next
 PATIENCE = 4  # trials after which the factor is squared
@@ -77,12 +82,16 @@ class LevenbergMarquardt(FlatOptimizer):
         rank: of `"sketch"` the number of sums, by default half the number of parameters; of `"cg"`
             the number of eigenvalues of `J^T J` that its preconditioner is made of, by default 400,
             0 for none.
+        project: `"last"` for variable projection, where all residuals are linear in the last layer
+            of the network, as those of linear equations are: a step is one of the layers before
+            it, with the best weights of the last one. `None` for steps of all parameters.
         name: name of the optimizer.
 
     Raises:
         ValueError: for numbers out of range; in `fit`, for more parameters or residuals than the
-            memory allows, for negative weights, and for losses that are not mean squares with
-            `"kernel"` and `"sketch"`.
+            memory allows, for negative weights, for losses that are not mean squares with
+            `"kernel"` and `"sketch"`, and for residuals that are not linear in the last layer with
+            `project`.
 
     Example:
 
@@ -101,6 +110,10 @@ class LevenbergMarquardt(FlatOptimizer):
         for `"kernel"`.
         Z. Frangella, J. A. Tropp and M. Udell, Randomized Nystrom preconditioning, SIAM Journal on
         Matrix Analysis and Applications 44 (2023), 718-752, for `"cg"`.
+        G. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares
+        problems whose variables separate, SIAM Journal on Numerical Analysis 10 (1973), 413-432,
+        and L. Kaufman, A variable projection method for solving separable nonlinear least squares
+        problems, BIT 15 (1975), 49-57, for `project`.
         K. L. Clarkson and D. P. Woodruff, Low-rank approximation and regression in input sparsity
         time, Journal of the ACM 63 (2017), 54, for `"sketch"`.
     """
@@ -115,6 +128,7 @@ class LevenbergMarquardt(FlatOptimizer):
         trials=24,
         memory=MEMORY,
         rank=None,
+        project=None,
         name="levenberg_marquardt",
     ):
         super().__init__(name)
@@ -128,10 +142,13 @@ class LevenbergMarquardt(FlatOptimizer):
         self.trials = positive_whole("trials", trials)
         self.memory = positive_whole("memory", memory)
         self.rank = self._solver.rank
+        self.project = optional(one_of, "project", project, ("last",))
+        if self.project and self.solver != "dense":
+            raise ValueError(f"project={project!r} is for the solver 'dense', not {solver!r}.")
 
     def get_config(self):
         """The arguments."""
-        names = ("solver", "ratio", "damping", "trials", "memory", "rank")
+        names = ("solver", "ratio", "damping", "trials", "memory", "rank", "project")
         return super().get_config() | {name: getattr(self, name) for name in names}
 
     def initial_state(self, theta):
@@ -142,6 +159,8 @@ class LevenbergMarquardt(FlatOptimizer):
 
     def step(self, objective, theta, state, stale):
         """One iteration; see `FlatOptimizer.step`."""
+        if self.project and not objective.has_affine_network():
+            return self._projected(objective, theta, state, stale)
         start = _begin(objective, theta)
         if self.solver != "dense" or not objective.has_affine_network():
             model = self._model(objective, theta, start, state)
@@ -163,6 +182,21 @@ class LevenbergMarquardt(FlatOptimizer):
         progress = Progress(tf.where(lower, losses[1], losses[0]), tf.constant(2), status)
         return tf.where(lower, moved, theta), state, progress
 
+    def _projected(self, objective, theta, state, stale):
+        """A damped step of the other parameters, with the best ones of the last layer."""
+        if reason := objective.is_not_separable():
+            raise ValueError(
+                f"project={self.project!r} eliminates a last layer in which all residuals are "
+                f"linear: {reason}. Pass project=None."
+            )
+        theta = tf.cond(stale, lambda: best_last_layer(objective, theta)[0], lambda: theta)
+        start, last = _begin(objective, theta), objective.last_layer()
+        bytes = projection_bytes(start.residuals.shape[0], theta.shape[0], len(last))
+        check_memory(self, bytes, f"{theta.shape[0]} parameters", "pass project=None")
+        model = projection(objective, theta)
+        end = functools.partial(_end_projected, objective, theta)
+        return self._damped(objective, theta, state, start, model, end)
+
     def _truncated(self, objective, theta, state, start):
         """A step along the largest singular values where it is good, else a damped one."""
         model = spectrum(objective, theta)
@@ -181,14 +215,21 @@ class LevenbergMarquardt(FlatOptimizer):
         damped = functools.partial(self._damped, objective, theta, state, start, model)
         return tf.cond(good | ends, lambda: kept, damped)
 
-    def _damped(self, objective, theta, state, start, model):
-        """The step with the smallest damping that is good."""
+    def _damped(self, objective, theta, state, start, model, end=None):
+        """The step with the smallest damping that is good.
+
+        Args:
+            objective, theta, state, start, model: see `Solver.model`.
+            end: from what the model's `solve` returns, without the predicted decrease, to the
+                parameters after it and the loss there; by default a bent step.
+        """
         loss, scale, residuals = start.loss, model.scale, start.residuals
+        end = end or functools.partial(_end, objective, theta, residuals)
         damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 
         def attempt(damping):
-            step, predicted, solve = model.solve(damping)
-            after, value = _end(objective, theta, step, residuals, solve)
+            step, predicted, *solve = model.solve(damping)
+            after, value = end(step, *solve)
             decrease = loss - value
             accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
             finite = tf.math.is_finite(value) & tf.math.is_finite(predicted)
@@ -238,7 +279,7 @@ def _begin(objective, theta):
     return Start(loss, loss == 0.0, residuals, None)
 
 
-def _end(objective, theta, step, residuals, solve):
+def _end(objective, theta, residuals, step, solve):
     """The parameters after a step, bent where that is better, and the loss there."""
     straight = _within(theta + step, objective.lower)
     if residuals is None:
@@ -249,6 +290,11 @@ def _end(objective, theta, step, residuals, solve):
     values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
     better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
     return tf.where(better, bent, straight), tf.where(better, values[1], values[0])
+
+
+def _end_projected(objective, theta, step):
+    """The parameters after a step, with the best last layer there, and the loss."""
+    return best_last_layer(objective, _within(theta + step, objective.lower))
 
 
 def _within(theta, lower):

@@ -89,7 +89,7 @@ def _factors(triangle, theta):
     upper, right = (np.asarray(p, np.float64) for p in (triangle[:-1, :-1], triangle[:-1, -1]))
     if not np.isfinite(triangle).all():  # LAPACK may not end
         upper, right = np.zeros_like(upper), np.full_like(right, np.nan)
-    norms, epsilon = _norms(upper), np.finfo(triangle.dtype).eps
+    norms, epsilon = norms_of(upper), np.finfo(triangle.dtype).eps
     with one_thread():
         left, values, basis = scipy.linalg.svd(upper / norms, check_finite=False)
         basis, weights = basis / norms, left.T @ right
@@ -115,7 +115,8 @@ def _taken(values, weights, total, epsilon):
     return 1 + int(np.argmax(enough)) if enough.any() else known
 
 
-def _norms(matrix):
+def norms_of(matrix):
+    """The norms of columns, one for columns of zeros."""
     norms = np.linalg.norm(matrix, axis=0)
     return np.where(norms > 0.0, norms, 1.0)
 
@@ -136,22 +137,33 @@ def affine_step(matrix, residuals):
     return tf.ensure_shape(step, (matrix.shape[1],))
 
 
-def least_squares(matrix, residuals, rounds=ROUNDS):
-    """`affine_step` of arrays, by so many truncated steps at most."""
+def least_squares(matrix, residuals, rounds=ROUNDS, held=0.0):
+    """`affine_step` of arrays, by so many steps at most.
+
+    Args:
+        matrix: array `(m, p)`.
+        residuals: array `(m,)`.
+        rounds: most steps; each begins from the residuals of the last one.
+        held: in place of truncated steps those with a damping, the square of this, for columns
+            of norm one.
+    """
     dtype = matrix.dtype
     matrix, residuals = np.asarray(matrix, np.float64), np.asarray(residuals, np.float64)
     if not (np.isfinite(matrix).all() and np.isfinite(residuals).all()):
         return np.full(matrix.shape[1], np.nan, dtype)
-    norms = _norms(matrix)
+    norms = norms_of(matrix)
     with one_thread():
         orthogonal, upper = scipy.linalg.qr(matrix / norms, mode="economic", check_finite=False)
         left, values, basis = scipy.linalg.svd(upper, full_matrices=False, check_finite=False)
         best, now = (np.zeros(matrix.shape[1]), residuals), residuals
         for _ in range(rounds):
             weights = left.T @ (orthogonal.T @ now)
-            count = _taken(values, weights, now @ now, np.finfo(dtype).eps)
-            step = basis[:count].T @ (weights[:count] / values[:count]) / norms
-            theta = best[0] - step
+            if held:
+                parts = values * weights / (values**2 + held**2)
+            else:
+                count = _taken(values, weights, now @ now, np.finfo(dtype).eps)
+                parts = np.where(np.arange(len(values)) < count, weights / values, 0.0)
+            theta = best[0] - basis.T @ parts / norms
             now = residuals + matrix @ theta
             if not now @ now < best[1] @ best[1]:
                 break
