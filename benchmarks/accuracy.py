@@ -10,7 +10,7 @@ random features, which `--features` puts in the place of the networks of smooth 
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
     [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop | --floor]
-    [--features 1000 [--interactions 2] | --separable 8] [--short]
+    [--features 1000 [--interactions 2] [--windows 2 4] | --separable 8] [--project] [--short]
 """
 
 import argparse
@@ -148,13 +148,11 @@ def stages_of(name, project):
         yield make, *rest
 
 
-def features(count, interactions=None):
+def features(count, **options):
     """What takes the place of the network of a problem: so many random features."""
 
-    def network(units, depth, outputs=1, embedding=None, **options):
-        return kpinn.networks.RandomFeatures(
-            count, outputs, interactions=interactions, embedding=embedding
-        )
+    def network(units, depth, outputs=1, embedding=None, **others):
+        return kpinn.networks.RandomFeatures(count, outputs, embedding=embedding, **options)
 
     return network
 
@@ -168,10 +166,10 @@ def separable(rank):
     return network
 
 
-def chosen_problems(names, count=None, interactions=None, rank=None):
+def chosen_problems(names, count=None, rank=None, **options):
     """The problems of these names, with random features or products if they are asked for."""
     kind = None if rank is None else separable(rank)
-    kind = kind if count is None else features(count, interactions)
+    kind = kind if count is None else features(count, **options)
     for name in names:
         make = PROBLEMS[name]
         if kind is None:
@@ -284,6 +282,7 @@ def arguments():
     parser.add_argument("--features", type=int, help="random features in place of networks")
     parser.add_argument("--project", action="store_true", help="variable projection, if linear")
     parser.add_argument("--interactions", type=int, help="most coordinates of such a feature")
+    parser.add_argument("--windows", nargs="+", type=int, help="of them, by column")
     parser.add_argument("--separable", type=int, help="so many products in place of networks")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
@@ -300,8 +299,9 @@ def main():
     head, as_row = (FLOOR_HEAD, floor_row) if given.floor else (HEAD, row)
     print_row(head)
     print_row(["---"] * len(head))
-    networks = given.features, given.interactions, given.separable
-    for number, problem in enumerate(chosen_problems(given.problems, *networks)):
+    kinds = {"count": given.features, "rank": given.separable}
+    options = {"interactions": given.interactions, "windows": given.windows}
+    for number, problem in enumerate(chosen_problems(given.problems, **kinds, **options)):
         for name in [names[number % len(names)]] if given.short else names:
             runs = []
             for seed in seeds:

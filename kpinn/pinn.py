@@ -500,10 +500,11 @@ class PINN(keras.Model):
     def adapt(self, x, y=None, sample_weight=None):
         """Puts random features into the box of points and chooses their scale, as the first `fit`.
 
-        Of each scale on a grid (half powers of two, over half the width of the box) a part of the
-        features is fitted to a part of the points, by least squares; the scale whose residuals at
-        other points are smallest is taken, then each column's is varied. The solution is not
-        looked at. Scales that were given stay as they are.
+        Of each scale on a grid (half powers of two from one on, over half the width of the box, and
+        smaller ones while they are better) a part of the features is fitted to a part of the
+        points, by least squares; the scale whose residuals at other points are smallest is taken,
+        then each column's is varied. The solution is not looked at. Scales that were given stay as
+        they are.
 
         Args:
             x: points of all conditions, as in `fit`, as arrays.

@@ -380,11 +380,11 @@ def test_random_features_take_the_place_of_a_network(name):
     (problem,) = accuracy.chosen_problems([name], 7)
     (layer,) = [x for x in all_layers(problem.make().network) if hasattr(x, "is_adapted")]
     assert layer.units == 7
-    assert not list(accuracy.chosen_problems(["burgers"], 7))
+    assert not list(accuracy.chosen_problems(["inverse_burgers"], 7))
 
 
 def test_networks_for_many_coordinates_take_the_place_of_a_network():
-    (problem,) = accuracy.chosen_problems(["poisson_5d"], 7, 2)
+    (problem,) = accuracy.chosen_problems(["poisson_5d"], 7, interactions=2)
     (layer,) = [x for x in all_layers(problem.make().network) if hasattr(x, "is_adapted")]
     assert layer.units == 7 and layer.interactions == 2
     (problem,) = accuracy.chosen_problems(["poisson_5d"], rank=6)

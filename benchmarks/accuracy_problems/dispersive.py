@@ -11,7 +11,7 @@ from kpinn.networks import MLP
 from .problem import PI, Problem, computed_once
 
 
-def kdv_zabusky_kruskal(units=24, depth=4):
+def kdv_zabusky_kruskal(units=24, depth=4, kind=MLP):
     """u_t + u u_x + 0.022^2 u_xxx = 0, of period 2, u(0, x) = cos(pi x): eight solitons."""
     box = Box(t=(0, 1), x=(-1, 1))
 
@@ -23,7 +23,7 @@ def kdv_zabusky_kruskal(units=24, depth=4):
 
     def make():
         embedding = [Rescale([0, -1], [1, 1]), PeriodicEmbedding([None, 2.0])]
-        network = MLP(units, depth, embedding=embedding)
+        network = kind(units, depth, embedding=embedding)
         network = HardCondition(network, "t x", start, distance=lambda t: t)
         return kpinn.PINN(network, "t x", "u", [equation])
 
@@ -38,7 +38,7 @@ def kdv_zabusky_kruskal(units=24, depth=4):
     )
 
 
-def kuramoto_sivashinsky(units=24, depth=4, end=0.5, name="kuramoto_sivashinsky"):
+def kuramoto_sivashinsky(units=24, depth=4, kind=MLP, end=0.5, name="kuramoto_sivashinsky"):
     """u_t + a u u_x + b u_xx + c u_xxxx = 0, u(0, x) = cos x (1 + sin x), until t = 0.5.
 
     a = 100 / 16, b = 100 / 16^2 and c = 100 / 16^4, of period 2 pi: fronts steepen until t = 0.1,
@@ -55,7 +55,7 @@ def kuramoto_sivashinsky(units=24, depth=4, end=0.5, name="kuramoto_sivashinsky"
 
     def make():
         embedding = [Rescale([0, -1], [end, 1]), PeriodicEmbedding([None, 2 * PI])]
-        network = MLP(units, depth, embedding=embedding)
+        network = kind(units, depth, embedding=embedding)
         network = HardCondition(network, "t x", start, distance=lambda t: t / end)
         return kpinn.PINN(network, "t x", "u", [equation])
 
@@ -70,12 +70,12 @@ def kuramoto_sivashinsky(units=24, depth=4, end=0.5, name="kuramoto_sivashinsky"
     )
 
 
-def kuramoto_sivashinsky_short(units=24, depth=4):
+def kuramoto_sivashinsky_short(units=24, depth=4, kind=MLP):
     """The same until t = 0.2, when there are half as many waves."""
-    return kuramoto_sivashinsky(units, depth, 0.2, "kuramoto_sivashinsky_short")
+    return kuramoto_sivashinsky(units, depth, kind, 0.2, "kuramoto_sivashinsky_short")
 
 
-def nls(units=20, depth=4, half_width=5.0, target=1e-4, name="nls"):
+def nls(units=20, depth=4, kind=MLP, half_width=5.0, target=1e-4, name="nls"):
     """i h_t + h_xx / 2 + |h|^2 h = 0, h(0, x) = 2 / cosh(x), until t = pi / 2; h = u + i v.
 
     Of period 2 `half_width`, and even in x as the start is. With 5, which is common, the start has
@@ -96,7 +96,7 @@ def nls(units=20, depth=4, half_width=5.0, target=1e-4, name="nls"):
             Rescale([0, -1], [PI / 2, 1]),
             PeriodicEmbedding([None, 2 * half_width], even=True),
         ]
-        network = MLP(units, depth, outputs=2, embedding=embedding)
+        network = kind(units, depth, outputs=2, embedding=embedding)
         distances = {"u": lambda t: t, "v": lambda t: t}
         network = HardCondition(network, "t x", {"u": start}, distances, fields="u v")
         return kpinn.PINN(network, "t x", "u v", [equation])
@@ -112,6 +112,6 @@ def nls(units=20, depth=4, half_width=5.0, target=1e-4, name="nls"):
     )
 
 
-def nls_wide(units=20, depth=4):
+def nls_wide(units=20, depth=4, kind=MLP):
     """The same with a period of 30, where the start is 1e-6 at the ends."""
-    return nls(units, depth, 15.0, 1e-6, "nls_wide")
+    return nls(units, depth, kind, 15.0, 1e-6, "nls_wide")

@@ -60,7 +60,9 @@ def kovasznay(units=20, depth=3, reynolds=20.0, kind=MLP):
 LIDS = {"regularised": regularised_lid, "parabolic": parabolic_lid}
 
 
-def cavity(units=20, depth=3, reynolds=100.0, lid="regularised", target=1e-3, name="cavity"):
+def cavity(
+    units=20, depth=3, kind=MLP, reynolds=100.0, lid="regularised", target=1e-3, name="cavity"
+):
     """Flow in the unit square under a lid at y = 1 of the speed 16 x^2 (1 - x)^2."""
     box = Box(x=(0, 1), y=(0, 1))
     count = 1500 if reynolds <= 100 else 3000
@@ -69,7 +71,7 @@ def cavity(units=20, depth=3, reynolds=100.0, lid="regularised", target=1e-3, na
         return LIDS[lid](x) * y**2
 
     def make():
-        network = MLP(units, depth, outputs=3, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
+        network = kind(units, depth, outputs=3, embedding=Rescale([1 / 4, 1 / 4], [3 / 4, 3 / 4]))
         values, distances = {"u": on_the_walls}, {"u": bubble, "v": bubble}
         network = HardCondition(network, "x y", values, distances, fields="u v p")
         return kpinn.PINN(network, "x y", "u v p", [navier_stokes(reynolds)])
@@ -85,26 +87,26 @@ def cavity(units=20, depth=3, reynolds=100.0, lid="regularised", target=1e-3, na
     )
 
 
-def cavity_400(units=24, depth=3):
+def cavity_400(units=24, depth=3, kind=MLP):
     """The same at the Reynolds number 400."""
-    return cavity(units, depth, 400.0, name="cavity_400")
+    return cavity(units, depth, kind, 400.0, name="cavity_400")
 
 
-def cavity_1000(units=24, depth=4):
+def cavity_1000(units=24, depth=4, kind=MLP):
     """The same at the Reynolds number 1000."""
-    return cavity(units, depth, 1000.0, name="cavity_1000")
+    return cavity(units, depth, kind, 1000.0, name="cavity_1000")
 
 
-def cavity_parabolic(units=20, depth=3):
+def cavity_parabolic(units=20, depth=3, kind=MLP):
     """The same at 100 under a lid of the speed 4 x (1 - x).
 
     Its slope does not vanish at the corners, where the vorticity has no limit and the pressure is
     infinite: what is smooth comes close to it slowly.
     """
-    return cavity(units, depth, 100.0, "parabolic", name="cavity_parabolic")
+    return cavity(units, depth, kind, 100.0, "parabolic", name="cavity_parabolic")
 
 
-def beltrami(units=24, depth=3, reynolds=1.0):
+def beltrami(units=24, depth=3, reynolds=1.0, kind=MLP):
     """Unsteady flow in [-1, 1]^3 for 0 < t < 1, with the velocity at t = 0 and on the boundary.
 
     The pressure is determined up to a constant at each time, and is not compared.
@@ -123,7 +125,7 @@ def beltrami(units=24, depth=3, reynolds=1.0):
         return v - given
 
     def make():
-        network = MLP(units, depth, outputs=4, embedding=Rescale([0, -1, -1, -1], [1, 1, 1, 1]))
+        network = kind(units, depth, outputs=4, embedding=Rescale([0, -1, -1, -1], [1, 1, 1, 1]))
         return kpinn.PINN(network, "t x y z", "v[3] p", [flow, start, walls])
 
     def with_velocity(points):

@@ -39,7 +39,7 @@ def nonlinear_poisson(units=20, depth=3, kind=SIREN):
     )
 
 
-def burgers(units=20, depth=4, viscosity=0.01, target=1e-8, name="burgers"):
+def burgers(units=20, depth=4, kind=MLP, viscosity=0.01, target=1e-8, name="burgers"):
     """u_t + u u_x = nu u_xx, of period 2, u(0, x) = -sin(pi x).
 
     The start is odd in x, and the equation keeps it so: a sine times an even function.
@@ -55,7 +55,7 @@ def burgers(units=20, depth=4, viscosity=0.01, target=1e-8, name="burgers"):
 
     def make():
         embedding = [Rescale([0, -1], [1, 1]), PeriodicEmbedding([None, 2.0], even=True)]
-        network = MLP(units, depth, embedding=embedding)
+        network = kind(units, depth, embedding=embedding)
         network = HardCondition(network, "t x", start, lambda t, x: t * ops.sin(PI * x))
         return kpinn.PINN(network, "t x", "u", [momentum])
 
@@ -70,12 +70,12 @@ def burgers(units=20, depth=4, viscosity=0.01, target=1e-8, name="burgers"):
     )
 
 
-def burgers_sharp(units=20, depth=4):
+def burgers_sharp(units=20, depth=4, kind=MLP):
     """Burgers' equation with nu = 0.01 / pi."""
-    return burgers(units, depth, 0.01 / PI, target=1e-6, name="burgers_sharp")
+    return burgers(units, depth, kind, 0.01 / PI, target=1e-6, name="burgers_sharp")
 
 
-def allen_cahn(units=20, depth=3):
+def allen_cahn(units=20, depth=3, kind=MLP):
     """u_t = 1e-4 u_xx + 5 u - 5 u^3, of period 2, u(0, x) = x^2 cos(pi x), which is even.
 
     Small errors grow like exp(5 t), so that early residuals count more. Errors are those where
@@ -92,7 +92,7 @@ def allen_cahn(units=20, depth=3):
 
     def make():
         embedding = [Rescale([0, -1], [1, 1]), PeriodicEmbedding([None, 2.0], even=True)]
-        network = MLP(units, depth, embedding=embedding)
+        network = kind(units, depth, embedding=embedding)
         network = HardCondition(network, "t x", start, distance=lambda t: t)
         return kpinn.PINN(network, "t x", "u", [reaction])
 
@@ -107,7 +107,7 @@ def allen_cahn(units=20, depth=3):
     )
 
 
-def two_solitons(units=20, depth=3):
+def two_solitons(units=20, depth=3, kind=MLP):
     """u_t + 6 u u_x + u_xxx = 0 for 0 < x < 20, 0 < t < 5; u(0, x), u(t, 0), u and u_x(t, 20)."""
     box = Box(t=(0, 5), x=(0, 20))
 
@@ -124,7 +124,7 @@ def two_solitons(units=20, depth=3):
         return ops.concatenate([u - given, u_x - slope], axis=1)
 
     def make():
-        network = MLP(units, depth, embedding=Rescale([1.25, 5], [3.75, 15]))
+        network = kind(units, depth, embedding=Rescale([1.25, 5], [3.75, 15]))
         return kpinn.PINN(network, "t x", "u", [equation, start, left, right])
 
     def data(face, seed):

@@ -28,6 +28,7 @@ GRID = np.arange(0.0, 7.5, 0.5)  # powers of two: scales, over half the width of
 DRAWN = 32  # scales that differ between columns
 MULTIPLES = 4  # of a scale that are tried with all features
 FACTOR, BETTER = 2.0**0.5, 0.8  # of a scale along one column, and of the residual to go on so
+DOWN = 2.0  # from a scale to the next, below the grid
 WORSE = 1e3  # than the best residual: larger scales are not tried
 POOR = 0.1  # of the residual without features, above which a part of them is too few to judge
 MOST = 2**17  # points that the box is made of
@@ -158,6 +159,7 @@ class _Search:
         unit = np.where(high > low, (high - low) / 2.0, 1.0) / (self.layer.windows or 1)
         few = _Trials(self, COLUMNS)
         few.go_through(2.0 ** GRID[:, None] / unit)
+        few.go_down()
         for draw in _drawn(len(unit)):
             few.residual(2.0 ** (GRID[-1] * draw) / unit)
         if not math.isfinite(few.best()[1]):
@@ -229,6 +231,18 @@ class _Trials:
         for scale in scales:
             if self.residual(scale) > WORSE * self.best()[1]:
                 break
+
+    def go_down(self):
+        """Goes on to smaller scales, if the smallest is the best, while the residual falls."""
+        scale, residual = self.best()
+        if scale is not self.found[0][0]:
+            return
+        while True:
+            trial = scale / DOWN
+            found = self.residual(trial)
+            if not found < BETTER * residual:
+                break
+            scale, residual = trial, found
 
     def go_along(self, column):
         """Varies the best scale along one column while the residual falls."""
