@@ -79,11 +79,19 @@ RANDOM = {
         st.sampled_from([0, [0, 1], 1.5, "a", "2", [1j], True, [True], {1: 2}, [[1]], []]),
     ),
     "seed": Kind(st.sampled_from([None, 0, 7]), st.sampled_from([-1, 1.5, "a", [1], 1j, True])),
+    "interactions": Kind(
+        st.sampled_from([None, 1, 2, 7]),
+        st.sampled_from([0, -1, 1.5, "a", [1], 1j, True, np.nan]),
+    ),
 }
 call("networks.RandomFeatures", kpinn.networks.RandomFeatures, 2, **RANDOM, outputs=whole(1))
 call(
     "layers.RandomFeatures", kpinn.layers.RandomFeatures, 2, **RANDOM | {"units": whole(1).needed()}
 )
+PRODUCTS = {"units": whole(1), "depth": whole(1), "rank": whole(1)}
+PRODUCTS |= {name: HIDDEN[name] for name in ("activation", "kernel_initializer")}
+call("networks.Separable", kpinn.networks.Separable, 2, **PRODUCTS, outputs=whole(1))
+call("layers.Separable", kpinn.layers.Separable, 2, **PRODUCTS)
 
 # That `q` is no direction which comes with the points is known when the layer is called.
 IN_LAYERS = dataclasses.replace(
@@ -209,6 +217,10 @@ LEAST_SQUARES = {
 }
 RANK = whole(1)
 call("optimizers.LevenbergMarquardt", kpinn.optimizers.LevenbergMarquardt, 2, **LEAST_SQUARES)
+PROJECT = Kind(
+    st.sampled_from([None, "last"]), st.sampled_from(["first", "", 1, True, 1j, ["last"], np.nan])
+)
+call("optimizers.LevenbergMarquardt", kpinn.optimizers.LevenbergMarquardt, 1, project=PROJECT)
 sketch = functools.partial(kpinn.optimizers.LevenbergMarquardt, "sketch")
 call("optimizers.LevenbergMarquardt", sketch, 1, rank=RANK)
 call(
