@@ -6,6 +6,8 @@ import keras
 from keras import ops
 
 from kpinn import layers
+from kpinn.layers.initializers import another
+from kpinn.layers.mixed import Mixed
 from kpinn.options import function, number, of_keras, positive_whole, shown, text
 from kpinn.options.configs import FromConfig
 
@@ -98,7 +100,7 @@ def ModifiedMLP(
     units, depth, outputs = _whole(units=units, depth=depth, outputs=outputs)
     initializer = _initializer(kwargs)
     layers = _hidden(dense, depth + 2, units, activation, initializer, kwargs)
-    mixed = _Mixed(layers[:2], layers[2:], name="mixed", dtype=layers[0].dtype_policy)
+    mixed = Mixed(layers[:2], layers[2:], name="mixed", dtype=layers[0].dtype_policy)
     return _sequential(embedding, [mixed], outputs, initializer, _name(name, "modified_mlp"))
 
 
@@ -161,7 +163,7 @@ def SIREN(
     uniform = keras.initializers.VarianceScaling(2 / frequency**2, "fan_in", "uniform")
     hidden = [
         keras.layers.Dense(
-            units, activation=_Sine(frequency), kernel_initializer=_another(uniform), **kwargs
+            units, activation=_Sine(frequency), kernel_initializer=another(uniform), **kwargs
         )
         for _ in range(depth - 1)
     ]
@@ -294,7 +296,7 @@ def _hidden(dense, count, units, activation, initializer, kwargs):
     activation = of_keras("activation", keras.activations.get, activation)
     layers = [
         function("dense", dense, "keras.layers.Dense")(
-            units, activation=activation, kernel_initializer=_another(initializer), **kwargs
+            units, activation=activation, kernel_initializer=another(initializer), **kwargs
         )
         for _ in range(count)
     ]
@@ -309,12 +311,6 @@ def _initializer(kwargs):
     return of_keras("kernel_initializer", keras.initializers.get, given)
 
 
-def _another(initializer):
-    """The same initializer with other draws; a function or an array as it is."""
-    is_own = isinstance(initializer, keras.initializers.Initializer)
-    return initializer.clone() if is_own else initializer
-
-
 def _name(given, usual):
     """The name of a model: without one that of its kind, with a number from the second on."""
     if given is not None:
@@ -326,7 +322,7 @@ def _name(given, usual):
 def _sequential(embedding, hidden, outputs, initializer, name):
     """The layers in front, the hidden ones and a linear last one."""
     policy = hidden[0].dtype_policy
-    last = keras.layers.Dense(outputs, kernel_initializer=_another(initializer), dtype=policy)
+    last = keras.layers.Dense(outputs, kernel_initializer=another(initializer), dtype=policy)
     return keras.Sequential([*_in_front(embedding, policy), *hidden, last], name=name)
 
 
@@ -346,43 +342,6 @@ def _in_front(embedding, policy):
                 f"layers in {policy.compute_dtype}: make both with the same dtype."
             )
     return layers
-
-
-@keras.saving.register_keras_serializable(package="kpinn.networks", name="Mixed")
-class _Mixed(FromConfig, keras.layers.Layer):
-    """Hidden layers of a `ModifiedMLP`.
-
-    Args:
-        encoders: two dense layers.
-        hidden: list of dense layers.
-        **kwargs: of `keras.layers.Layer`.
-    """
-
-    inner = ("encoders", "hidden")
-
-    def __init__(self, encoders, hidden, **kwargs):
-        super().__init__(**kwargs)
-        self.encoders, self.hidden = list(encoders), list(hidden)
-
-    def build(self, input_shape):
-        hidden_shape = (*input_shape[:-1], self.hidden[0].units)
-        for layer in (*self.encoders, *self.hidden):
-            if not layer.built:  # loaded ones are
-                layer.build(hidden_shape if layer in self.hidden[1:] else input_shape)
-
-    def call(self, inputs):
-        u, v = (encoder(inputs) for encoder in self.encoders)
-        difference = u - v
-        for layer in self.hidden:
-            inputs = layer(inputs) * difference + v
-        return inputs
-
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        return super().get_config() | {
-            "encoders": [serialize(layer) for layer in self.encoders],
-            "hidden": [serialize(layer) for layer in self.hidden],
-        }
 
 
 @keras.saving.register_keras_serializable(package="kpinn.networks", name="Sine")

@@ -503,8 +503,7 @@ class PINN(keras.Model):
         Of each scale on a grid (half powers of two from one on, over half the width of the box, and
         smaller ones while they are better) a part of the features is fitted to a part of the
         points, by least squares; the scale whose residuals at other points are smallest is taken,
-        then each column's is varied. The solution is not looked at. Scales that were given stay as
-        they are.
+        then each column's is varied. The solution is not looked at. Scales that were given stay.
 
         Args:
             x: points of all conditions, as in `fit`, as arrays.

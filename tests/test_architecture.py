@@ -14,10 +14,10 @@ import tensorflow as tf
 import kpinn
 from kpinn.backend import keras_private
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.operations.tensorflow_private import is_watched
 from kpinn.derivatives.tensorflow_private import (
     VariableWatcher,
     forget_custom_gradients,
+    is_watched,
     origin_of_gradient,
     tapes_are_stopped,
     without_retracing_warning,

@@ -38,8 +38,7 @@ def propagate(function, points, requests, directions, space, method, report):
         traced = trace(function, size, points.dtype, count, **how)
         refuse_complex_output(traced.graph.outputs[0])
         refuse_together(function, traced, points)
-        is_auto = isinstance(method, Auto)
-        few = chosen(function, traced.graph, requests, space) if is_auto else []
+        few = chosen(function, traced.graph, requests, space) if isinstance(method, Auto) else []
         rest = [request for request in requests if request not in few]
         values = by_tapes(traced.graph, points, few, directions, space) if few else {}
         if rest:

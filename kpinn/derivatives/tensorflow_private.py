@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import record
 from tensorflow.python.framework import ops
-from tensorflow.python.ops import control_flow_util
+from tensorflow.python.ops import control_flow_util, gradients_util
 
 from kpinn.derivatives.errors import UnsupportedError
 
@@ -81,6 +81,11 @@ VariableWatcher = record.VariableWatcher  # a scope that lists the trainable var
 def tapes_are_stopped():
     """Whether no gradient tape records what is computed now, as in `tf.init_scope`."""
     return bool(pywrap_tfe.TFE_Py_TapeSetIsStopped())
+
+
+def is_watched(tensor):
+    """Whether a tape or an accumulator that is open now follows an eager tensor."""
+    return gradients_util.PossibleTapeGradientTypes([tensor]) != 0
 
 
 def without_retracing_warning(function):

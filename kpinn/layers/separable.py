@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from kpinn.layers.initializers import another
 from kpinn.options import of_keras, positive_whole
 from kpinn.options.configs import FromConfig
 
@@ -88,9 +89,7 @@ class Separable(FromConfig, keras.layers.Layer):
 
     def _draw_by(self, divisor):
         """An initializer with draws of its own, which divides."""
-        initializer = self.kernel_initializer
-        if isinstance(initializer, keras.initializers.Initializer):
-            initializer = initializer.clone()
+        initializer = another(self.kernel_initializer)
         return lambda shape, dtype=None: initializer(shape, dtype) / divisor
 
     def call(self, inputs):

@@ -41,6 +41,25 @@ def is_affine(graph, variables):
     return True
 
 
+def last_affine(graph, variables):
+    """Numbers of the last variables that a graph reads in which its outputs are affine together.
+
+    Args:
+        graph: that of a `ConcreteFunction`.
+        variables: list of Keras variables, in the order of their layers. Those with bounds are left
+            out.
+    """
+    captured, found = {id(outer) for outer, _ in graph.captures}, []
+    for number, variable in reversed(list(enumerate(variables))):
+        if id(variable.value.handle) not in captured or variable.constraint is not None:
+            continue
+        if is_affine(graph, [variables[k].value for k in (number, *found)]):
+            found.insert(0, number)
+        elif found:
+            break
+    return tuple(found)
+
+
 def _follow(operation, inputs):
     """What stands for the outputs of an operation; `None` for what no variable is in."""
     moving = [i for i, each in enumerate(inputs) if each is not None]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.graphs.tracing import TraceError, traced
 from kpinn.derivatives.per_point.copies import at_once
-from kpinn.objective.affine import is_affine
+from kpinn.objective.affine import is_affine, last_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
 from kpinn.objective.gradients import gradients_or_zeros
@@ -138,23 +138,15 @@ class Objective:
 
         def find():
             try:
-                graph = _graph(self.problem.network, self._points_spec)
+                return last_affine(_graph(self.problem.network, self._points_spec), self.variables)
             except TraceError:
                 return ()
-            found = []
-            for number in reversed(self._read_by(graph)):
-                if is_affine(graph, self.values([number, *found])):
-                    found.insert(0, number)
-                elif found:
-                    break
-            return tuple(found)
 
         return self.compiled.once("last layer", find)
 
     def is_not_separable(self, data):
         """Why the residuals are not affine in the last layer of the network; empty if they are."""
-        last = self.last_layer()
-        if not last:
+        if not (last := self.last_layer()):
             return "the network does not end with a layer that is linear in its weights"
         if not self.is_squares:
             return "a loss is not a mean square"
@@ -172,15 +164,6 @@ class Objective:
     @property
     def _points_spec(self):
         return tf.TensorSpec((None, self.problem.space.input_size), self.dtype)
-
-    def _read_by(self, graph):
-        """Numbers of the variables without bounds that a graph reads."""
-        captured = {id(outer) for outer, _ in graph.captures}
-        return [
-            number
-            for number, variable in enumerate(self.variables)
-            if id(variable.value.handle) in captured and variable.constraint is None
-        ]
 
     def check_squares(self, data):
         """Raises `ValueError` unless the loss is a sum of squares of residuals."""

@@ -63,7 +63,7 @@ class FlatObjective(typing.NamedTuple):
     has_affine_network: Callable = lambda: False
     last_layer: Callable = lambda: np.zeros(0, int)
     fold_last_layer: Callable | None = None
-    is_not_separable: Callable = lambda: "they have none"
+    is_not_separable: Callable = lambda: "there is no network"
 
 
 def check_memory(optimizer, needed, what, advice):

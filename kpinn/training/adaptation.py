@@ -282,14 +282,11 @@ def _drawn(columns):
 
 
 def _parameters(pinn):
-    """Numbers of the parameters of the network, and of all others."""
-    own = {id(variable) for variable in pinn.network.trainable_variables}
-    network, others, start = [], [np.zeros(0, int)], 0
-    for variable in pinn.trainable_variables:
-        stop = start + math.prod(variable.shape)
-        (network if id(variable) in own else others).append(np.arange(start, stop))
-        start = stop
-    return np.concatenate(network), np.concatenate(others)
+    """Positions of the parameters of the network, and of all others."""
+    own, numbers = {id(variable) for variable in pinn.network.trainable_variables}, ([], [])
+    for number, variable in enumerate(pinn.objective.variables):
+        numbers[id(variable) not in own].append(number)
+    return [pinn.objective.positions(each) for each in numbers]
 
 
 def _halves(problem, data, columns, random):

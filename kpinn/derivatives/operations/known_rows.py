@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.operations.labels import UnknownError, run_on_arrays, static
 from kpinn.derivatives.operations.table import facts_of
-from kpinn.derivatives.operations.tensorflow_private import is_watched
+from kpinn.derivatives.tensorflow_private import is_watched
 
 
 def known_row(tensor):
@@ -20,9 +20,8 @@ def known_row(tensor):
         return None if tensor.shape[0] != 1 or is_watched(tensor) else tensor.numpy()
     operation = tensor.op
     if operation.type == "BroadcastTo":
-        (source, _), shape = operation.inputs, tensor.shape
-        same = source.shape.rank == shape.rank and source.shape[1:] == shape[1:]
-        return known_row(source) if same else None
+        (source, _) = operation.inputs
+        return known_row(source) if source.shape[1:] == tensor.shape[1:] else None
     if operation.type == "Const":
         return static(tensor) if tensor.shape[0] == 1 else None
     if facts_of(operation).along == ():
@@ -49,8 +48,7 @@ def run(operation, arrays):
 
 def picked(call, inputs, moving, k):
     """What an operation that picks elements makes of a row that is known, or `None`s."""
-    (position,) = moving
-    nothing = [None] * len(call.operation.outputs)
+    (position,), nothing = moving, [None] * len(call.operation.outputs)
     channel = inputs[position].channels[k]
     row = None if channel is None else known_row(channel)
     if row is None:

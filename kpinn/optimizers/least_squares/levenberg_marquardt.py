@@ -224,6 +224,7 @@ class LevenbergMarquardt(FlatOptimizer):
                 parameters after it and the loss there; by default a bent step.
         """
         loss, scale, residuals = start.loss, model.scale, start.residuals
+        each = 2 if end else 1 if residuals is None else 4  # evaluations of a trial
         end = end or functools.partial(_end, objective, theta, residuals)
         damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 
@@ -248,7 +249,7 @@ class LevenbergMarquardt(FlatOptimizer):
         status = tf.where(lost, NONFINITE, status)
         status = tf.where(start.is_stationary, CONVERGED, status)
         theta = tf.where(trial.accepted, trial.theta, theta)
-        evaluations = 1 + (1 if residuals is None else 4) * evaluations
+        evaluations = 1 + each * evaluations
         progress = Progress(tf.where(trial.accepted, trial.loss, loss), evaluations, status)
         return theta, {"damping": damping, "scale": scale} | following, progress
 
@@ -337,7 +338,7 @@ def _search(attempt, damping, limits, most):
         trial = attempt(following(last, count))
         better, finite = trial.accepted | ~first.accepted, best.finite | trial.finite
         best = tf.nest.map_structure(lambda new, old: tf.where(better, new, old), trial, best)
-        return best._replace(finite=finite), trial, count + 1
+        return _Trial(*best[:-1], finite), trial, count + 1
 
     best, _, count = tf.while_loop(goes_on, body, [first, first, 1])
     return best, count

@@ -33,6 +33,7 @@ ROUNDS = 3  # of damped steps to the best last layer
 class Projection(typing.NamedTuple):
     """A `LinearModel` with a damping of the parameters before the last layer.
 
+    Its steps are not bent, so that `solve` returns no function of another right side.
     It is a triangular factor of `[J r]` with the columns of the last layer first. The lower corner
     is a factor of the other columns without what the last layer can do in their place.
 
@@ -57,7 +58,7 @@ class Projection(typing.NamedTuple):
         return smallest_damping(self.scale, False)
 
     def solve(self, damping):
-        """The step and what `|J s + r|^2` is less than `|r|^2`; see `LinearModel.solve`."""
+        """The step, and what `|J s + r|^2` is less than `|r|^2`."""
         solve, dtype = functools.partial(_solve, free=self.free), self.triangle.dtype
         arguments = [self.triangle, damping]
         step, decrease = tf.numpy_function(solve, arguments, [dtype, dtype], stateful=False)
