@@ -68,5 +68,9 @@ def test_areas(conditions, area):
 
 
 def test_intervals():
-    rule = cube_rule([lambda u: np.abs(u[:, 0] - 0.4) - 0.3, lambda u: 0.01 - abs(u[:, 0] - 0.2)], 1)
+    middle, hole = disk(0.4, radius=0.3), outside(disk(0.2, radius=0.01))
+    rule = cube_rule([middle, hole], 1)
     np.testing.assert_allclose(rule.weights.sum(), 0.58, rtol=1e-14)
+    np.testing.assert_allclose(
+        rule.points[:, 0] ** 5 @ rule.weights, (0.7**6 - 0.1**6 - 0.21**6 + 0.19**6) / 6
+    )

@@ -36,8 +36,8 @@ def sections(conditions, lines, grid):
     Args:
         conditions: functions of rows.
         lines: `(n, numbers - 1)`, all numbers of a line but the last, which runs over [0, 1].
-        grid: number of parts of about one length; between their ends sign changes are looked for, and pairs of
-            them about an extremum.
+        grid: number of parts of about one length; between their ends sign changes are looked
+            for, and pairs of them about an extremum.
 
     Returns:
         `Sections`.
