@@ -1,28 +1,22 @@
-"""Boxes: the product of intervals.
-
-Inside, a point of a box is a row of *axes*: a scalar coordinate is one axis, a vector coordinate
-of `d` components is `d` neighbouring axes. Samples are handed out as dicts of coordinates.
-"""
-
-import keyword
-from collections.abc import Mapping
+"""Boxes: the product of intervals."""
 
 import numpy as np
 
-from kpinn.domains.faces import NORMAL, Boundary, Face, show
-from kpinn.options import number
-from kpinn.options.arrays import float_array, listed, real_array
+from kpinn.domains.domain import Domain
+from kpinn.domains.frames import Frame, check_name, show
+from kpinn.domains.patches import Patch, columns, constant, norm, repeated
+from kpinn.options import names, number
+from kpinn.options.arrays import float_array, listed
 
-TIMES = ("t", "time")
 
-
-class Box:
+class Box(Domain):
     """A product of intervals, one per coordinate.
 
-    The order of the keywords is the order of the coordinates. Every coordinate except one named
-    `t` or `time` is spatial.
+    The order of the keywords is the order of the coordinates. Every coordinate is spatial, except
+    parameters and one named `t` or `time`.
 
     Args:
+        parameters: names of coordinates that are parameters, which are no space: `"mu"`.
         **bounds: `name=(lower, upper)`. Numbers make a coordinate of shape `(n, 1)`, arrays of
             length `d` a vector coordinate of shape `(n, d)`; a number beside an array holds for
             every component.
@@ -38,182 +32,134 @@ class Box:
         >>> cloud = Box(x=([0, 0, 0], [1, 1, 2])).sample(50)  # {"x": (50, 3)}
     """
 
-    def __init__(self, /, **bounds):
+    def __init__(self, /, parameters="", **bounds):
         if not bounds:
             raise ValueError("A Box needs at least one coordinate, as in Box(t=(0, 1), x=(-1, 1)).")
-        pairs = {_check_name(name): _interval(name, pair) for name, pair in bounds.items()}
-        ends = np.cumsum([len(lower) for lower, _ in pairs.values()])
-        starts = [0, *ends[:-1]]
-        self.coordinates = tuple(pairs)
-        self.axes = {name: range(*span) for name, *span in zip(pairs, starts, ends, strict=True)}
-        self.lower = np.concatenate([lower for lower, _ in pairs.values()])
-        self.upper = np.concatenate([upper for _, upper in pairs.values()])
+        pairs = {check_name(name): _interval(name, pair) for name, pair in bounds.items()}
+        parameters = _parameters(parameters, pairs)
+        super().__init__(
+            Frame({name: len(lower) for name, (lower, _) in pairs.items()}, parameters),
+            np.concatenate([lower for lower, _ in pairs.values()]),
+            np.concatenate([upper for _, upper in pairs.values()]),
+        )
 
-    @property
-    def spatial(self):
-        """Names of the coordinates other than time."""
-        return tuple(name for name in self.coordinates if name not in TIMES)
+    def level(self, rows, xp):
+        """The distance to the boundary in space, with the sign; see `Domain.level`."""
+        outside = self._outside(rows, range(self.frame.width), xp)
+        space = self.frame.spatial_axes
+        if not space:
+            return xp.max(outside, axis=1)
+        beyond = columns(outside, space, xp)
+        distance = norm(xp.maximum(beyond, 0), xp) + xp.minimum(xp.max(beyond, axis=1), 0)
+        if not self.frame.other_axes:
+            return distance
+        late = xp.max(columns(outside, self.frame.other_axes, xp), axis=1)
+        return xp.where(late <= 0, distance, xp.maximum(late, distance))
 
-    @property
-    def bounds(self):
-        """`{name: (lower, upper)}`: floats for scalar, arrays `(d,)` for vector coordinates."""
-        return {name: self._bound(name) for name in self.coordinates}
+    def holds(self, rows):
+        """Which rows lie in the closed box, whose bounds are rounded to the dtype of the rows."""
+        return np.all(self._outside(rows, range(self.frame.width), np) <= 0, axis=1)
 
-    @property
-    def volume(self):
-        """Product of the widths of all intervals, time included."""
-        return float(np.prod(self.upper - self.lower))
+    def patches(self):
+        """One patch."""
+        return (self._patch({}),)
 
-    def sample(self, n, method="uniform", seed=None):
-        """Points of the box.
+    def boundary_patches(self):
+        """Lower and upper faces of the spatial axes."""
+        return self._faces(self.frame.spatial_axes)
 
-        Args:
-            n: number of points. For `method="grid"` the number of all points, a power `k**axes`,
-                or the points per coordinate: `{"t": 101, "x": 256}`.
-            method: `"uniform"`, `"latin_hypercube"`, `"sobol"` (balanced best when `n` is a power
-                of two) or `"grid"` (ends included, the last coordinate varies fastest).
-            seed: int, numpy `Generator`, or None: then `keras.utils.set_random_seed` decides.
+    def end_patches(self):
+        """Lower and upper faces of time and parameters."""
+        return self._faces(self.frame.other_axes)
 
-        Returns:
-            Dict of float64 arrays `(n, 1)`, or `(n, d)` for a vector coordinate.
-
-        Raises:
-            TypeError, ValueError: if an argument is not one of the above.
-        """
-        return Face(self, {}).sample(n, method, seed)
+    def face_patches(self, fixed):
+        """One patch, at any values within the bounds."""
+        at_end = super().face_patches(fixed) if len(fixed) == 1 else ()
+        return at_end or (self._patch(fixed),)
 
     def face(self, /, **fixed):
-        """The part of the box on which some scalar coordinates are fixed.
+        """The part of the box on which some scalar coordinates are fixed; see `Domain.face`.
 
         Args:
             **fixed: `name=value`, within the bounds, ends included. Several make an edge.
-
-        Returns:
-            A `Face`, which samples all the coordinates of the box.
-
-        Raises:
-            ValueError: if a name is unknown or a vector, or a value lies outside.
-
-        Example:
-            >>> Box(t=(0, 1), x=(-1, 1)).face(t=0).sample(3)["t"].ravel()
-            array([0., 0., 0.])
         """
-        if not fixed:
-            raise ValueError(f"face() needs a coordinate to fix, as in face({self._end()}).")
-        return Face(self, {self._scalar_axis(k): self._inside(k, v) for k, v in fixed.items()})
+        for name, value in fixed.items():
+            value, axis = number(f"face({name}=...)", value), self._scalar_axis(name)
+            if not self.lower[axis] <= value <= self.upper[axis]:
+                lower, upper = self._bound(name)
+                raise ValueError(
+                    f"face({name}={show(value)}) lies outside the box. "
+                    f"Give a value in [{show(lower)}, {show(upper)}]."
+                )
+        return super().face(**fixed)
 
-    def boundary(self, *names):
-        """All lower and upper faces of the named coordinates.
+    def subject(self):
+        """What errors about names call it."""
+        return "The box"
 
-        Args:
-            *names: coordinates; by default all spatial ones. Time only when it is named.
-
-        Returns:
-            A `Boundary`; with outward normals if all the names are spatial.
-
-        Raises:
-            ValueError: if a name is unknown or given twice, or there is nothing to choose.
-        """
-        names = names or self.spatial
-        if not names:
-            raise ValueError(
-                f"{self} has no spatial coordinate, so no default boundary. Name the coordinates: "
-                f"boundary({self.coordinates[0]!r})."
-            )
-        for name in names:
-            self._check_known(name)
-        if len(set(names)) < len(names):
-            raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
-        return Boundary(self, names)
-
-    def contains(self, points):
-        """Which points lie in the closed box.
-
-        Args:
-            points: dict with an array `(n, 1)`, `(n,)` or `(n, d)` per coordinate. Other keys
-                are ignored. Bounds are rounded to the dtype of the points.
-
-        Returns:
-            Array of bools `(n,)`.
-
-        Raises:
-            ValueError: if a coordinate is missing or shapes do not fit.
-        """
-        if not isinstance(points, Mapping):
-            raise ValueError(f"`points` must be a dict of arrays by coordinate, got {points!r}.")
-        missing = [name for name in self.coordinates if name not in points]
-        if missing:
-            raise ValueError(f"The points lack {missing}. They have {list(points)}.")
-        inside = [self._contains(name, points[name]) for name in self.coordinates]
-        if len({len(part) for part in inside}) > 1:
-            lengths = {k: len(part) for k, part in zip(self.coordinates, inside, strict=True)}
-            raise ValueError(f"All coordinates need the same number of points, got {lengths}.")
-        return np.all(inside, axis=0)
+    def default_names(self):
+        """The spatial coordinates."""
+        return self.spatial
 
     def __repr__(self):
-        pairs = (f"{name}=({show(a)}, {show(b)})" for name, (a, b) in self.bounds.items())
+        pairs = [f"{name}=({show(a)}, {show(b)})" for name, (a, b) in self.bounds.items()]
+        pairs += [f"parameters={' '.join(self.parameters)!r}"] if self.parameters else []
         return f"Box({', '.join(pairs)})"
 
-    def _bound(self, name):
-        pick = list(self.axes[name])
-        lower, upper = self.lower[pick], self.upper[pick]
-        return (lower, upper) if len(pick) > 1 else (float(lower[0]), float(upper[0]))
+    def _unknown_part(self, name, pool):
+        return f"Unknown coordinate {name!r}. The box has {self.coordinates}."
 
-    def _contains(self, name, values):
-        values, width = real_array(f"`{name}`", values), len(self.axes[name])
-        values = values[:, None] if values.ndim == 1 and width == 1 else values
-        if values.ndim != 2 or values.shape[1] != width:
-            raise ValueError(f"`{name}` must have the shape (n, {width}), got {values.shape}.")
-        dtype = values.dtype if values.dtype.kind == "f" else "float64"
-        lower, upper = (np.asarray(bound, dtype) for bound in self._bound(name))
-        return np.all((lower <= values) & (values <= upper), axis=1)
+    def _outside(self, rows, axes, xp):
+        """How far each axis is beyond its bounds, `(n, axes)`; negative within."""
+        axes = list(axes)
+        rows = columns(rows, axes, xp)
+        lower, upper = constant(self.lower[axes], rows), constant(self.upper[axes], rows)
+        return xp.maximum(lower - rows, rows - upper)
 
-    def _check_known(self, name):
-        if not isinstance(name, str) or name not in self.axes:
-            raise ValueError(f"Unknown coordinate {name!r}. The box has {self.coordinates}.")
+    def _faces(self, axes):
+        ends = [(axis, float(end[axis])) for axis in axes for end in (self.lower, self.upper)]
+        return tuple(self._patch({axis: value}) for axis, value in ends)
 
-    def _scalar_axis(self, name):
-        self._check_known(name)
-        if len(self.axes[name]) > 1:
-            raise ValueError(
-                f"face() fixes scalar coordinates, but {name!r} has {len(self.axes[name])} "
-                f"components. For all of its faces use boundary({name!r})."
-            )
-        return self.axes[name][0]
+    def _patch(self, fixed):
+        """The box with some axes fixed; with a normal where it is a piece of the boundary."""
+        free = [axis for axis in range(self.frame.width) if axis not in fixed]
+        widths = (self.upper - self.lower)[free]
+        order = np.argsort([*free, *fixed])
 
-    def _inside(self, name, value):
-        number, (lower, upper) = _number(name, value), self._bound(name)
-        if not lower <= number <= upper:
-            raise ValueError(
-                f"face({name}={show(number)}) lies outside the box. "
-                f"Give a value in [{show(lower)}, {show(upper)}]."
-            )
-        return number
+        def place(unit, xp):
+            lower, upper = constant(self.lower[free], unit), constant(self.upper[free], unit)
+            inner = xp.minimum(xp.maximum(lower * (1 - unit) + upper * unit, lower), upper)
+            return _inserted(inner, list(fixed.values()), order, xp)
 
-    def label(self, axis):
-        """The name of an axis, `x[2]` of a vector coordinate."""
-        name = next(name for name, axes in self.axes.items() if axis in axes)
-        axes = self.axes[name]
-        return name if len(axes) == 1 else f"{name}[{axis - axes[0]}]"
-
-    def spatial_axes(self):
-        """The axes of the coordinates other than time."""
-        return [axis for name in self.spatial for axis in self.axes[name]]
-
-    def _end(self):
-        name = self.coordinates[0]
-        return f"{name}={show(self.lower[self.axes[name][0]])}"
-
-
-def _check_name(name):
-    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(f"A coordinate needs a Python name, such as 'x' or 'x1', got {name!r}.")
-    if name == NORMAL:
-        raise ValueError(
-            f"The name {NORMAL!r} is kept for the outward normal of a boundary. "
-            "Call the coordinate something else."
+        return Patch(
+            numbers=len(free),
+            place=place,
+            measure=float(np.prod(widths)),
+            log_measure=float(np.sum(np.log(widths))),
+            normal=self._normal(fixed),
+            tags=frozenset(map(self.frame.name, fixed)),
+            fixed=fixed,
+            grid_axes=tuple(free),
         )
-    return name
+
+    def _normal(self, fixed):
+        """The normal of a face; None unless one spatial axis is fixed, at an end."""
+        space = self.frame.spatial_axes
+        found = [axis for axis in space if axis in fixed]
+        if len(found) != 1 or fixed[found[0]] not in (self.lower[found[0]], self.upper[found[0]]):
+            return None
+        vector = np.zeros(len(space))
+        at_upper = fixed[found[0]] == self.upper[found[0]]
+        vector[space.index(found[0])] = 1.0 if at_upper else -1.0
+        return lambda unit, xp: repeated(vector, unit, xp)
+
+
+def _inserted(inner, values, order, xp):
+    """Columns of free axes and values of fixed ones, in order."""
+    if not values:
+        return inner
+    rows = xp.concatenate([inner, repeated(values, inner, xp)], axis=1)
+    return xp.take(rows, order.astype("int32"), axis=1)
 
 
 def _interval(name, pair):
@@ -238,5 +184,15 @@ def _interval(name, pair):
     return lower, upper
 
 
-def _number(name, value):
-    return number(f"face({name}=...)", value)
+def _parameters(given, pairs):
+    """Names of parameters, in the order of the coordinates."""
+    if not given:
+        return ()
+    given = names("parameters", given, "mu")
+    many = given.replace(",", " ").split() if isinstance(given, str) else given
+    for name in many:
+        if name not in pairs:
+            raise ValueError(
+                f"parameters={given!r} are coordinates of the Box, among {tuple(pairs)}."
+            )
+    return tuple(name for name in pairs if name in many)

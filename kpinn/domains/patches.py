@@ -1,0 +1,124 @@
+"""Patches: images of the unit cube, of which domains and their boundaries are made.
+
+All geometry is written once for numpy and for `keras.ops` (the argument `xp`), so that points on
+the host and points inside a compiled step come from the same functions.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+
+ROUNDING = 64  # units in the last place of the size of a domain within which points coincide
+
+
+@dataclasses.dataclass(frozen=True)
+class Patch:
+    """A set that is the image of the unit cube under a map with constant density.
+
+    Args:
+        numbers: how many numbers of [0, 1] a point takes; 0 for a single point.
+        place: `(unit (n, numbers), xp) -> rows (n, axes)`; uniform numbers become uniform points.
+        measure: volume, area or length of the image, before `keep`.
+        normal: `(unit, xp) -> (n, spatial axes)`, outward unit normals; None where there is none.
+        density: `(unit, xp) -> (n,)`, in (0, 1]; for a map whose density is not constant, the share
+            of the points that count. `measure` is then that of an envelope.
+        keep: conditions `(rows, normals, xp) -> (n,)`; a point counts where all are <= 0.
+        tags: names of the parts that it belongs to.
+        fixed: `{axis: value}` of coordinates that are constant on it.
+        grid_axes: number `i` runs linearly along axis `grid_axes[i]`; None where it does not.
+        log_measure: logarithm of the measure, where that under- or overflows.
+    """
+
+    numbers: int
+    place: Callable
+    measure: float
+    normal: Callable | None = None
+    density: Callable | None = None
+    keep: tuple = ()
+    tags: frozenset = frozenset()
+    fixed: Mapping = dataclasses.field(default_factory=dict)
+    grid_axes: tuple | None = None
+    log_measure: float | None = None
+
+    def with_tag(self, name):
+        """The same set, which belongs to one more part."""
+        return dataclasses.replace(self, tags=self.tags | {name})
+
+    def kept(self, *conditions):
+        """The part of it where further conditions hold."""
+        return dataclasses.replace(self, keep=self.keep + conditions)
+
+    @property
+    def draws(self):
+        """How many numbers of [0, 1] a candidate takes."""
+        return self.numbers + (self.density is not None)
+
+    def candidates(self, unit, xp=np):
+        """Points from numbers of the unit cube, and which of them count.
+
+        Args:
+            unit: `(n, draws)`.
+            xp: `numpy` or `keras.ops`.
+
+        Returns:
+            Rows `(n, axes)`, normals `(n, spatial axes)` or None, and bools `(n,)` or None where
+            all count.
+        """
+        chance, unit = unit[:, self.numbers :], unit[:, : self.numbers]
+        rows = self.place(unit, xp)
+        normals = None if self.normal is None else self.normal(unit, xp)
+        holds = self.holds(rows, normals, xp)
+        if self.density is not None:
+            drawn = chance[:, 0] <= self.density(unit, xp)
+            holds = drawn if holds is None else xp.logical_and(holds, drawn)
+        return rows, normals, holds
+
+    def holds(self, rows, normals, xp=np):
+        """Where all conditions hold: bools `(n,)`, or None where there is none."""
+        holds = None
+        for condition in self.keep:
+            more = condition(rows, normals, xp) <= 0
+            holds = more if holds is None else xp.logical_and(holds, more)
+        return holds
+
+
+def shares(patches):
+    """Measures of patches up to a factor, `(patches,)`, which neither under- nor overflow."""
+    measures = np.array([patch.measure for patch in patches])
+    if np.all(np.isfinite(measures) & (measures > 0)):
+        return measures
+    given = [patch.log_measure for patch in patches]
+    logs = [m and math.log(m) if g is None else g for m, g in zip(measures, given, strict=True)]
+    return np.exp(np.array(logs) - max(logs))
+
+
+def constant(values, rows):
+    """Numbers as a numpy array of the dtype of `rows`, to be combined with them."""
+    return np.asarray(values, keras.backend.standardize_dtype(rows.dtype))
+
+
+def columns(rows, axes, xp):
+    """The columns `axes` of rows; a slice where they are neighbours."""
+    axes = list(axes)
+    if axes and axes == list(range(axes[0], axes[-1] + 1)):
+        return rows[:, axes[0] : axes[-1] + 1]
+    return xp.take(rows, np.array(axes, "int32"), axis=1)
+
+
+def norm(vectors, xp):
+    """Euclidean norms `(n,)` of vectors `(n, d)`."""
+    return xp.sqrt(xp.sum(vectors * vectors, axis=1))
+
+
+def repeated(values, unit, xp):
+    """One row for each row of `unit`: `(n, len(values))`."""
+    zeros = 0 * xp.sum(unit, axis=1, keepdims=True)  # there may be no column
+    return zeros + constant(values, unit)[None, :]
+
+
+def rounding(size, rows):
+    """A length within which points of a domain of this size coincide, by the dtype of rows."""
+    return ROUNDING * size * float(np.finfo(keras.backend.standardize_dtype(rows.dtype)).eps)
