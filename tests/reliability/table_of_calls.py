@@ -327,8 +327,8 @@ call("Box.face", BOX.face, 2, t=INSIDE.needed(), x=INSIDE)
 call("Box.boundary", lambda names: BOX.boundary(*names), 1, names=PARTS)
 FORMS = kinds.FORMS.named("t", "x", "points")
 call("Box.contains", BOX.contains, 2, points=FORMS.needed())
-call("Face.sample", BOX.face(t=0).sample, 2, **SAMPLING)
-call("Boundary.sample", BOX.boundary("x").sample, 2, **SAMPLING)
+call("Part.sample", BOX.face(t=0).sample, 2, **SAMPLING)
+call("Part.sample", BOX.boundary("x").sample, 2, **SAMPLING)
 
 # Functions -------------------------------------------------------------------------------------
 
