@@ -153,15 +153,17 @@ class HardBoundary(FromConfig, keras.layers.Layer):
         rows, pieces = self._geometry.rows(columns), self._geometry.pieces
         distances = [pieces[part].distance(rows, ops) for part in group.values]
         orders = [group.order(part) for part in group.values]
-        weights = gates.interpolation(distances, orders)
-        scaled = gates.free(distances, orders) * outputs
-        for part, weight in zip(group.values, weights, strict=True):
+        weights = dict(zip(group.values, gates.interpolation(distances, orders), strict=True))
+        alike = group.alike()
+        found = gates.free(distances, orders) * outputs
+        for part, *others in alike:
             value = group.evaluated(part, "value", columns, outputs)
             if group.order(part) == 2:
                 rate = group.evaluated(part, "rate", columns, outputs)
                 value = value + pieces[part].size * pieces[part].distance(rows, ops) * rate
-            scaled = scaled + weight * value
-        return scaled
+            weight = 1.0 if len(alike) == 1 else sum(weights[each] for each in (part, *others))
+            found = found + weight * value
+        return found
 
     def _with_fluxes(self, inputs, group, held):
         """The values, corrected near the parts where a derivative along the normal is given.
