@@ -5,8 +5,9 @@ is stretched where the fields at its begin are steep (`Stretch`), so that featur
 fronts. What the last window ends with is the start of the next, a condition with a large weight.
 Gauss-Newton begins with these values at all times, which are close in a short window, where from
 zeros in the whole domain it finds nothing. All windows are one `kpinn.PINN`, compiled once; the
-weights of each are kept. Scales are chosen by `pinn.adapt` in the first window, and again where the
-residual has become `WORSE` times as large: the solution is not looked at.
+weights of each are kept. Scales are chosen by `pinn.adapt` in the first window. Where the residual
+has become `WORSE` times as large, others are tried in that window, and stay if they make it
+smaller: the solution is not looked at.
 """
 
 import keras
@@ -22,8 +23,8 @@ STEPS = 8  # of Gauss and Newton in a window, at most
 HALF = 0.5  # of the loss, above which a step was the last one
 WEIGHT = 100.0  # of the start, where residuals times the length of the window have one
 POINTS = 3  # inside, for each feature
-WORSE = 30.0  # than when scales were chosen: they are chosen again
-WAVES = 128  # that a stretched place is made of
+WORSE, FACTOR, BETTER = 10.0, 2.0**0.5, 0.8  # residuals, scales that are tried, residuals
+WAVES, TAPER = 192, 12.0  # that a stretched place is made of; fewer, or less tapered, leave ripples
 PLACES = 1024  # at which fields are looked at to make it
 TIMES = 5  # at which the first guess is fitted
 
@@ -62,7 +63,7 @@ class Stretch(keras.layers.Layer):
         """
         middle = self.length * (np.arange(len(density)) + 0.5) / len(density)
         angles = np.outer(self.waves, middle)
-        taper = np.exp(-2.0 * np.linspace(0.0, 1.0, WAVES) ** 2) / self.waves
+        taper = np.exp(-TAPER * np.linspace(0.0, 1.0, WAVES) ** 2) / self.waves
         parts = 2.0 * density / density.mean() / len(density)
         sines = taper * (np.cos(angles) @ parts)
         cosines = -taper * (np.sin(angles) @ parts) if self.period else 0.0 * taper
@@ -95,7 +96,7 @@ def density_of(values, slopes, interval, period):
         lengths = np.concatenate([lengths, lengths[::-1]])
     apart = np.abs(np.arange(count)[:, None] - np.arange(len(lengths))[None])
     distances = np.minimum(apart, len(lengths) - apart) * interval / count
-    return np.mean((lengths**2 + distances**2) ** -2.0, axis=1) ** 0.25
+    return np.sqrt(np.mean(1.0 / (lengths**2 + distances**2), axis=1))
 
 
 class Settled(keras.callbacks.Callback):
@@ -140,7 +141,7 @@ class March:
         for pinn, given in ((self.pinn, weights), (self.guess, None)):
             optimizer = kpinn.optimizers.LevenbergMarquardt()
             pinn.compile(optimizer, loss_weights=given, jit_compile=jit_compile)
-        self.kept, self.losses, self.adapted, self.iterations = [], [], None, 0
+        self.kept, self.losses, self.usual, self.iterations = [], [], None, 0
 
     def _network(self):
         """Random features of the local time and of the stretched place."""
@@ -151,6 +152,7 @@ class March:
             periodic = PeriodicEmbedding([None, how.period], even=not how.repeats)
             embedding = [self.stretch, Rescale([0.0, -1.0], [self.length, 1.0]), periodic]
         network = RandomFeatures(self.features, len(fields), seed=self.seed, embedding=embedding)
+        self.layer = network.layers[-2]
         return HardCondition(network, "t x", distance=how.distance) if how.distance else network
 
     def run(self, clock, seconds):
@@ -167,12 +169,10 @@ class March:
             self._follow(begin, middle)
         points = self._points(number, begin)
         if number == 0:
-            self._adapt(points)
+            self.pinn.adapt(points)
         loss = self._fit(points)
-        if self.adapted is not None and loss > WORSE**2 * self.adapted:
-            self._adapt(points)
-            loss = self._fit(points)
-        self.adapted = loss if self.adapted is None else self.adapted
+        if number == 0 or loss > WORSE**2 * self.usual:
+            loss = self.usual = self._with_other_scales(points, loss)
         self.losses.append(loss)
         self.kept.append(self.pinn.network.get_weights())
 
@@ -221,10 +221,20 @@ class March:
         self.begin = begin
         return found | (self.how.data(number * self.length, self.length) if self.how.data else {})
 
-    def _adapt(self, points):
-        """Chooses the scales."""
-        self.pinn.adapt(points)
-        self.adapted = None
+    def _with_other_scales(self, points, loss):
+        """The loss after trying other scales of the place; the best weights stay."""
+        network, best = self.pinn.network, self.pinn.network.get_weights()
+        for factor in (FACTOR, 1.0 / FACTOR):
+            while True:
+                scale = np.asarray(self.layer.scale).copy()
+                scale[1:] *= factor
+                self.layer.set_scale(scale)
+                trial = self._fit(points)
+                if not trial < BETTER**2 * loss:
+                    network.set_weights(best)
+                    break
+                loss, best = trial, network.get_weights()
+        return loss
 
     def _fit(self, points):
         """The loss after some steps from the values of the begin."""
