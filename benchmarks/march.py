@@ -10,6 +10,8 @@ has become `WORSE` times as large, others are tried in that window, and stay if 
 smaller: the solution is not looked at.
 """
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -23,7 +25,7 @@ STEPS = 8  # of Gauss and Newton in a window, at most
 HALF = 0.5  # of the loss, above which a step was the last one
 WEIGHT = 100.0  # of the start, where residuals times the length of the window have one
 POINTS = 3  # inside, for each feature
-WORSE, FACTOR, BETTER = 10.0, 2.0**0.5, 0.8  # residuals, scales that are tried, residuals
+WORSE, FACTOR, BETTER = 10.0, 1.6, 0.8  # residuals, scales that are tried, residuals
 WAVES, TAPER = 192, 12.0  # that a stretched place is made of; fewer, or less tapered, leave ripples
 PLACES = 1024  # at which fields are looked at to make it
 TIMES = 5  # at which the first guess is fitted
@@ -222,18 +224,19 @@ class March:
         return found | (self.how.data(number * self.length, self.length) if self.how.data else {})
 
     def _with_other_scales(self, points, loss):
-        """The loss after trying other scales of the place; the best weights stay."""
+        """The loss after trying other scales of the time and of the place; the best stay."""
         network, best = self.pinn.network, self.pinn.network.get_weights()
-        for factor in (FACTOR, 1.0 / FACTOR):
-            while True:
-                scale = np.asarray(self.layer.scale).copy()
-                scale[1:] *= factor
-                self.layer.set_scale(scale)
-                trial = self._fit(points)
-                if not trial < BETTER**2 * loss:
-                    network.set_weights(best)
-                    break
-                loss, best = trial, network.get_weights()
+        for columns in (slice(0, 1), slice(1, None)):
+            for factor in (FACTOR, 1.0 / FACTOR):
+                trial = -math.inf
+                while trial < BETTER**2 * loss:
+                    if math.isfinite(trial):
+                        loss, best = trial, network.get_weights()
+                    scale = np.asarray(self.layer.scale).copy()
+                    scale[columns] *= factor
+                    self.layer.set_scale(scale)
+                    trial = self._fit(points)
+                network.set_weights(best)
         return loss
 
     def _fit(self, points):

@@ -121,8 +121,10 @@ def test_windows_reach_a_solution_that_is_known(scales):
 
 
 def test_other_scales_are_tried_where_residuals_have_grown(monkeypatch):
-    """In the first window larger ones are worse and a smaller one is better, then as they are."""
-    losses, scales = [5.0, 6.0, 1.0, 0.9, 99.0, 101.0, 40.0, 70.0, 50.0, 900.0], []
+    """In the first window and in the third: of the time, then of the place, up and down."""
+    losses = [5.0, 6.0, 1.0, 0.9, 2.0, 0.5, 0.4]  # slower in both is better, but once only
+    losses += [49.0, 51.0, 10.0, 4.0, 3.0, 6.0, 3.0, 5.0, 390.0]  # faster is better, twice
+    scales = []
 
     def fit(self, points):
         scales.append(np.asarray(self.layer.scale).copy())
@@ -133,11 +135,13 @@ def test_other_scales_are_tried_where_residuals_have_grown(monkeypatch):
     solution = march.March(short_burgers(), 4, 10, seed=0, jit_compile=False)
     solution.layer.set_scale([1.0, 8.0])
     solution.run(accuracy.Clock(), seconds=1e9)
-    assert solution.losses == [1.0, 99.0, 40.0, 900.0]
-    root = 2**0.5
-    tried = [8, 8 * root, 8 / root, 4, 8 / root, 8 / root, 8, 8 * root, 8 / root, 8]
-    np.testing.assert_allclose([scale[1] for scale in scales], tried)
-    assert all(scale[0] == 1.0 for scale in scales)
+    assert solution.losses == [0.5, 49.0, 4.0, 390.0] and len(scales) == len(losses)
+    f = march.FACTOR
+    slow, place = [1.0, f, 1 / f, f**-2, 1 / f, 1 / f, 1 / f], [8.0] * 4 + [8 * f, 8 / f, 8 * f**-2]
+    np.testing.assert_allclose(scales[:7], np.transpose([slow, place]))
+    fast = [1 / f, 1 / f, 1.0, f, f**2, 1.0, f, f, f]
+    place = [8 / f] * 6 + [8.0, 8 * f**-2, 8 / f]
+    np.testing.assert_allclose(scales[7:], np.transpose([fast, place]))
 
 
 def test_a_march_whose_time_is_up_keeps_what_it_has(scales, monkeypatch, tmp_path):
