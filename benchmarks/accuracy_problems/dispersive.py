@@ -36,7 +36,7 @@ def kdv_zabusky_kruskal(units=24, depth=4, kind=MLP):
         target=1e-3,
         exact=computed_once(lambda t, x: {"u": exact_solutions.kdv(t, x)}),
         grid=box.sample({"t": 41, "x": 257}, "grid"),
-        evolution=Evolution(equation, start, 10.0, windows=40, period=2.0, repeats=True),
+        evolution=Evolution(equation, start, 10.0, windows=100, period=2.0, repeats=True),
     )
 
 
@@ -121,7 +121,7 @@ def nls(units=20, depth=4, kind=MLP, half_width=5.0, target=1e-4, name="nls"):
             equation,
             lambda x: np.concatenate([start(x), 0.0 * x], axis=1),
             10.0,
-            windows=20,
+            windows=40,
             fields="u v",
             period=2 * half_width,
             begin=begin,

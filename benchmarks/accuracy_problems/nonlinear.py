@@ -70,7 +70,7 @@ def burgers(units=20, depth=4, kind=MLP, viscosity=0.01, target=1e-8, name="burg
         target=target,
         exact=computed_once(lambda t, x: {"u": exact_solutions.burgers(t, x, viscosity)}),
         grid=whole.sample({"t": 101, "x": 257}, "grid"),
-        evolution=Evolution(momentum, start, 1.0, windows=20, period=2.0, distance=odd),
+        evolution=Evolution(momentum, start, 1.0, windows=60, period=2.0, distance=odd),
     )
 
 
@@ -108,7 +108,7 @@ def allen_cahn(units=20, depth=3, kind=MLP):
         target=1e-5,
         exact=computed_once(lambda t, x: {"u": exact_solutions.allen_cahn(t, x)}),
         grid=inner.sample({"t": 41, "x": 485}, "grid"),
-        evolution=Evolution(reaction, start, 5.0, windows=20, period=2.0),
+        evolution=Evolution(reaction, start, 5.0, windows=40, period=2.0),
     )
 
 
@@ -167,7 +167,7 @@ def two_solitons(units=20, depth=3, kind=MLP):
             equation,
             lambda x: exact_solutions.two_solitons(0.0 * x, x),
             10.0,
-            windows=50,
+            windows=100,
             walls=[left, right],
             data=data,
         ),
