@@ -182,9 +182,14 @@ def chosen_problems(names, count=None, rank=None, **options):
             yield make(kind=kind)
 
 
+def is_adam(make):
+    """Whether this makes Adam, also with a learning rate of its own."""
+    return getattr(make, "func", make) is adam
+
+
 def drawing(problem, make, every, uniform):
     """The callback that draws new points for an optimizer."""
-    if make is adam:
+    if is_adam(make):
         return kpinn.callbacks.Resample(problem.fresh_points, every)
     if uniform:
         return kpinn.callbacks.Resample(problem.fresh_points, max(1, every // 2))
@@ -204,10 +209,10 @@ def train(problem, stages, seed, seconds, uniform=False, stop=False, jit_compile
         callbacks = [recorder, TimeLimit(clock, part * seconds)]
         if every:
             callbacks.append(drawing(problem, make, every, uniform))
-        if make is adam:
+        if is_adam(make):
             rate = float(optimizer.learning_rate.numpy())
             callbacks.append(CosineDecay(clock, part * seconds, rate))
-        steps = {"steps_per_epoch": STEPS} if make is adam and seconds else {}
+        steps = {"steps_per_epoch": STEPS} if is_adam(make) and seconds else {}
         history = pinn.fit(points, epochs=MANY, verbose=0, callbacks=callbacks, **steps)
         iterations += int(optimizer.iterations.numpy())
         if stop and recorder.curve and recorder.met():
