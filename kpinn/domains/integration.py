@@ -77,9 +77,9 @@ def integral(patch, what, function=None):
 
 def _until_it_stays(patch, function):
     """The integral over a whole patch, with ever more nodes."""
-    values, n = [math.nan], PANEL**patch.numbers
+    values, n = [math.nan], min(PANEL**patch.numbers, MOST // 4)
     while n <= MOST:
-        unit, weights = _gauss(patch.numbers, n)
+        unit, weights = _gauss(patch, n)
         weights = weights * patch.measure * _density(patch, unit)
         values.append(math.fsum(_weighted(patch, unit, weights, function)))
         if abs(values[-1] - values[-2]) <= STAYS * patch.measure:
@@ -111,7 +111,7 @@ def _nodes(patch, n, what):
     """Unit nodes `(m, numbers)`, weights `(m,)` of the measure, and the error of their sum."""
     numbers = patch.numbers
     if not patch.is_cut or not numbers:
-        unit, weights = _gauss(numbers, n)
+        unit, weights = _gauss(patch, n)
         holds = [condition(unit, np) <= 0 for condition in patch.conditions]
         weights, error = weights * np.all(holds, axis=0), 0.0
     elif numbers > 3:
@@ -134,15 +134,22 @@ def _value(condition, unit):
     return condition(unit, np)
 
 
-def _gauss(numbers, n):
-    """The product of Gauss's rules, of about `n` nodes together, on the unit cube."""
-    if not numbers:
+def _gauss(patch, n):
+    """A product of about `n` nodes on the unit cube: Gauss's rule, the trapezoidal one in turns."""
+    if not patch.numbers:
         return np.empty((1, 0)), np.ones(1)
-    order = max(1, round(n ** (1 / numbers)))
-    panels = max(1, order // PANEL)
-    nodes, weights = np.polynomial.legendre.leggauss(order if panels == 1 else PANEL)
-    nodes = ((nodes + 1) / 2 + np.arange(panels)[:, None]).ravel() / panels
-    weights = np.tile(weights / 2 / panels, panels)
-    unit = np.stack([each.ravel() for each in np.meshgrid(*[nodes] * numbers)], axis=1)
-    factors = [each.ravel() for each in np.meshgrid(*[weights] * numbers)]
-    return unit, np.prod(factors, axis=0)
+    order = max(1, round(n ** (1 / patch.numbers)))
+    order = order // PANEL * PANEL or order
+    straight, turning = _legendre(order), (np.arange(order) / order, np.full(order, 1 / order))
+    rules = [turning if i in patch.periodic else straight for i in range(patch.numbers)]
+    unit = [each.ravel() for each in np.meshgrid(*[nodes for nodes, _ in rules])]
+    factors = [each.ravel() for each in np.meshgrid(*[weights for _, weights in rules])]
+    return np.stack(unit, axis=1), np.prod(factors, axis=0)
+
+
+def _legendre(order):
+    """Gauss's rule on [0, 1], or on equal pieces of it where there are many nodes."""
+    pieces = max(1, order // PANEL)
+    nodes, weights = np.polynomial.legendre.leggauss(order if pieces == 1 else PANEL)
+    nodes = ((nodes + 1) / 2 + np.arange(pieces)[:, None]).ravel() / pieces
+    return nodes, np.tile(weights / 2 / pieces, pieces)

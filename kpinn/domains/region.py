@@ -206,6 +206,8 @@ class Region:
         Raises:
             ValueError: if a name is unknown or given twice, or there is nothing to choose.
         """
+        if not names and not self.border and self.spatial:
+            raise ValueError(f"{self} has no boundary. For its own points use sample().")
         if not names and not self.border:
             raise ValueError(
                 f"{self} has no spatial coordinate, so no default boundary. Name the coordinates: "

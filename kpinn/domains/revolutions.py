@@ -93,6 +93,7 @@ def _body(patch, turn, most):
         tags=patch.tags,
         part=patch.part,
         fixed=fixed,
+        periodic=(*patch.periodic, n),
         smooth=patch.smooth and _body(patch.smooth, turn, most),
     )
 
