@@ -43,6 +43,12 @@ class Box(Domain):
             np.concatenate([upper for _, upper in pairs.values()]),
         )
 
+    is_convex = True
+
+    def covers(self, other):
+        """Whether the bounding box of another domain lies in this one."""
+        return bool(np.all((self.lower <= other.lower) & (other.upper <= self.upper)))
+
     def level(self, rows, xp):
         """The distance to the boundary in space, with the sign; see `Domain.level`."""
         outside = self._outside(rows, range(self.frame.width), xp)
@@ -75,7 +81,8 @@ class Box(Domain):
     def face_patches(self, fixed):
         """One patch, at any values within the bounds."""
         at_end = super().face_patches(fixed) if len(fixed) == 1 else ()
-        return at_end or (self._patch(fixed),)
+        within = all(self.lower[a] <= value <= self.upper[a] for a, value in fixed.items())
+        return at_end or ((self._patch(fixed),) if within else ())
 
     def face(self, /, **fixed):
         """The part of the box on which some scalar coordinates are fixed; see `Domain.face`.

@@ -27,8 +27,11 @@ class Patch:
             of the points that count. `measure` is then that of an envelope.
         keep: conditions `(rows, normals, xp) -> (n,)`; a point counts where all are <= 0.
         tags: names of the parts that it belongs to.
+        part: the one of `with_parts` that it belongs to, of which there is at most one.
         fixed: `{axis: value}` of coordinates that are constant on it.
         grid_axes: number `i` runs linearly along axis `grid_axes[i]`; None where it does not.
+        smooth: the same set by a map that is smooth, with a density, for quadrature; None where
+            `place` is smooth.
         log_measure: logarithm of the measure, where that under- or overflows.
     """
 
@@ -39,17 +42,24 @@ class Patch:
     density: Callable | None = None
     keep: tuple = ()
     tags: frozenset = frozenset()
+    part: str | None = None
     fixed: Mapping = dataclasses.field(default_factory=dict)
     grid_axes: tuple | None = None
+    smooth: "Patch | None" = None
     log_measure: float | None = None
 
     def with_tag(self, name):
         """The same set, which belongs to one more part."""
         return dataclasses.replace(self, tags=self.tags | {name})
 
+    def as_part(self, name):
+        """The same set as a part, which belongs to no other."""
+        return dataclasses.replace(self, tags=self.tags | {name}, part=name)
+
     def kept(self, *conditions):
         """The part of it where further conditions hold."""
-        return dataclasses.replace(self, keep=self.keep + conditions)
+        smooth = self.smooth and self.smooth.kept(*conditions)
+        return dataclasses.replace(self, keep=self.keep + conditions, smooth=smooth)
 
     @property
     def draws(self):
