@@ -1,6 +1,14 @@
 """Domain: a region that can be combined with others."""
 
-from kpinn.domains import combinations, integration, motions, naming, products, translations
+from kpinn.domains import (
+    combinations,
+    integration,
+    motions,
+    naming,
+    products,
+    revolutions,
+    translations,
+)
 from kpinn.domains.region import Region
 
 
@@ -87,6 +95,35 @@ class Domain(Region):
             ValueError: if there is no such rotation.
         """
         return Composed(motions.rotated, self, angle, axis, center)
+
+    def extruded(self, /, **bounds):
+        """The domain at all values of further coordinates: `domain * Box(**bounds)`.
+
+        Args:
+            **bounds: `name=(lower, upper)`, as those of a `Box`.
+
+        Raises:
+            ValueError: if a coordinate is there already, or is time.
+
+        Example:
+            >>> channel = flow.extruded(z=(0, 0.41))
+        """
+        return Composed(products.extruded, self, bounds)
+
+    def revolved(self, /, **coordinates):
+        """The body that the domain describes when it turns about an axis.
+
+        Args:
+            **coordinates: `r="x y"`: the coordinate that is the distance from the axis, and the
+                two coordinates in its place.
+
+        Raises:
+            ValueError: if there is no such coordinate, or it is negative somewhere.
+
+        Example:
+            >>> torus = Ball(r=2, z=0, radius=0.5).revolved(r="x y")   # coordinates x, y, z
+        """
+        return Composed(revolutions.revolved, self, coordinates)
 
     def __add__(self, other):
         """What lies in one of both."""

@@ -46,7 +46,7 @@ def draw(patches, n, method, rng, what):
     Raises:
         ValueError: if no candidate counts.
     """
-    if not any(patch.keep or patch.density for patch in patches):
+    if not any(patch.is_cut or patch.density for patch in patches):
         return together(_candidates(patches, n, method, rng))
     found, tried = _pilot(patches, rng, what)
     counts = np.zeros(1, int)
@@ -61,7 +61,7 @@ def draw(patches, n, method, rng, what):
 
 def check_not_empty(patches, what):
     """Raises `ValueError` if none of many candidates counts; the same ones in each call."""
-    if all(patch.keep for patch in patches):
+    if all(patch.is_cut for patch in patches):
         _pilot(patches, np.random.default_rng(0), what)
 
 

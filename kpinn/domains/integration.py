@@ -1,5 +1,6 @@
 """Measures and quadrature of patches: closed forms where there are, else the rule of `measures`."""
 
+import functools
 import math
 
 import numpy as np
@@ -65,10 +66,10 @@ def integral(patch, what, function=None):
     Raises:
         ValueError: if a condition holds on a part of a patch of more than three dimensions.
     """
-    if function is None and not patch.keep and not patch.density:
+    if function is None and not patch.is_cut and not patch.density:
         return Measure(patch.measure)
     smooth = patch.smooth or patch
-    if not patch.keep and patch.numbers:
+    if not patch.is_cut and patch.numbers:
         return _until_it_stays(smooth, function)
     unit, weights, error = _nodes(smooth, CUT.get(patch.numbers, 1), what)
     return Measure(math.fsum(_weighted(smooth, unit, weights, function)), error)
@@ -109,17 +110,17 @@ def _placed(patch, unit):
 def _nodes(patch, n, what):
     """Unit nodes `(m, numbers)`, weights `(m,)` of the measure, and the error of their sum."""
     numbers = patch.numbers
-    if not patch.keep or not numbers:
+    if not patch.is_cut or not numbers:
         unit, weights = _gauss(numbers, n)
-        holds = patch.holds(*_placed(patch, unit)) if patch.keep else None
-        weights, error = weights if holds is None else weights * holds, 0.0
+        holds = [condition(unit, np) <= 0 for condition in patch.conditions]
+        weights, error = weights * np.all(holds, axis=0), 0.0
     elif numbers > 3:
         raise ValueError(
             f"There is no quadrature for {what}, which has {numbers} dimensions and curved or cut "
             "pieces. Estimate integrals by points: domain.sample(n, 'halton', extras='w')."
         )
     else:
-        conditions = [_on_unit(patch, condition) for condition in patch.keep]
+        conditions = [functools.partial(_value, condition) for condition in patch.conditions]
         found = cube_rule(conditions, numbers, n)
         unit, weights, error = found.points, found.weights, found.error
     return unit, weights * _density(patch, unit) * patch.measure, error * patch.measure
@@ -129,8 +130,8 @@ def _density(patch, unit):
     return 1.0 if patch.density is None else patch.density(unit, np)
 
 
-def _on_unit(patch, condition):
-    return lambda unit: condition(*_placed(patch, unit), np)
+def _value(condition, unit):
+    return condition(unit, np)
 
 
 def _gauss(numbers, n):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from kpinn.domains.frames import Frame
 from kpinn.domains.geometry import Geometry
+from kpinn.domains.intervals import Intervals
 from kpinn.domains.patches import Patch, norm
 
 
@@ -25,6 +26,17 @@ class OfFactor:
     def __call__(self, rows, normals, xp):
         own = None if self.space is None else normals[:, self.space]
         return self.condition(rows[:, self.axes], own, xp)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OfNumbers:
+    """A condition on some of the numbers."""
+
+    condition: Callable
+    numbers: slice
+
+    def __call__(self, unit, xp):
+        return self.condition(unit[:, self.numbers], xp)
 
 
 def product(a, b):
@@ -72,6 +84,17 @@ def product(a, b):
     )
 
 
+def extruded(domain, bounds):
+    """The product with a box in space, as a `Geometry`."""
+    box = Intervals("", bounds)
+    if box.frame.other_axes:
+        raise ValueError(
+            f"extruded() adds directions of space, got {tuple(bounds)}. "
+            "For time, multiply by a Box."
+        )
+    return product(domain, box)
+
+
 def _level(a, b, first, second, xp):
     """The level of a product: time and parameters bound it, but are no distance."""
     if not a.spatial:
@@ -104,6 +127,10 @@ def _pair(p, q, a, b):
         normal=_normal(p, q, space, len(b.spatial_axes)),
         density=_density(p, q),
         keep=(*first, *second),
+        cut=(
+            *(OfNumbers(condition, slice(0, n)) for condition in p.cut),
+            *(OfNumbers(condition, slice(n, None)) for condition in q.cut),
+        ),
         tags=p.tags | q.tags,
         part=p.part or q.part,
         fixed={**p.fixed, **{axis + width: value for axis, value in q.fixed.items()}},
