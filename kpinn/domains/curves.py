@@ -8,7 +8,6 @@ from kpinn.domains import distances, simplices
 from kpinn.domains.arc_length import by_arc_length
 from kpinn.domains.domain import Domain
 from kpinn.domains.frames import show
-from kpinn.domains.parts import Part
 from kpinn.domains.patches import Patch, constant, norm, repeated
 from kpinn.domains.polygon import Polygon
 from kpinn.domains.sampling import count
@@ -32,19 +31,13 @@ class Line(Domain):
     `"end"`; a closed one has none.
     """
 
-    def sample(self, n, method="uniform", seed=None, extras=""):
-        """Points of the curve, uniform in its length; see `Part.sample`."""
-        return self.as_part().sample(n, method, seed, extras)
+    is_surface = True
 
     def boundary(self, *names):
         """Both ends of an open curve, or one of them; with the directions in which it leaves."""
         if not self.border:
             raise ValueError(f"{self} is closed, so that it has no ends.")
         return super().boundary(*names)
-
-    def as_part(self):
-        """The whole curve as a `Part`, whose `where` picks pieces of it."""
-        return Part(self, self.inside, str(self))
 
     def ends(self, points, directions):
         """The patches of both ends, from their places and the directions in which it leaves."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from kpinn.domains import closed_meshes, distances, simplices
 from kpinn.domains.domain import Domain
+from kpinn.domains.integration import Measure
 from kpinn.domains.patches import Patch, constant
 from kpinn.domains.sampling import grid
 from kpinn.domains.simplex import simplex_patch
@@ -48,6 +49,7 @@ class Mesh(Domain):
         self.label = f"Mesh({len(faces)} faces)"
         self.vertices, self.faces = closed_meshes.closed_mesh(vertices, faces, self.label)
         self._names = names_by_number("parts", parts, len(faces), "face")
+        self.given_names = tuple(parts or ())
         super().__init__(frame, self.vertices.min(axis=0), self.vertices.max(axis=0))
 
     @functools.cached_property
@@ -86,7 +88,7 @@ class Mesh(Domain):
 
     def measure(self):
         """The volume, by the flux through the faces."""
-        return closed_meshes.volume(self.vertices[self.faces])
+        return Measure(closed_meshes.volume(self.vertices[self.faces]))
 
     def rule(self, n):
         """Gauss's rule in each tetrahedron."""

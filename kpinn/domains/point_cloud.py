@@ -8,7 +8,6 @@ from kpinn.domains import distances, sampling, simplices
 from kpinn.domains.domain import Domain
 from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import NORMAL, Frame, check_name
-from kpinn.domains.parts import Part
 from kpinn.domains.patches import Patch, constant
 from kpinn.domains.vertices import column
 
@@ -33,6 +32,8 @@ class PointCloud(Domain):
         >>> sensors = PointCloud(t=times, x=places)
         >>> data = {**sensors.points, "measured": values}
     """
+
+    is_surface = True
 
     def __init__(self, /, *, n=None, weights=None, **points):
         if not points:
@@ -64,13 +65,13 @@ class PointCloud(Domain):
         return self._weights[:, None]
 
     def sample(self, n, method="uniform", seed=None, extras=""):
-        """Some of the points; see `Part.sample`.
+        """Some of the points; see `Region.sample`.
 
         With the method `"uniform"`, and without weights of the cloud, none comes again before
         each has come.
         """
         if method != "uniform" or self._is_weighted:
-            return Part(self, self.inside, str(self)).sample(n, method, seed, extras)
+            return super().sample(n, method, seed, extras)
         count, rng = sampling.count(n), sampling.generator(seed)
         rounds = -(-count // len(self.rows))
         index = np.concatenate([rng.permutation(len(self.rows)) for _ in range(rounds)])[:count]

@@ -8,6 +8,7 @@ import numpy as np
 
 from kpinn.domains import distances, rings, simplices, triangulation
 from kpinn.domains.domain import Domain
+from kpinn.domains.integration import Measure
 from kpinn.domains.simplex import simplex_patch
 from kpinn.domains.vertices import check_dimensions, named_axes, names_by_number, vertices_by_name
 
@@ -53,6 +54,9 @@ class Polygon(Domain):
         rings.check_holes(outer, others, labels[1:])
         super().__init__(frame, outer.min(axis=0), outer.max(axis=0))
         self._rings = dict(zip(found, [outer, *others], strict=True))
+        turns = rings.turns(outer)
+        self.is_convex = not others and bool(np.all(turns >= 0) or np.all(turns <= 0))
+        self.given_names = (*(holes if isinstance(holes, Mapping) else ()), *(edges or ()))
         self._names = names_by_number("edges", edges, len(outer), "edge", list(found))
 
     @classmethod
@@ -131,7 +135,7 @@ class Polygon(Domain):
 
     def measure(self):
         """The area, by the shoelace formula."""
-        return self._area()
+        return Measure(self._area())
 
     def rule(self, n):
         """Gauss's rule in each triangle."""
@@ -155,9 +159,7 @@ class Polygon(Domain):
 
     @functools.cached_property
     def _surface(self):
-        edges = np.concatenate(list(self._edges.values()))
-        vertices, indices = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
-        return distances.surface(vertices, indices.reshape(-1, 2))
+        return _surface_of(np.concatenate(list(self._edges.values())))
 
     def _groups(self, ring, count):
         """Which edges of a ring are one patch, with the names that they have."""
@@ -173,6 +175,12 @@ class Polygon(Domain):
     def _area(self):
         outer, *holes = (abs(rings.area(ring)) for ring in self._rings.values())
         return outer - math.fsum(holes)
+
+
+def _surface_of(edges):
+    """The `Surface` of edges `(m, 2, 2)`, with what is inside on their left."""
+    vertices, indices = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
+    return distances.surface(vertices, indices.reshape(-1, 2))
 
 
 def _named_holes(holes, frame):

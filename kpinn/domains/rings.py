@@ -15,6 +15,11 @@ def turn(a, b, c):
     return first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
 
 
+def turns(ring):
+    """`turn` at each vertex of a ring, `(n,)`: positive where the ring turns to the left."""
+    return turn(np.roll(ring, 1, axis=0), ring, np.roll(ring, -1, axis=0))
+
+
 def area(ring):
     """The area that a ring encloses, positive if it runs counterclockwise (the shoelace formula).
 

@@ -25,6 +25,8 @@ class Simplex(Domain):
         >>> corner.boundary("facet 0").sample(100)["n"][0]    # 1 / sqrt(3) each
     """
 
+    is_convex = True
+
     def __init__(self, /, **vertices):
         frame, self.vertices = vertices_by_name("A Simplex", vertices, "x=[0, 1, 0], y=[0, 0, 1]")
         count, dims = self.vertices.shape

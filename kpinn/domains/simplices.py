@@ -134,8 +134,10 @@ def place(vertices, ends, unit, xp):
     """
     index, first = pick(unit[:, 0], ends, xp)
     inside = barycentric(xp.concatenate([first[:, None], unit[:, 1:]], axis=1), xp)
-    corners = xp.take(constant(vertices, unit), index, axis=0)
-    return xp.sum(inside[:, :, None] * corners, axis=1)
+    # From vertex 0, so that a coordinate that all vertices share is met exactly.
+    start = xp.take(constant(vertices[:, 0], unit), index, axis=0)
+    edges = xp.take(constant(_edges(vertices), unit), index, axis=0)
+    return start + xp.sum(inside[:, 1:, None] * edges, axis=1)
 
 
 def rule(dims, order):

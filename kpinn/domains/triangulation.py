@@ -7,7 +7,7 @@ References:
 
 import numpy as np
 
-from kpinn.domains.rings import turn
+from kpinn.domains.rings import turn, turns
 
 REFRESH = 64  # ears, after which the list of vertices that may lie in one is made anew
 
@@ -51,7 +51,7 @@ def _visible(ring, point):
     # A reflex vertex in the triangle of point, hit and end hides the end.
     corners = [point, hit, ring[end]] if ring[end, 1] >= y else [point, ring[end], hit]
     between = (ring[:, 0] > x) & (ring[:, 0] <= ring[end, 0]) & np.any(ring != ring[end], axis=1)
-    hides = np.flatnonzero(between & (_turns(ring) < 0) & _within(corners, ring))
+    hides = np.flatnonzero(between & (turns(ring) < 0) & _within(corners, ring))
     if len(hides):
         across, along = np.abs(ring[hides, 1] - y), ring[hides, 0] - x
         end = hides[np.lexsort([along, across / along])[0]]
@@ -72,23 +72,23 @@ def _ears(ring):
     """Indices `(m, 3)` of the triangles that clipping ears gives."""
     count = len(ring)
     before, after = (np.arange(count) - 1) % count, (np.arange(count) + 1) % count
-    turns = _turns(ring)
+    bends = turns(ring)
     blockers = np.argsort(ring[:, 0])  # so that those near a triangle are neighbours in the list
-    blockers, triangles, tip = blockers[turns[blockers] < 0], [], 0
+    blockers, triangles, tip = blockers[bends[blockers] < 0], [], 0
     for left in range(count, 2, -1):
         for _ in range(left):  # after a round without an ear, which rounding may bring: any vertex
             corners = [before[tip], tip, after[tip]]
-            if turns[tip] == 0 or (turns[tip] > 0 and _is_ear(ring, corners, blockers)):
+            if bends[tip] == 0 or (bends[tip] > 0 and _is_ear(ring, corners, blockers)):
                 break
             tip = after[tip]
-        if turns[tip] > 0:
+        if bends[tip] > 0:
             triangles.append(corners)
         first, _, last = corners
-        after[first], before[last], turns[tip] = last, first, 0.0
+        after[first], before[last], bends[tip] = last, first, 0.0
         for end in (first, last):
-            turns[end] = turn(ring[before[end]], ring[end], ring[after[end]])
+            bends[end] = turn(ring[before[end]], ring[end], ring[after[end]])
         if left % REFRESH == 0:
-            blockers = blockers[turns[blockers] < 0]
+            blockers = blockers[bends[blockers] < 0]
         tip = after[last]  # not the next one, which would make fans
     return np.array(triangles)
 
@@ -107,7 +107,3 @@ def _within(triangle, points):
     """Which points lie in a closed triangle that is counterclockwise."""
     a, b, c = triangle
     return (turn(a, b, points) >= 0) & (turn(b, c, points) >= 0) & (turn(c, a, points) >= 0)
-
-
-def _turns(ring):
-    return turn(np.roll(ring, 1, axis=0), ring, np.roll(ring, -1, axis=0))
