@@ -18,6 +18,7 @@ TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(NODES, DEGREE))
 TAIL = 3  # last coefficients, which are rounding where a function is resolved
 RESOLVED = 2e-13  # relative
 PIECES = 2**12  # most
+KINKS = 64  # most
 FINEST = 2.0**-30  # of the interval; a kink or a cusp is enclosed in a piece of that length
 
 
@@ -88,29 +89,36 @@ def by_arc_length(function, start, end):
     size = max(
         1e-300, np.ptp(function(start + (end - start) * np.linspace(0, 1, 257)), axis=0).max()
     )
-    waiting, coefficients, lengths = [(start, end)], [], []
+    waiting, coefficients, lengths, kinks = [(start, end)], [], [], 0
     while waiting:
         a, b = waiting.pop()
-        length, piece, resolved = _piece(function, a, b, size)
-        if resolved or b - a <= FINEST * (end - start):
+        is_last = b - a <= FINEST * (end - start)
+        length, piece, resolved = _piece(function, a, b, size, is_last)
+        if resolved or is_last:
             coefficients += [piece] if length else []
             lengths += [length] if length else []
+            kinks += not resolved
         else:
             waiting += [((a + b) / 2, b), (a, (a + b) / 2)]
-        if len(waiting) + len(lengths) > PIECES:
+        if len(waiting) + len(lengths) > PIECES or kinks > KINKS:
             raise ValueError(
-                f"The curve is not resolved by {PIECES} pieces near {a:.6g}. It must be smooth "
-                "but for a few kinks, without noise or jumps."
+                f"The curve is not resolved by polynomials near {a:.6g}. It must be smooth but "
+                f"for at most {KINKS} kinks, without noise or jumps."
             )
     if not lengths:
         raise ValueError("The curve does not move: its length is zero.")
     return Arcs(np.array(coefficients), np.array(lengths))
 
 
-def _piece(function, a, b, size):
-    """Length of a piece, its coefficients by arc length, and whether these are all it needs."""
+def _piece(function, a, b, size, is_last):
+    """Length of a piece, its coefficients by arc length, and whether these are all it needs.
+
+    One that is not the last, but is cut again, is left as soon as that is known.
+    """
     half = (b - a) / 2
     curve = TO_COEFFICIENTS @ function(a + half * (1 + NODES))
+    if not is_last and np.abs(curve[-TAIL:]).max() > RESOLVED * size:
+        return 0.0, None, False
     slope = half * chebyshev.chebval(NODES, chebyshev.chebder(curve)).T
     speed = TO_COEFFICIENTS @ np.linalg.norm(slope / half, axis=1)
     distance = chebyshev.chebint(speed, lbnd=-1)
@@ -120,8 +128,9 @@ def _piece(function, a, b, size):
     places = _inverse(distance, speed, length * (1 + NODES) / 2)
     by_length = TO_COEFFICIENTS @ chebyshev.chebval(places, curve).T
     # Differentiation multiplies rounding by the square of the degree.
-    tails = [curve[-TAIL:], by_length[-TAIL:], half * speed[-TAIL:] / DEGREE]
-    return length, by_length, max(np.abs(each).max() for each in tails) <= RESOLVED * size
+    tails = [by_length[-TAIL:], half * speed[-TAIL:] / DEGREE]
+    resolved = max(np.abs(each).max() for each in tails) <= RESOLVED * size
+    return length, by_length, resolved
 
 
 def _inverse(distance, speed, values):
