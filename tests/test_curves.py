@@ -142,7 +142,7 @@ def test_curves_are_cut_and_multiplied():
         (
             lambda s: (s, np.random.default_rng(0).random(s.shape)),
             {},
-            "not resolved by polynomials near",
+            "not resolved by",
         ),
         (lambda s: (s, s), {"span": (1, 0)}, "first < last"),
         (lambda s: (s, s), {"coordinates": "t x"}, "'t' is time"),
