@@ -280,6 +280,54 @@ def test_products_and_combinations():
     assert np.hypot(points["x"] - 1, points["y"]).min() > 0.5
 
 
+def test_quadrature_of_polygons_that_are_cut():
+    cut = Polygon(**L_SHAPE) - Ball(x=1, y=0.5, radius=0.3)
+    points, weights = cut.quadrature(1000)
+    disk = math.pi * 0.09
+    assert np.sum(weights) == pytest.approx(3 - disk, rel=1e-12)
+    exact = 8 / 3 + 1 / 3 - disk * (1 + 0.09 / 4)
+    assert np.sum(weights * points["x"] ** 2) == pytest.approx(exact, rel=1e-12)
+
+
+def test_volumes_of_combinations_of_long_rings():
+    """A disk around a vertex takes a sector, between the edges at it."""
+    count = 120
+    polygon = Polygon(**star(np.ones(count)))
+    cut = polygon - Ball(x=1, y=0, radius=0.04)
+    sector = (math.pi - 2 * math.pi / count) * 0.04**2 / 2
+    area = count / 2 * math.sin(2 * math.pi / count)
+    assert cut.volume == pytest.approx(area - sector, rel=1e-12)
+    length = count * 2 * math.sin(math.pi / count) - 2 * 0.04
+    assert cut.boundary("outer").area == pytest.approx(length, rel=1e-12)
+
+
+def test_quadrature_of_products_of_polygons():
+    points, weights = (Polygon(**L_SHAPE) * Box(z=(0, 3))).quadrature(400)
+    moment = np.sum(weights * points["x"] ** 2 * points["z"])
+    assert moment == pytest.approx(3 * 4.5, rel=1e-13) and np.sum(weights) == pytest.approx(9)
+
+
+@pytest.mark.parametrize("count", [7, 100])
+def test_revolved_polygons(count):
+    """Pappus: volume and area are those of the profile times the ways of their centers."""
+    ring = star(np.ones(count))
+    torus = Polygon(r=3 + ring["x"], z=ring["y"]).revolved(r="x y")
+    area = count / 2 * math.sin(2 * math.pi / count)
+    length = count * 2 * math.sin(math.pi / count)
+    assert torus.volume == pytest.approx(2 * math.pi * 3 * area, rel=1e-12)
+    assert torus.boundary().area == pytest.approx(2 * math.pi * 3 * length, rel=1e-12)
+    assert torus.contains(torus.sample(200, seed=0)).all()
+
+
+def test_the_axis_is_no_boundary_of_a_revolved_polygon():
+    cylinder = Polygon(r=[0, 1, 1, 0], z=[0, 0, 2, 2]).revolved(r="x y")
+    rows = np.array([[0, 0, 1], [0.1, 0, 1], [0, 0, 0.2], [0, 2, 1], [0, 0, -1]])
+    np.testing.assert_allclose(cylinder.level(rows, np), [-1, -0.9, -0.2, 1, 1], atol=1e-15)
+    assert cylinder.boundary().area == pytest.approx(6 * math.pi, rel=1e-13)
+    radii = np.hypot(*(cylinder.sample(4000, seed=0)[k] for k in "xy"))[:, 0]
+    assert scipy.stats.kstest(radii**2, "uniform").pvalue > 1e-3
+
+
 def test_from_shapely():
     shapely = pytest.importorskip("shapely")
     disks = [shapely.Point(x, 0).buffer(1) for x in (0, 1)]

@@ -106,6 +106,14 @@ class Polygon(Domain):
         """The distance to the edges, negative inside."""
         return distances.signed_distance(self._surface, rows, xp)
 
+    def level_beyond(self, axis):
+        """The distance from the boundary of the polygon and its mirror image together."""
+        edges = np.concatenate(list(self._edges.values()))
+        edges = edges[np.any(edges[:, :, axis] != 0, axis=1)]
+        image = edges[:, ::-1] * np.where(np.arange(2) == axis, -1, 1)
+        both = _surface_of(np.concatenate([edges, image]))
+        return lambda rows, xp: distances.signed_distance(both, rows, xp)
+
     def patches(self):
         """One patch, made of the triangles."""
         return (simplex_patch(self.triangles),)

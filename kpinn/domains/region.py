@@ -79,6 +79,17 @@ class Region:
         corners = np.stack([each.ravel() for each in np.meshgrid(*ends)], axis=1)
         return bool(self.holds(corners).all())
 
+    def level_beyond(self, axis):
+        """The level, for coordinates that are not negative, with the mirror image at `axis = 0`.
+
+        It is that of a body of revolution. Here the mirror counts as a boundary, so that inside it
+        is no distance near the axis.
+
+        Returns:
+            A function as `level`.
+        """
+        return self.level
+
     def rule(self, n):
         """A quadrature of about `n` nodes: rows `(m, axes)` and weights `(m,)`."""
         return integration.rule(self.inside, n, str(self))

@@ -1,5 +1,8 @@
 """Simplices: triangles, tetrahedra, and what they are called in other dimensions."""
 
+import dataclasses
+import math
+
 import numpy as np
 
 from kpinn.domains import simplices
@@ -81,8 +84,6 @@ def simplex_patch(corners, normals=None, tags=frozenset()):
     ends = simplices.cumulative(sizes)
 
     def place(unit, xp):
-        if not dims:
-            return repeated(corners[0, 0], unit, xp)
         return simplices.place(corners, ends, unit, xp)
 
     def normal(unit, xp):
@@ -92,11 +93,28 @@ def simplex_patch(corners, normals=None, tags=frozenset()):
         return xp.take(constant(normals, unit), index, axis=0)
 
     flat = np.ptp(corners, axis=(0, 1)) == 0
-    return Patch(
+    patch = Patch(
         numbers=dims,
-        place=place,
+        place=place if dims else lambda unit, xp: repeated(corners[0, 0], unit, xp),
         measure=float(np.sum(sizes)),
         normal=None if normals is None else normal,
         tags=tags,
         fixed={int(axis): float(corners[0, 0, axis]) for axis in np.flatnonzero(flat)},
+        breaks={0: ends} if len(corners) > 1 else {},
     )
+    return patch if dims < 2 else dataclasses.replace(patch, smooth=_smooth(patch, corners, ends))
+
+
+def _smooth(patch, corners, ends):
+    """The same set by a map of polynomials in each simplex."""
+
+    def place(unit, xp):
+        return simplices.place(corners, ends, unit, xp, simplices.collapsed)
+
+    def density(unit, xp):
+        _, first = simplices.pick(unit[:, 0], ends, xp)
+        inside = xp.concatenate([first[:, None], unit[:, 1:]], axis=1)
+        return simplices.collapsed_density(inside, xp)
+
+    envelope = patch.measure * math.factorial(patch.numbers)
+    return dataclasses.replace(patch, place=place, measure=envelope, density=density)

@@ -120,7 +120,27 @@ def barycentric(unit, xp):
     return xp.stack([*coordinates, left], axis=1)
 
 
-def place(vertices, ends, unit, xp):
+def collapsed(unit, xp):
+    """The map of the unit cube onto the standard simplex by polynomials (Duffy, 1982).
+
+    Its density is `collapsed_density`, as a share of the largest.
+    """
+    left, coordinates = xp.ones_like(unit[:, 0]), []
+    for axis in range(unit.shape[1]):
+        coordinates.append(left * (1.0 - unit[:, axis]))
+        left = left * unit[:, axis]
+    return xp.stack([*coordinates, left], axis=1)
+
+
+def collapsed_density(unit, xp):
+    """See `collapsed`: `(n,)`; `k!` times its mean is 1."""
+    density, dims = xp.ones_like(unit[:, 0]), unit.shape[1]
+    for axis in range(dims):
+        density = density * unit[:, axis] ** (dims - 1 - axis)
+    return density
+
+
+def place(vertices, ends, unit, xp, inside=barycentric):
     """Points of a set of simplices, uniform for uniform numbers.
 
     Args:
@@ -128,16 +148,17 @@ def place(vertices, ends, unit, xp):
         ends: `cumulative(measures(vertices))`.
         unit: `(n, k)`; the first number picks the simplex, what is left of it is used again.
         xp: `numpy` or `keras.ops`.
+        inside: the map to one simplex.
 
     Returns:
         Points `(n, d)` of the dtype of `unit`.
     """
     index, first = pick(unit[:, 0], ends, xp)
-    inside = barycentric(xp.concatenate([first[:, None], unit[:, 1:]], axis=1), xp)
+    weights = inside(xp.concatenate([first[:, None], unit[:, 1:]], axis=1), xp)
     # From vertex 0, so that a coordinate that all vertices share is met exactly.
     start = xp.take(constant(vertices[:, 0], unit), index, axis=0)
     edges = xp.take(constant(_edges(vertices), unit), index, axis=0)
-    return start + xp.sum(inside[:, 1:, None] * edges, axis=1)
+    return start + xp.sum(weights[:, 1:, None] * edges, axis=1)
 
 
 def rule(dims, order):
