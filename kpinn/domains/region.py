@@ -92,7 +92,8 @@ class Region:
 
     def rule(self, n):
         """A quadrature of about `n` nodes: rows `(m, axes)` and weights `(m,)`."""
-        return integration.rule(self.inside, n, str(self))
+        rows, _, weights = integration.rule(self.inside, n, str(self))
+        return rows, weights
 
     def measure(self):
         """Length, area or volume of the inside, a `Measure`."""
@@ -141,9 +142,9 @@ class Region:
         axes = self.frame.spatial_axes or list(self.frame.other_axes)
         return float(np.abs([self.lower[axes], self.upper[axes]]).max())
 
-    @property
+    @functools.cached_property
     def volume(self):
-        """Length, area or volume of the domain, times those of time and parameters."""
+        """Length, area or volume of the domain, times those of time and parameters: a `Measure`."""
         return self.measure()
 
     def sample(self, n, method="uniform", seed=None, extras=""):
@@ -175,7 +176,7 @@ class Region:
         else:
             rows = grids.in_box(self.frame, self.lower, self.upper, n)
             drawn = drawing.Drawn(rows[self.holds(rows)], None)
-        return carried(self, drawn.rows, drawn.normals, names)
+        return carried(self, lambda: self.volume, drawn.rows, drawn.normals, names)
 
     def face(self, /, **fixed):
         """The part of the domain, or of its boundary, on which scalar coordinates are fixed.
