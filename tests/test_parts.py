@@ -331,7 +331,10 @@ def test_domains_pickle():
         (lambda: Ball(r=0, z=0, radius=1).revolved(r="x y"), "has points with r < 0"),
         (lambda: SQUARE.revolved(x="y z"), "two new names"),
         (lambda: FLOW.sample(3, extras="tangents"), "have no normals"),
-        (lambda: FLOW.sample(3, extras="weights"), r"Unknown extra 'weights'.*'w', 'distance'"),
+        (
+            lambda: FLOW.sample(3, extras="weights"),
+            r"Unknown extra 'weights' in `extras`.*'w', 'distance'",
+        ),
         (lambda: Box(s=(0, 1), y=(0, 1)).boundary().sample(3, extras="tangents"), "coordinate 's'"),
         (lambda: concatenate(), "needs dicts of points"),
     ],

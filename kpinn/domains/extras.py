@@ -14,7 +14,7 @@ def names_of(extras):
     names = tuple(extras.replace(",", " ").split())
     for name in names:
         if name not in NAMES:
-            raise ValueError(f"Unknown extra {name!r}. Points can carry {NAMES}.")
+            raise ValueError(f"Unknown extra {name!r} in `extras`. Points can carry {NAMES}.")
     return names
 
 

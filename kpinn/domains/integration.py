@@ -98,7 +98,7 @@ def rule(patches, n, what):
     """A quadrature of about `n` nodes in all patches.
 
     Args:
-        patches: disjoint `Patch`es.
+        patches: tuple of `Patch`, disjoint.
         n: number of nodes, about.
         what: they are, for errors.
 

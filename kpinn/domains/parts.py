@@ -14,7 +14,7 @@ class Part:
 
     Args:
         domain: the `Domain`.
-        patches: `Patch`es, disjoint up to edges.
+        patches: a `Patch` for each piece, disjoint up to edges.
         label: how it is written, for errors and `repr`.
         names: by which it was asked for.
 

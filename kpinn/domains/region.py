@@ -47,11 +47,11 @@ class Region:
         raise NotImplementedError
 
     def patches(self):
-        """`Patch`es of the inside."""
+        """The patches (each a `Patch`) of the inside."""
         raise NotImplementedError
 
     def boundary_patches(self):
-        """`Patch`es of the boundary in space, with normals."""
+        """The patches (each a `Patch`) of the boundary in space, with normals."""
         raise NotImplementedError
 
     is_convex = False
@@ -59,11 +59,11 @@ class Region:
     given_names = ()  # of `named` and `with_parts`, which may not be given twice
 
     def end_patches(self):
-        """`Patch`es on which time or a parameter is at an end, with its name as a tag."""
+        """The patches on which time or a parameter is at an end, with its name as a tag."""
         return ()
 
     def face_patches(self, fixed):
-        """`Patch`es on which axes have values, `fixed` a dict of these: here, of the boundary."""
+        """The patches on which axes have values, `fixed` a dict of these: here, of the boundary."""
         near = NEAR * self.size
         return tuple(
             patch
@@ -227,7 +227,7 @@ class Region:
             )
         pool = (*self.border, *self.end_patches())
         for name in names:
-            if not any(name in patch.tags for patch in pool):
+            if not isinstance(name, str) or not any(name in patch.tags for patch in pool):
                 raise ValueError(self._unknown_part(name, pool))
         if len(set(names)) < len(names):
             raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
