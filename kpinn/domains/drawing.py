@@ -54,8 +54,8 @@ def draw(patches, n, method, rng, what):
     if n * tried > MOST_CANDIDATES * found:
         raise ValueError(
             f"Of {tried} points of the pieces of {what}, {found} lie in it, so that {n} points "
-            f"take more than {MOST_CANDIDATES:.0e}. Describe it by shapes that it fills better, such as "
-            "a Ring in place of the difference of two Balls, or draw fewer points."
+            f"take more than {MOST_CANDIDATES:.0e}. Describe it by shapes that it fills better, "
+            "such as a Ring in place of the difference of two Balls, or draw fewer points."
         )
     kept, counts = [], np.zeros(len(patches), int)
     while counts.sum() < n:
