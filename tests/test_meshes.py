@@ -139,6 +139,9 @@ def test_without_tetrahedra_points_come_from_boxes():
     other = other[solid_angle(vertices, faces, other) > 0.5]
     for axis in range(3):
         assert scipy.stats.ks_2samp(rows[:, axis], other[:, axis]).pvalue > 1e-3
+    for domain in (mesh, mesh - Ball(x=0, y=0, z=0, radius=0.3)):
+        with pytest.raises(ValueError, match="no quadrature for Mesh.* no tetrahedra were found"):
+            domain.quadrature(100)
 
 
 def test_points_of_a_cube_are_uniform():

@@ -193,6 +193,14 @@ def test_polygons_are_the_same_in_a_compiled_step(dtype):
     np.testing.assert_allclose(levels, exact, atol=DTYPES[dtype])
 
 
+@pytest.mark.parametrize("count", [5, 100])
+def test_what_is_not_finite_is_not_inside(count):
+    polygon = Polygon(**star(np.ones(count)))
+    inside = polygon.contains({"x": [0, math.nan, 0], "y": [math.nan, 0, 0]})
+    assert inside.tolist() == [False, False, True]
+    assert polygon.contains({"x": np.zeros((0, 1)), "y": np.zeros((0, 1))}).shape == (0,)
+
+
 def test_the_level_is_the_distance():
     polygon = Polygon(**L_SHAPE)
     rows = np.array([[0.5, 0.5], [1.5, 1.5], [-3, -4], [1, 1], [0.9, 0.9], [2.5, 0.5]])
