@@ -210,7 +210,7 @@ def test_grid_of_a_domain_is_that_of_its_box_inside():
 
 
 def test_quadrature_of_a_part_has_normals():
-    points, weights = NAMED.boundary("cylinder", "walls").quadrature(120)
+    points, weights = NAMED.boundary("cylinder", "walls").quadrature(360)
     assert np.sum(weights) == pytest.approx(0.1 * PI + 4.4, rel=1e-13)
     np.testing.assert_allclose(np.sum(weights * points["n"], axis=0), 0, atol=1e-13)
     disk, weights = (NAMED - DISK.moved(x=0.05)).boundary("cylinder").quadrature(40)
