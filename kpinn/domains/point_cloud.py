@@ -57,7 +57,7 @@ class PointCloud(Domain):
     @property
     def points(self):
         """All points, dict of arrays `(points, d)`, with their normals `"n"` if there are any."""
-        return carried(self, self.rows, self._normals, ())
+        return carried(self, self.measure, self.rows, self._normals, ())
 
     @property
     def weights(self):
