@@ -219,6 +219,13 @@ def test_parts_of_a_mesh():
     assert vector.boundary().sample(5)["x"].shape == (5, 3)
 
 
+def test_a_convex_mesh_is_known_to_cover_what_is_inside():
+    assert Mesh(*CUBE).is_convex and not Mesh(*torus()).is_convex
+    hollow = Mesh(*CUBE) - Ball(x=0.5, y=0.5, z=0.5, radius=0.4)
+    assert hollow.volume == pytest.approx(1 - 4 / 3 * np.pi * 0.4**3, rel=1e-14)
+    assert hollow.volume.error == 0
+
+
 def test_combinations_and_products():
     cube = Mesh(*CUBE)
     cut = cube - Ball(x=0, y=0, z=0, radius=0.5)

@@ -5,6 +5,7 @@ import functools
 import os
 
 import numpy as np
+import scipy  # not scipy.spatial, which is slow to load, and loads when it is first named
 
 from kpinn.domains import closed_meshes, distances, simplices
 from kpinn.domains.domain import Domain
@@ -15,6 +16,7 @@ from kpinn.domains.simplex import simplex_patch
 from kpinn.domains.tetrahedra import tetrahedra
 from kpinn.domains.vertices import column, named_axes, names_by_number
 
+HULL = 1e-12  # relative: volumes that are the same
 CELLS = 32  # along the longest side of the bounding box, where there are no tetrahedra
 
 
@@ -57,6 +59,12 @@ class Mesh(Domain):
     def tetrahedra(self):
         """Tetrahedra that fill the mesh, `(m, 4, 3)`, or None where none are found."""
         return tetrahedra(self.vertices, self.faces, lambda rows: self.level(rows, np))
+
+    @functools.cached_property
+    def is_convex(self):
+        """Whether the convex hull of the vertices has no larger volume."""
+        hull = scipy.spatial.ConvexHull(self.vertices)
+        return bool(hull.volume <= self.measure() * (1 + HULL))
 
     def level(self, rows, xp):
         """The distance to the faces, negative inside."""
