@@ -336,6 +336,10 @@ def test_domains_pickle():
             r"Unknown extra 'weights' in `extras`.*'w', 'distance'",
         ),
         (lambda: Box(s=(0, 1), y=(0, 1)).boundary().sample(3, extras="tangents"), "coordinate 's'"),
+        (
+            lambda: (Ball(x=0, y=0, radius=1) - Ball(x=0, y=0, radius=1 - 1e-4)).sample(10**7),
+            "10000000 points take more than 2e.08. Describe it by shapes",
+        ),
         (lambda: concatenate(), "needs dicts of points"),
     ],
 )
