@@ -14,7 +14,7 @@ import numpy as np
 ROUNDING = 64  # units in the last place of the size of a domain within which points coincide
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Patch:
     """A set that is the image of the unit cube under a map with constant density.
 
@@ -31,6 +31,9 @@ class Patch:
         part: the one of `with_parts` that it belongs to, of which there is at most one.
         fixed: `{axis: value}` of coordinates that are constant on it.
         grid_axes: number `i` runs linearly along axis `grid_axes[i]`; None where it does not.
+        periodic: the numbers of which 0 and 1 are the same point, and smoothly so.
+        breaks: `{number: ends}` of numbers with intervals, one after the other from 0 to 1, in each
+            of which the map is smooth; `ends` are where they end, `(m,)`.
         smooth: the same set by a map that is smooth, with a density, for quadrature; None where
             `place` is smooth.
         log_measure: logarithm of the measure, where that under- or overflows.
@@ -47,6 +50,8 @@ class Patch:
     part: str | None = None
     fixed: Mapping = dataclasses.field(default_factory=dict)
     grid_axes: tuple | None = None
+    periodic: tuple = ()
+    breaks: Mapping = dataclasses.field(default_factory=dict)
     smooth: "Patch | None" = None
     log_measure: float | None = None
 
@@ -126,7 +131,7 @@ def shares(patches):
 
 def constant(values, rows):
     """Numbers as a numpy array of the dtype of `rows`, to be combined with them."""
-    return np.asarray(values, keras.backend.standardize_dtype(rows.dtype))
+    return np.asarray(values, _dtype(rows))
 
 
 def columns(rows, axes, xp):
@@ -150,4 +155,11 @@ def repeated(values, unit, xp):
 
 def rounding(size, rows):
     """A length within which points of a domain of this size coincide, by the dtype of rows."""
-    return ROUNDING * size * float(np.finfo(keras.backend.standardize_dtype(rows.dtype)).eps)
+    return ROUNDING * size * float(np.finfo(_dtype(rows)).eps)
+
+
+def _dtype(rows):
+    """The dtype of an array or tensor, as numpy knows it."""
+    if isinstance(rows, np.ndarray):
+        return rows.dtype
+    return keras.backend.standardize_dtype(rows.dtype)
