@@ -27,8 +27,8 @@ class HardBoundary(FromConfig, keras.layers.Layer):
     hold to rounding whatever the weights are, so that no condition of the PINN needs to say so. On
     parts that are not named the network is free. Where two parts with different conditions meet,
     at a corner, values must agree; second derivatives may grow towards it like one over the
-    distance. A derivative along a normal takes the first derivatives of the network, so that each
-    evaluation costs about twice as much. What is periodic is a `PeriodicEmbedding` in front.
+    distance. Neumann's and Robin's take first derivatives of the network, so that a step takes a
+    few times as long. What is periodic is a `PeriodicEmbedding` in front.
 
     Args:
         network: Keras model or layer `(n, d) -> (n, m)`; its weights are this layer's weights.
