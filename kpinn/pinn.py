@@ -24,7 +24,7 @@ from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.arrays import without_lists
 from kpinn.options.configs import faults_of
-from kpinn.problem import costs, reads, streams
+from kpinn.problem import costs, reads, replacing, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
@@ -617,7 +617,7 @@ class PINN(keras.Model):
             pinn.fit(points, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=draw)])
         """
         new = self.prepare(x, y, sample_weight)
-        training.train_on(self, data.replaced(training.training_data(self), new))
+        training.train_on(self, replacing.replaced(training.training_data(self), new))
 
     def replace_weights(self, sample_weight):
         """Trains with other sample weights from the next epoch on; for callbacks.
@@ -633,9 +633,9 @@ class PINN(keras.Model):
             weights = {"heat": np.exp(-t)}
             pinn.replace_weights(weights)
         """
-        points, targets, weights = training.training_data(self).parts
-        new = self.prepare(points, None, sample_weight).sample_weight
-        training.train_on(self, data.Data(points, targets, weights | new))
+        old = training.training_data(self)
+        new = self.prepare(old.points, None, sample_weight).sample_weight
+        training.train_on(self, replacing.with_weights(old, new))
 
     # After training -------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import numpy as np
 from kpinn.domains import drawing, grids, integration, pieces, sampling
 from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import show
+from kpinn.domains.streams import Stream
 
 
 class Part:
@@ -87,6 +88,10 @@ class Part:
         rows = np.concatenate([each.rows for each in drawn])
         normals = np.concatenate([each.normals for each in drawn]) if self.has_normals else None
         return carried(self, rows, normals, names)
+
+    def stream(self, n, seed=None, extras=""):
+        """Points that `PINN.fit` draws anew in each step, with normals; see `Domain.stream`."""
+        return Stream(self, self.patches, n, seed, extras)
 
     @property
     def area(self):

@@ -19,6 +19,7 @@ from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import current, enter, has_ended, stages
+from kpinn.problem import fresh
 from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
@@ -53,7 +54,7 @@ class Schedule:
 
     def follow(self, data):
         """Gives the next epochs the steps that other points need."""
-        needed = 1 if self.batch_size is None else -(-sizes(data)[-1] // self.batch_size)
+        needed = 1 if self.batch_size is None else -(-_in_memory(data)[-1] // self.batch_size)
         self.steps = self._given or needed
 
     @property
@@ -61,10 +62,15 @@ class Schedule:
         """What a compiled function depends on, beside the shapes of the points."""
         return self.batch_size and (self.batch_size, self.shuffle)
 
+    def points(self, data, orders, run, epoch, step):
+        """The `Data` of a step: mini-batches of arrays, and what streams draw."""
+        chosen = batch(data, self.rows(orders, step)) if orders else data
+        return fresh.drawn(chosen, run, epoch, step) if data.streams else chosen
+
     def orders(self, seed, epoch, data):
         """For each number of points the order in which an epoch takes them."""
         orders = {}
-        for size in sizes(data) if self.batch_size else ():
+        for size in _in_memory(data) if self.batch_size else ():
             orders[size] = tf.range(size)
             if self.shuffle:
                 keys = tf.random.stateless_uniform((size,), tf.stack([seed, epoch + size]))
@@ -78,6 +84,11 @@ class Schedule:
             count = min(self.batch_size, size)
             rows[size] = tf.gather(order, (step * count + tf.range(count)) % size)
         return rows
+
+
+def _in_memory(data):
+    """The different numbers of points of the sets that are arrays."""
+    return sizes(fresh.without_streams(data) if data.streams else data)
 
 
 def compiled_epochs(pinn, schedule, first_step_resets):
@@ -108,9 +119,9 @@ def compile_epochs(pinn, schedule, first_step_resets):
         first = tf.convert_to_tensor(step_counter(optimizer))
         marks.enter()
 
-        def one_step(step, orders):
-            chosen = data if not orders else batch(data, schedule.rows(orders, step))
-            if flat and not orders:
+        def one_step(step, epoch, orders):
+            chosen = schedule.points(data, orders, seed, epoch, step)
+            if flat and chosen is data:
                 flat_step(pinn, data, stale=tf.constant(False))
             else:
                 pinn.train_step(chosen)
@@ -121,7 +132,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
             orders = schedule.orders(seed, epoch + index, data)
             tf.while_loop(
                 lambda step: (step < first_step + steps) & marks.goes_on(),
-                lambda step: (one_step(step, orders), step + 1)[1:],
+                lambda step: (one_step(step, epoch + index, orders), step + 1)[1:],
                 [first_step],
             )
             row = [tf.cast(pinn.get_metrics_result()[name], tf.float64) for name in names]
@@ -238,7 +249,8 @@ def fit(
 
 def _check_schedule(pinn, schedule, data):
     if schedule.batch_size is not None:
-        refuse_parts(pinn.problem, data, schedule.batch_size)
+        arrays = fresh.without_streams(data) if data.streams else data
+        refuse_parts(pinn.problem, arrays, schedule.batch_size)
     for optimizer, _ in stages(pinn.optimizer, 0):
         scipy = isinstance(optimizer, ScipyOptimizer)
         if scipy and (schedule.steps, schedule.batch_size) != (1, None):
