@@ -42,7 +42,7 @@ class Choice:
 
     def __init__(self, patches, n, what):
         self.patches, self.n = patches, n
-        self.has_conditions = any(patch.keep or patch.density for patch in patches)
+        self.has_conditions = any(patch.is_cut or patch.density for patch in patches)
         self.rate, wanted = 1.0, n
         if self.has_conditions:
             self.rate = _rate(patches, what)

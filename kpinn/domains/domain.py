@@ -1,325 +1,205 @@
-"""Domain: what all shapes have in common."""
+"""Domain: a region that can be combined with others."""
 
-import functools
-
-import numpy as np
-
-from kpinn.domains import drawing, grids, integration, sampling
-from kpinn.domains.extras import carried, names_of
-from kpinn.domains.frames import show
-from kpinn.domains.parts import Part
-from kpinn.domains.patches import rounding
-from kpinn.domains.streams import Stream
-from kpinn.options import number
-
-CACHED = ("inside", "border")  # what is made anew after unpickling
-NEAR = 64 * np.finfo("float64").eps  # relative: faces with coordinates so close are the same
+from kpinn.domains import (
+    combinations,
+    integration,
+    motions,
+    naming,
+    products,
+    revolutions,
+    translations,
+)
+from kpinn.domains.region import Region
 
 
-class Domain:
-    """A set of points, from which and from whose boundary points are drawn.
+class Domain(Region):
+    """A set of points, and what can be made of it and others.
+
+    Points, boundaries and their parts are made by the methods below; `A + B`, `A & B` and `A - B`
+    are union, intersection and difference, `A * B` joins coordinates: time or parameters with
+    space, or directions of space. The boundary of a product with time is that of the space at
+    all times.
 
     A shape is a subclass with `level`, `patches`, `boundary_patches` and `__repr__`.
 
-    Args:
-        frame: its coordinates, a `Frame`.
-        lower, upper: corners of its bounding box, `(axes,)`.
+    Example:
+        >>> flow = Box(x=(0, 2.2), y=(0, 0.41)) - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
+        >>> flow = flow.with_parts(inlet=flow.face(x=0), walls=flow.boundary("y"))
+        >>> inside = flow.sample(10_000, "sobol", seed=0)
+        >>> cylinder = flow.boundary("cylinder").sample(500)     # with the outward normal "n"
+        >>> (Box(t=(0, 1)) * flow).boundary("walls").sample(500) # at all times
     """
 
-    def __init__(self, frame, lower, upper):
-        self.frame = frame
-        self.lower = np.asarray(lower, "float64")
-        self.upper = np.asarray(upper, "float64")
+    def named(self, name):
+        """The same domain, whose boundary has a name, also as part of a combination.
 
-    # What a shape defines ---------------------------------------------------------------------
+        Args:
+            name: for `boundary(name)`.
+
+        Raises:
+            ValueError: if it is the name of a part or coordinate already.
+        """
+        return Composed(naming.named, self, name)
+
+    def with_parts(self, /, **parts):
+        """The same domain, parts of whose boundary have names.
+
+        No point belongs to two of these parts: what several have belongs to the first.
+
+        Args:
+            **parts: `name=part`, parts of the boundary of this domain in space.
+
+        Raises:
+            ValueError: if a name is taken, a part is not one of this domain, or all of it belongs
+                to parts that were named before.
+        """
+        return Composed(naming.with_parts, self, parts)
+
+    def moved(self, /, **shifts):
+        """The domain moved in space.
+
+        Args:
+            **shifts: `coordinate=shift`: a number, an array `(d,)`, or a function of time or
+                parameters of the domain, with operators or functions of `keras.ops`.
+
+        Raises:
+            ValueError: if a coordinate is not spatial, or a function has other arguments.
+
+        Example:
+            >>> disk = Box(t=(0, 1)) * Ball(x=0, y=0, radius=1)
+            >>> moving = disk.moved(x=lambda t: 0.3 * t)
+        """
+        return Composed(translations.moved, self, shifts)
+
+    def scaled(self, factor, /, **center):
+        """The domain with all lengths in space times a factor.
+
+        Args:
+            factor: positive.
+            **center: the point that stays where it is; by default the origin.
+
+        Raises:
+            ValueError: if the factor or a coordinate is not usable.
+        """
+        return Composed(motions.scaled, self, factor, center)
+
+    def rotated(self, angle, /, axis=None, **center):
+        """The domain turned in space.
+
+        Args:
+            angle: in radians, counter-clockwise; or an orthogonal matrix `(d, d)`.
+            axis: direction `(3,)` of the axis, in space with an angle.
+            **center: the point that stays where it is; by default the origin.
+
+        Raises:
+            ValueError: if there is no such rotation.
+        """
+        return Composed(motions.rotated, self, angle, axis, center)
+
+    def extruded(self, /, **bounds):
+        """The domain at all values of further coordinates: `domain * Box(**bounds)`.
+
+        Args:
+            **bounds: `name=(lower, upper)`, as those of a `Box`.
+
+        Raises:
+            ValueError: if a coordinate is there already, or is time.
+
+        Example:
+            >>> channel = flow.extruded(z=(0, 0.41))
+        """
+        return Composed(products.extruded, self, bounds)
+
+    def revolved(self, /, **coordinates):
+        """The body that the domain describes when it turns about an axis.
+
+        Args:
+            **coordinates: `r="x y"`: the coordinate that is the distance from the axis, and the
+                two coordinates in its place.
+
+        Raises:
+            ValueError: if there is no such coordinate, or it is negative somewhere.
+
+        Example:
+            >>> torus = Ball(r=2, z=0, radius=0.5).revolved(r="x y")   # coordinates x, y, z
+        """
+        return Composed(revolutions.revolved, self, coordinates)
+
+    def __add__(self, other):
+        """What lies in one of both."""
+        return self._combined(combinations.union, other)
+
+    def __and__(self, other):
+        """What lies in both."""
+        return self._combined(combinations.intersection, other)
+
+    def __sub__(self, other):
+        """What lies in the first, and not in the second."""
+        return self._combined(combinations.difference, other)
+
+    def __mul__(self, other):
+        """All pairs of points of both, which have different coordinates."""
+        return self._combined(products.product, other)
+
+    def _combined(self, make, other):
+        return Composed(make, self, other) if isinstance(other, Domain) else NotImplemented
+
+
+class Composed(Domain):
+    """A domain that is made of others.
+
+    Args:
+        make: a function to a `Geometry`.
+        *operands: of it.
+    """
+
+    def __init__(self, make, *operands):
+        made = make(*operands)
+        super().__init__(made.frame, made.lower, made.upper)
+        self._recipe = (make, *operands)
+        self._made = made
+        self.given_names = made.given_names
+        self.is_convex = made.is_convex
+        self.is_surface = made.is_surface
 
     def level(self, rows, xp):
-        """Negative inside, zero on the boundary, positive outside; a distance near the boundary.
-
-        Time and parameters bound a domain too, but are no distance: where they are within their
-        bounds, the level is that of the space.
-
-        Args:
-            rows: `(n, axes)`.
-            xp: `numpy` or `keras.ops`, whose functions are used.
-
-        Returns:
-            `(n,)`.
-        """
-        raise NotImplementedError
+        """See `Region.level`."""
+        return self._made.level(rows, xp)
 
     def patches(self):
-        """`Patch`es of the inside."""
-        raise NotImplementedError
+        """See `Region.patches`."""
+        return self._made.inside
 
     def boundary_patches(self):
-        """`Patch`es of the boundary in space, with normals."""
-        raise NotImplementedError
+        """See `Region.boundary_patches`."""
+        return self._made.border
 
     def end_patches(self):
-        """`Patch`es on which time or a parameter is at an end, with its name as a tag."""
-        return ()
+        """See `Region.end_patches`."""
+        return self._made.ends
 
     def face_patches(self, fixed):
-        """`Patch`es on which axes have values, `fixed` a dict of these: here, of the boundary."""
-        near = NEAR * self.size
-        return tuple(
-            patch
-            for patch in self.border
-            if all(abs(patch.fixed.get(axis, np.inf) - v) <= near for axis, v in fixed.items())
-        )
-
-    def rule(self, n):
-        """A quadrature of about `n` nodes: rows `(m, axes)` and weights `(m,)`."""
-        return integration.rule(self.inside, n, str(self))
+        """See `Region.face_patches`."""
+        in_space = all(axis in self.frame.spatial_axes for axis in fixed)
+        return in_space and super().face_patches(fixed) or tuple(self._made.faces(fixed))
 
     def measure(self):
-        """Length, area or volume of the inside."""
-        return integration.measure(self.inside, str(self))
+        """See `Region.measure`."""
+        known = self._made.measure()
+        if known is None and self.border:
+            return integration.flux(self)
+        return super().measure() if known is None else known
 
-    # What all have ----------------------------------------------------------------------------
-
-    @functools.cached_property
-    def inside(self):
-        """The patches of the inside, made once: a piece of a patch is known by its `place`."""
-        return tuple(self.patches())
-
-    @functools.cached_property
-    def border(self):
-        """The patches of the boundary in space, made once."""
-        return tuple(self.boundary_patches())
-
-    @property
-    def coordinates(self):
-        """Names of the coordinates in their order."""
-        return self.frame.coordinates
-
-    @property
-    def parameters(self):
-        """Names of the coordinates that are parameters."""
-        return self.frame.parameters
-
-    @property
-    def axes(self):
-        """`{name: range of its axes in a row}`."""
-        return self.frame.axes
-
-    @property
-    def spatial(self):
-        """Names of the coordinates other than time and parameters."""
-        return self.frame.spatial
-
-    @property
-    def bounds(self):
-        """`{name: (lower, upper)}`: floats for scalar, arrays `(d,)` for vector coordinates."""
-        return {name: self._bound(name) for name in self.coordinates}
-
-    @property
-    def size(self):
-        """The largest spatial coordinate, by which rounding is measured."""
-        axes = self.frame.spatial_axes or list(self.frame.other_axes)
-        return float(np.abs([self.lower[axes], self.upper[axes]]).max())
-
-    @property
-    def volume(self):
-        """Length, area or volume of the domain, times those of time and parameters."""
-        return self.measure()
-
-    def sample(self, n, method="uniform", seed=None, extras=""):
-        """Points of the domain, uniform in its volume.
-
-        Args:
-            n: number of points. For `method="grid"` that of all points of a grid over the bounding
-                box, a power `k**axes`, or its points per coordinate: `{"t": 101, "x": 256}`.
-            method: `"uniform"`, `"latin_hypercube"`, `"sobol"` (balanced best when `n` is a power
-                of two), `"halton"`, or `"grid"`: the points of a grid that lie in the domain (ends
-                included, the last coordinate varies fastest).
-            seed: int, numpy `Generator`, or None: then `keras.utils.set_random_seed` decides.
-            extras: what else the points carry, names with spaces between: `w` (weights `(n, 1)`:
-                `sum(w * f)` is the integral of `f`), `distance` (to the boundary, `(n, 1)`).
-
-        Returns:
-            Dict of float64 arrays `(n, 1)`, or `(n, d)` for a vector coordinate.
-
-        Raises:
-            TypeError, ValueError: if an argument is not one of the above.
-        """
-        sampling.check_method(method)
-        names = names_of(extras)
-        if method == "grid":
-            rows = grids.in_box(self.frame, self.lower, self.upper, n)
-            rows = rows[self.holds(rows)]
-        else:
-            n, rng = sampling.count(n, method=method), sampling.generator(seed)
-            drawn = drawing.draw(self.inside, n, method, rng, str(self))
-            rows = np.concatenate([each.rows for each in drawn])
-        return carried(self, rows, None, names)
-
-    def stream(self, n, seed=None, extras=""):
-        """Points that `PINN.fit` draws anew in each step, on the device, uniform in the volume.
-
-        Args:
-            n: number of points of a step.
-            seed: int; every `fit` then sees the same points in the same step. Without one
-                `keras.utils.set_random_seed` decides, and each `fit` sees others.
-            extras: what else the points carry, as in `sample`.
-
-        Returns:
-            A `kpinn.domains.Stream`, which `fit` takes in the place of the points of a condition.
-
-        Raises:
-            TypeError, ValueError: if an argument is not one of the above, or the domain cannot be
-                drawn inside a compiled step.
-
-        Example:
-            >>> pinn.fit({"heat": box.stream(4096), "start": box.face(t=0).stream(256)}, epochs=9)
-        """
-        return Stream(self, self.inside, n, seed, extras)
-
-    def face(self, /, **fixed):
-        """The part of the domain, or of its boundary, on which scalar coordinates are fixed.
-
-        Args:
-            **fixed: `name=value`. Several make an edge.
-
-        Returns:
-            A `Part`, which samples all the coordinates of the domain.
-
-        Raises:
-            ValueError: if a name is unknown or a vector, or there is no such face.
-
-        Example:
-            >>> Box(t=(0, 1), x=(-1, 1)).face(t=0).sample(3)["t"].ravel()
-            array([0., 0., 0.])
-        """
-        if not fixed:
-            raise ValueError(f"face() needs a coordinate to fix, as in face({self._end()}).")
-        values = {
-            self._scalar_axis(name): number(f"face({name}=...)", v) for name, v in fixed.items()
-        }
-        label = f"{self}.face({', '.join(f'{k}={show(v)}' for k, v in fixed.items())})"
-        patches = self.face_patches(values)
-        if not patches:
-            raise ValueError(f"There is no {label}. The flat faces are {self._flat_faces()}.")
-        return Part(self, patches, label, tuple(fixed))
-
-    def boundary(self, *names):
-        """The boundary in space, or named parts of it.
-
-        Args:
-            *names: of coordinates (faces of boxes at their ends, also in time and parameters), of
-                `named` shapes, or of `with_parts`; by default all of the boundary in space.
-
-        Returns:
-            A `Part`; with outward normals, unless time or a parameter was named.
-
-        Raises:
-            ValueError: if a name is unknown or given twice, or there is nothing to choose.
-        """
-        if not names and not self.border:
-            raise ValueError(
-                f"{self} has no spatial coordinate, so no default boundary. Name the coordinates: "
-                f"boundary({self.coordinates[0]!r})."
-            )
-        pool = (*self.border, *self.end_patches())
-        for name in names:
-            if not any(name in patch.tags for patch in pool):
-                raise ValueError(self._unknown_part(name, pool))
-        if len(set(names)) < len(names):
-            raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
-        if names:
-            chosen = {id(p): p for name in names for p in pool if name in p.tags}.values()
-        else:
-            names, chosen = self.default_names(), self.border
-        return Part(self, chosen, f"{self}.boundary({', '.join(map(repr, names))})", names)
-
-    def edge(self, name):
-        """An edge of a polygon, or of the polygon that a combination was made of.
-
-        Args:
-            name: of the edge, or its number.
-
-        Returns:
-            A `Part`.
-
-        Raises:
-            ValueError: if there is no such edge.
-        """
-        numbered = f"edge {name}"
-        is_known = any(numbered in patch.tags for patch in self.border)
-        return self.boundary(numbered if is_known else name)
-
-    def contains(self, points):
-        """Which points lie in the closed domain.
-
-        Args:
-            points: dict with an array `(n, 1)`, `(n,)` or `(n, d)` per coordinate. Other keys
-                are ignored.
-
-        Returns:
-            Array of bools `(n,)`: a point within rounding (of the dtype of the points) of the
-            boundary counts as inside.
-
-        Raises:
-            ValueError: if a coordinate is missing or shapes do not fit.
-        """
-        return self.holds(self.frame.rows(points))
-
-    def quadrature(self, n):
-        """Nodes and weights with which sums are integrals over the domain.
-
-        Args:
-            n: number of nodes, about.
-
-        Returns:
-            Points as `sample` gives them, and weights `(m, 1)`.
-
-        Raises:
-            ValueError: if there is no rule for such a domain.
-        """
-        rows, weights = self.rule(sampling.count(n))
-        return self.frame.points(rows), weights[:, None]
-
-    def holds(self, rows):
-        """Which rows `(n, axes)` lie in the closed domain, as `contains`."""
-        return self.level(rows, np) <= rounding(self.size, rows)
-
-    def subject(self):
-        """What errors about names call it."""
-        return str(self)
+    def rule(self, n):
+        """See `Region.rule`."""
+        return self._made.rule(n) if self._made.rule else super().rule(n)
 
     def default_names(self):
-        """Names that together are the whole boundary in space; none where it has no such names."""
-        return ()
+        """See `Region.default_names`."""
+        return self._made.default_names
 
-    def __getstate__(self):
-        return {key: value for key, value in self.__dict__.items() if key not in CACHED}
+    def __repr__(self):
+        return self._made.text
 
-    def _bound(self, name):
-        pick = list(self.axes[name])
-        lower, upper = self.lower[pick], self.upper[pick]
-        return (lower, upper) if len(pick) > 1 else (float(lower[0]), float(upper[0]))
-
-    def _scalar_axis(self, name):
-        if name not in self.axes:
-            raise ValueError(
-                f"Unknown coordinate {name!r}. {self.subject()} has {self.coordinates}."
-            )
-        if len(self.axes[name]) > 1:
-            raise ValueError(
-                f"face() fixes scalar coordinates, but {name!r} has {len(self.axes[name])} "
-                f"components. For all of its faces use boundary({name!r})."
-            )
-        return self.axes[name][0]
-
-    def _unknown_part(self, name, pool):
-        known = sorted({tag for patch in pool for tag in patch.tags})
-        return f"{self} has no part {name!r}. Its parts are {known or 'not named'}."
-
-    def _flat_faces(self):
-        fixed = {(self.frame.label(a), v): None for p in self.border for a, v in p.fixed.items()}
-        return ", ".join(f"{name}={show(value)}" for name, value in fixed) or "none"
-
-    def _end(self):
-        name = self.coordinates[0]
-        return f"{name}={show(self.lower[self.axes[name][0]])}"
+    def __reduce__(self):
+        return Composed, self._recipe

@@ -23,11 +23,18 @@ class Drawn:
         return Drawn(self.rows[which], None if self.normals is None else self.normals[which])
 
 
+def together(drawn):
+    """Points of several patches as one; with normals if all have them."""
+    bare = any(each.normals is None for each in drawn)
+    normals = None if bare else np.concatenate([each.normals for each in drawn])
+    return Drawn(np.concatenate([each.rows for each in drawn]), normals)
+
+
 def draw(patches, n, method, rng, what):
-    """Exactly `n` points, uniform over the patches: a list of `Drawn`, one for each patch.
+    """Exactly `n` points, uniform over the patches, as `Drawn`; one patch after the other.
 
     Patches without conditions get points in proportion to their measures. With conditions
-    candidates do, and the points in proportion to the candidates that count.
+    candidates do, and points in proportion to the candidates that count.
 
     Args:
         patches: tuple of `Patch`.
@@ -39,23 +46,22 @@ def draw(patches, n, method, rng, what):
     Raises:
         ValueError: if no candidate counts.
     """
-    if not any(patch.keep or patch.density for patch in patches):
-        return _candidates(patches, n, method, rng)
+    if not any(patch.is_cut or patch.density for patch in patches):
+        return together(_candidates(patches, n, method, rng))
     found, tried = _pilot(patches, rng, what)
-    while True:
+    counts = np.zeros(1, int)
+    while counts.sum() < n:
         tried = int(n * tried / found * (1 + 4 / np.sqrt(min(n, found)))) + 16
         drawn = _candidates(patches, tried, method, rng)
         counts = np.array([len(each.rows) for each in drawn])
-        found = int(counts.sum())
-        if found >= n:
-            break
-    keep = _shorten(counts, n)
-    return [each.pick(slice(k)) for each, k in zip(drawn, keep, strict=True)]
+        found = max(1, int(counts.sum()))
+    keep = _shorten(counts, n).tolist()
+    return together([each.pick(slice(k)) for each, k in zip(drawn, keep, strict=True)])
 
 
 def check_not_empty(patches, what):
     """Raises `ValueError` if none of many candidates counts; the same ones in each call."""
-    if all(patch.keep for patch in patches):
+    if all(patch.is_cut for patch in patches):
         _pilot(patches, np.random.default_rng(0), what)
 
 

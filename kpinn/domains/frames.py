@@ -73,6 +73,16 @@ class Frame:
         """The coordinate that an axis belongs to."""
         return next(name for name, axes in self.axes.items() if axis in axes)
 
+    def embedded(self, vectors, xp):
+        """Vectors `(n, spatial axes)` as rows, zero in time and parameters."""
+        if not self.other_axes:
+            return vectors
+        zeros = xp.zeros_like(vectors[:, :1])
+        order = np.argsort([*self.spatial_axes, *self.other_axes]).astype("int32")
+        return xp.take(
+            xp.concatenate([vectors, *[zeros] * len(self.other_axes)], axis=1), order, axis=1
+        )
+
     def points(self, rows):
         """Rows `(n, axes)` as a dict of arrays `(n, d)` by coordinate."""
         return {name: rows[:, axes[0] : axes[-1] + 1] for name, axes in self.axes.items()}
@@ -144,6 +154,30 @@ def spatial_vector(shape, coordinates, example):
         parts[name] = part
     frame = Frame({name: len(part) for name, part in parts.items()})
     return frame, np.concatenate(list(parts.values()))
+
+
+def spatial_row(frame, what, values):
+    """Values of spatial coordinates as a row `(axes,)`, zero in what is not named.
+
+    Args:
+        frame: `Frame`.
+        what: they are given to, for errors.
+        values: `{name: number or array (d,)}`.
+
+    Raises:
+        ValueError: if a name is not that of a spatial coordinate, or a value does not fit.
+    """
+    row = np.zeros(frame.width)
+    for name, value in values.items():
+        if name not in frame.spatial:
+            raise ValueError(f"{what} takes the spatial coordinates {frame.spatial}, got {name!r}.")
+        part, size = np.atleast_1d(float_array(f"`{name}` of {what}", value)), frame.sizes[name]
+        if part.shape not in ((1,), (size,)) or not np.all(np.isfinite(part)):
+            raise ValueError(
+                f"`{name}` of {what} is a finite number or {size} of them, got {value}."
+            )
+        row[list(frame.axes[name])] = part
+    return row
 
 
 def show(value):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kpinn.domains import sampling
+from kpinn.domains.drawing import of_patch, together
 from kpinn.domains.patches import shares
 
 
@@ -11,37 +12,43 @@ def in_box(frame, lower, upper, n):
     return sampling.grid(lower, upper, _counts(frame, range(frame.width), n))
 
 
-def on_part(part, n):
-    """The grids of the patches of a part: a list of units `(k, numbers)`, one for each patch.
+def on_patches(frame, patches, n, what):
+    """The grids of patches, as `Drawn`; points where conditions do not hold are left out.
 
     Raises:
         TypeError, ValueError: if there is no grid with that many points.
     """
-    frame, patches = part.domain.frame, part.patches
-    bent = [patch for patch in patches if patch.grid_axes is None and patch.numbers > 1]
-    if bent:
+    if any(patch.grid_axes is None and patch.numbers > 1 for patch in patches):
         raise ValueError(
-            f"{part} is curved, so there is no grid on it. Use method='halton' or 'sobol', which "
+            f"{what} is curved, so there is no grid on it. Use method='halton' or 'sobol', which "
             "are evenly spread too."
         )
-    if len(patches) == 1:
-        return [_unit(frame, patches[0], n)]
-    if isinstance(n, dict):
-        free = [_free_names(frame, patch.grid_axes or ()) for patch in patches]
-        _check_names(n, [k for k in frame.coordinates if any(k in names for names in free)])
-        wanted = [{name: n[name] for name in names} for names in free]
-    else:
-        wanted = sampling.allocate(sampling.count(n), shares(patches)).tolist()
+    counts = [n] if len(patches) == 1 else _split(frame, patches, n)
     try:
-        return [_unit(frame, patch, k) for patch, k in zip(patches, wanted, strict=True)]
+        units = [_unit(frame, patch, k) for patch, k in zip(patches, counts, strict=True)]
     except (TypeError, ValueError) as error:
-        if isinstance(n, dict):
+        if isinstance(n, dict) or len(patches) == 1:
             raise
         names = [name for patch in patches for name in _free_names(frame, patch.grid_axes or ())]
         raise ValueError(
-            f"{n} points do not make a grid on each of the {len(patches)} faces of {part}, "
-            f"which get {wanted}. Give the points per coordinate, n={dict.fromkeys(names, 11)}."
+            f"{n} points do not make a grid on each of the {len(patches)} faces of {what}, "
+            f"which get {counts}. Give the points per coordinate, n={dict.fromkeys(names, 11)}."
         ) from error
+    return together([of_patch(p, _with_chance(p, u)) for p, u in zip(patches, units, strict=True)])
+
+
+def _with_chance(patch, unit):
+    """A density thins no grid: each point counts."""
+    return np.concatenate([unit, np.zeros((len(unit), patch.draws - patch.numbers))], axis=1)
+
+
+def _split(frame, patches, n):
+    """What to ask of each patch: a number of points, or points per coordinate."""
+    if not isinstance(n, dict):
+        return sampling.allocate(sampling.count(n), shares(patches)).tolist()
+    free = [_free_names(frame, patch.grid_axes or ()) for patch in patches]
+    _check_names(n, [k for k in frame.coordinates if any(k in names for names in free)])
+    return [{name: n[name] for name in names} for names in free]
 
 
 def _unit(frame, patch, n):

@@ -79,15 +79,11 @@ class Part:
         sampling.check_method(method)
         names = names_of(extras)
         if method == "grid":
-            units = grids.on_part(self, n)
-            pairs = zip(self.patches, units, strict=True)
-            drawn = [drawing.of_patch(patch, unit) for patch, unit in pairs]
+            drawn = grids.on_patches(self.domain.frame, self.patches, n, self.label)
         else:
             n, rng = sampling.count(n, method=method), sampling.generator(seed)
             drawn = drawing.draw(self.patches, n, method, rng, self.label)
-        rows = np.concatenate([each.rows for each in drawn])
-        normals = np.concatenate([each.normals for each in drawn]) if self.has_normals else None
-        return carried(self, rows, normals, names)
+        return carried(self, drawn.rows, drawn.normals, names)
 
     def stream(self, n, seed=None, extras=""):
         """Points that `PINN.fit` draws anew in each step, with normals; see `Domain.stream`."""

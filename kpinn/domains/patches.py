@@ -26,9 +26,13 @@ class Patch:
         density: `(unit, xp) -> (n,)`, in (0, 1]; for a map whose density is not constant, the share
             of the points that count. `measure` is then that of an envelope.
         keep: conditions `(rows, normals, xp) -> (n,)`; a point counts where all are <= 0.
+        cut: the same for numbers, `(unit, xp) -> (n,)`, where the points do not tell.
         tags: names of the parts that it belongs to.
+        part: the one of `with_parts` that it belongs to, of which there is at most one.
         fixed: `{axis: value}` of coordinates that are constant on it.
         grid_axes: number `i` runs linearly along axis `grid_axes[i]`; None where it does not.
+        smooth: the same set by a map that is smooth, with a density, for quadrature; None where
+            `place` is smooth.
         log_measure: logarithm of the measure, where that under- or overflows.
     """
 
@@ -38,18 +42,36 @@ class Patch:
     normal: Callable | None = None
     density: Callable | None = None
     keep: tuple = ()
+    cut: tuple = ()
     tags: frozenset = frozenset()
+    part: str | None = None
     fixed: Mapping = dataclasses.field(default_factory=dict)
     grid_axes: tuple | None = None
+    smooth: "Patch | None" = None
     log_measure: float | None = None
 
     def with_tag(self, name):
         """The same set, which belongs to one more part."""
         return dataclasses.replace(self, tags=self.tags | {name})
 
+    def as_part(self, name):
+        """The same set as a part, which belongs to no other."""
+        return dataclasses.replace(self, tags=self.tags | {name}, part=name)
+
     def kept(self, *conditions):
         """The part of it where further conditions hold."""
-        return dataclasses.replace(self, keep=self.keep + conditions)
+        smooth = self.smooth and self.smooth.kept(*conditions)
+        return dataclasses.replace(self, keep=self.keep + conditions, smooth=smooth)
+
+    @property
+    def is_cut(self):
+        """Whether there are conditions."""
+        return bool(self.keep or self.cut)
+
+    @property
+    def conditions(self):
+        """All conditions as functions `(unit, xp) -> (n,)`."""
+        return (*self.cut, *(Pulled(condition, self) for condition in self.keep))
 
     @property
     def draws(self):
@@ -70,19 +92,26 @@ class Patch:
         chance, unit = unit[:, self.numbers :], unit[:, : self.numbers]
         rows = self.place(unit, xp)
         normals = None if self.normal is None else self.normal(unit, xp)
-        holds = self.holds(rows, normals, xp)
+        values = [condition(unit, xp) for condition in self.cut]
+        values += [condition(rows, normals, xp) for condition in self.keep]
         if self.density is not None:
-            drawn = chance[:, 0] <= self.density(unit, xp)
-            holds = drawn if holds is None else xp.logical_and(holds, drawn)
+            values.append(chance[:, 0] - self.density(unit, xp))
+        holds = None
+        for value in values:
+            holds = value <= 0 if holds is None else xp.logical_and(holds, value <= 0)
         return rows, normals, holds
 
-    def holds(self, rows, normals, xp=np):
-        """Where all conditions hold: bools `(n,)`, or None where there is none."""
-        holds = None
-        for condition in self.keep:
-            more = condition(rows, normals, xp) <= 0
-            holds = more if holds is None else xp.logical_and(holds, more)
-        return holds
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pulled:
+    """A condition on points of a patch, as one on the numbers that they are made from."""
+
+    condition: Callable
+    patch: Patch
+
+    def __call__(self, unit, xp):
+        normals = None if self.patch.normal is None else self.patch.normal(unit, xp)
+        return self.condition(self.patch.place(unit, xp), normals, xp)
 
 
 def shares(patches):

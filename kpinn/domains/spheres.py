@@ -8,13 +8,18 @@ def area(d):
     return 2 * math.exp(d / 2 * math.log(math.pi) - math.lgamma(d / 2))
 
 
+def ball_volume(d):
+    """Volume of the unit ball in `d` dimensions."""
+    return area(d) / d
+
+
 def direction(unit, d, xp):
-    """Points of the unit sphere from numbers of the unit cube.
+    """Points of the unit sphere from numbers of the unit cube, with constant density.
 
     Coordinates go in pairs, each with a phase. Of a pair and `m` further dimensions, the share
-    that the `m` have of the square of the radius is `u**(2 / m)` (Devroye, "Non-uniform random
-    variate generation" (1986), section V.4). A last single coordinate may have both signs, so
-    that it is uniform in three dimensions (Archimedes).
+    that the `m` have of the radius is `u**(1 / m)` (Devroye, "Non-uniform random variate
+    generation" (1986), section V.4). A last single coordinate may have both signs, so that it is
+    uniform in three dimensions (Archimedes).
 
     Args:
         unit: `(n, d - 1)`, `d >= 2`.
@@ -24,17 +29,46 @@ def direction(unit, d, xp):
     Returns:
         `(n, d)`.
     """
+
+    def split(u, further):
+        share = 2 * u - 1 if further == 1 else u ** (1 / further)
+        return share, xp.sqrt((1 - share) * (1 + share))
+
+    return _by_pairs(unit, d, split, xp)
+
+
+def smooth_direction(unit, d, xp):
+    """Points of the unit sphere by angles, a smooth map: its density is `smooth_density`."""
+
+    def split(u, further):
+        angle = math.pi * (u - 0.5) if further == 1 else math.pi / 2 * u
+        return xp.sin(angle), xp.cos(angle)
+
+    return _by_pairs(unit, d, split, xp)
+
+
+def smooth_density(unit, d, xp):
+    """The density of `smooth_direction`, at most 1; its largest value times the area of the unit
+    sphere is `smooth_factor`."""
+    density = 1.0 + 0 * xp.sum(unit, axis=1)
+    for i in range(0, d - 2, 2):
+        further, u = d - 2 - i, unit[:, i + 1]
+        angle = math.pi * (u - 0.5) if further == 1 else math.pi / 2 * u
+        density = density * xp.cos(angle) * xp.sin(angle) ** (further - 1)
+    return density
+
+
+def smooth_factor(d):
+    """See `smooth_density`."""
+    return math.prod((d - 2 - i) * math.pi / 2 for i in range(0, d - 2, 2))
+
+
+def _by_pairs(unit, d, split, xp):
+    """Coordinates in pairs; `split` shares the radius among a pair and further dimensions."""
     columns, radius = [], 1.0
     for i in range(0, d - 1, 2):
-        further = d - 2 - i  # dimensions after this pair
         angle = 2 * math.pi * unit[:, i]
-        if not further:
-            share = 0.0
-        elif further == 1:
-            share = 2 * unit[:, i + 1] - 1
-        else:
-            share = unit[:, i + 1] ** (1 / further)
-        pair = radius * xp.sqrt((1 - share) * (1 + share)) if further else radius
-        columns += [pair * xp.cos(angle), pair * xp.sin(angle)]
+        share, pair = split(unit[:, i + 1], d - 2 - i) if d - 2 - i else (0.0, 1.0)
+        columns += [radius * pair * xp.cos(angle), radius * pair * xp.sin(angle)]
         radius = radius * share
     return xp.stack(columns + ([radius] if d % 2 else []), axis=1)
