@@ -51,14 +51,6 @@ def drawn(data, run, epoch, step):
     return type(data)(points, data.targets, data.sample_weight)
 
 
-def without_streams(data):
-    """The sets of a `Data` that are arrays."""
-    every = any(not names for _, names in data.streams)
-    streamed = {name for _, names in data.streams for name in names}
-    points = {} if every else {n: part for n, part in data.points.items() if n not in streamed}
-    return type(data)(points, data.targets, data.sample_weight)
-
-
 def refuse_values(streams, targets, sample_weight):
     """Raises `ValueError` for targets or weights of points that are drawn anew."""
     for what, given in (("targets", targets), ("sample_weight", sample_weight)):

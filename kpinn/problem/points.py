@@ -41,6 +41,11 @@ class Data:
         """The tuple that Keras takes: points, targets, sample weights."""
         return self.points, self.targets, self.sample_weight
 
+    def in_memory(self, names):
+        """The conditions among these whose points are arrays."""
+        streamed = {each for _, streamed in self.streams for each in streamed or names}
+        return [name for name in names if name not in streamed]
+
     def __tf_flatten__(self):
         """How `tf.nest` and `tf.function` take it apart: where the tensors are, and each once."""
         found = {}
@@ -186,18 +191,18 @@ def one_set(where, arrays, problem, conditions, kept=None):
             f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
             f"with {', '.join(problem.space.coordinates)}."
         )
-    dtype = problem.dtype.as_numpy_dtype
+    dtype, arrays = problem.dtype.as_numpy_dtype, _repeated(where, arrays, problem.space)
     arrays = {name: _array(where, name, values, dtype) for name, values in arrays.items()}
     for name, part in problem.space.coordinates.items():
         if name not in arrays:
             raise ValueError(
-                f"points of {where!r} lack the coordinate {name!r}: there are "
+                f"points of {where!r} lack the {problem.space.kind(name)} {name!r}: there are "
                 f"{', '.join(arrays) or 'none'}.{did_you_mean(name, arrays)}"
             )
         if arrays[name].shape[1] != part.stop - part.start:
             raise ValueError(
-                f"coordinate {name!r} of {where!r} has the shape {arrays[name].shape}: expected "
-                f"(n, {part.stop - part.start})."
+                f"{problem.space.kind(name)} {name!r} of {where!r} has the shape "
+                f"{arrays[name].shape}: expected (n, {part.stop - part.start})."
             )
     counts = {name: len(values) for name, values in arrays.items()}
     if len(set(counts.values())) > 1:
@@ -205,6 +210,20 @@ def one_set(where, arrays, problem, conditions, kept=None):
     needed = arrays if conditions is None else _needed(arrays, problem, conditions)
     kept = {} if kept is None else kept
     return {name: _tensor(name, values, kept) for name, values in arrays.items() if name in needed}
+
+
+def _repeated(where, arrays, space):
+    """Arrays with parameters that have one value for all points repeated."""
+    if not space.parameters:
+        return arrays
+    found = {name: real_array(f"{name!r} of {where!r}", values) for name, values in arrays.items()}
+    others = [found[n] for n in space.coordinates if n in found and n not in space.parameters]
+    counts = [array.shape[0] for array in others if array.ndim]
+    for name in found.keys() & space.parameters if counts else ():
+        size = space.coordinates[name].stop - space.coordinates[name].start
+        if found[name].size == size:
+            found[name] = np.broadcast_to(found[name].reshape(1, size), (counts[0], size))
+    return found
 
 
 def _tensor(name, values, kept):
@@ -291,18 +310,43 @@ def scales(points, coordinates):
     return {name: 2.0 ** round(math.log2(value)) for name, value in ranges.items()}
 
 
+def counts(names, data):
+    """The number of points of each condition, by name."""
+    points, shared = data.points, is_shared(data.points)
+    return {name: _count(points if shared else points[name]) for name in names}
+
+
 def batch(data, rows):
-    """The rows of the sets whose number of points is in `rows`.
+    """Some rows of sets. Equal tensors stay one where they are taken by the same rows.
 
     Args:
         data: a `Data`.
-        rows: dict from number of points to an index tensor.
+        rows: dict from condition to an index tensor; conditions that it lacks keep all.
     """
+    if not rows:
+        return data
+    taken = {}
 
-    def part(array):
-        return tf.gather(array, rows[array.shape[0]]) if array.shape[0] in rows else array
+    def some(name, array):
+        if name not in rows:
+            return array
+        key = id(array), id(rows[name])
+        if key not in taken:
+            taken[key] = tf.gather(array, rows[name])
+        return taken[key]
 
-    return tf.nest.map_structure(part, data)
+    def every(part):
+        return {name: some(name, array) for name, array in part.items()}
+
+    if is_shared(data.points):
+        name = next(iter(rows))
+        points = {key: some(name, array) for key, array in data.points.items()}
+    else:
+        points = {
+            name: {key: some(name, array) for key, array in arrays.items()}
+            for name, arrays in data.points.items()
+        }
+    return Data(points, every(data.targets), every(data.sample_weight), data.streams)
 
 
 FEW = 64  # points by which the shapes of residuals and targets are seen

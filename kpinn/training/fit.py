@@ -22,6 +22,7 @@ from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.results import reported
+from kpinn.training.schedule import Schedule
 from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer, check_rates
 
@@ -73,7 +74,7 @@ def _train(pinn, arrays, stream, schedule, settings):
         shuffle = schedule["shuffle"] and isinstance(stream, keras.utils.PyDataset)
         x = stream
     elif loops.runs_on_arrays(pinn):
-        loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
+        loops.fit(pinn, arrays, Schedule(list(pinn.conditions), arrays, **schedule), **settings)
         return pinn.history
     else:
         x, steps, shuffle = streams.as_dataset(arrays, schedule["batch_size"]), steps or 1, False

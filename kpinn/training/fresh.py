@@ -2,7 +2,6 @@
 
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import stages
-from kpinn.problem.fresh import without_streams
 
 
 def check_streams(pinn, data, schedule, runs_on_arrays):
@@ -27,8 +26,11 @@ def check_streams(pinn, data, schedule, runs_on_arrays):
                 f"{stream} are others in each step: pass arrays, such as sample({stream.n}), or "
                 "use an optimizer that works in steps, such as kpinn.optimizers.LBFGS."
             )
-    if schedule["batch_size"] is not None and not without_streams(data).points:
+    sizes, names = schedule["batch_size"], list(pinn.conditions)
+    streamed = set(names) - set(data.in_memory(names))
+    found = streamed & sizes.keys() if isinstance(sizes, dict) else streamed == set(names)
+    if sizes is not None and found:
         raise ValueError(
-            f"batch_size={schedule['batch_size']} is for arrays, and a step takes all the points "
-            f"that a stream draws: {stream} draws {stream.n}. Leave batch_size out."
+            f"batch_size={sizes} is for arrays, and a step takes all the points that a stream "
+            f"draws, which are those of {', '.join(sorted(streamed))}: leave them out of it."
         )

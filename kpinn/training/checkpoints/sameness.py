@@ -39,6 +39,8 @@ def description(pinn, arrays, schedule, is_stream):
         "loss_weights": {name: float(v.numpy()) for name, v in pinn.loss_weights.items()},
         "schedule": {name: _plain(value) for name, value in schedule.items()},
     }
+    if pinn.parameters is not None:
+        found["parameters"] = pinn.parameters
     if not is_stream:
         found["points"] = _shapes(arrays)
         found["residuals at given weights"] = _residuals(pinn, arrays)

@@ -1,0 +1,104 @@
+"""Which points each step of an epoch takes."""
+
+import functools
+import typing
+
+import tensorflow as tf
+
+from kpinn.problem import fresh
+from kpinn.problem.points import batch, counts
+from kpinn.training.arguments import check_batch_sizes
+
+
+class Part(typing.NamedTuple):
+    """What a step takes of a set: `size` of `count` points.
+
+    When the set is used up it begins again: in the same order, or in one of its own (`renews`).
+    """
+
+    count: int
+    size: int
+    renews: bool
+
+    @property
+    def batches(self):
+        """Steps until each point was in one."""
+        return -(-self.count // self.size)
+
+    def round(self, step):
+        """How often it has begun again in an order of its own."""
+        return step // self.batches if self.renews else 0
+
+    def rows(self, order, step):
+        """Row numbers of one step; the last batch of a round is filled up with its first points."""
+        first = (step - self.round(step) * self.batches) * self.size
+        return tf.gather(order, (first + tf.range(self.size)) % self.count)
+
+
+class Schedule:
+    """How many steps an epoch has, and which points each step takes.
+
+    Args:
+        names: names of the conditions.
+        data: a `Data`.
+        batch_size: `None` for all points in each step; one for all sets, which then begin again in
+            the same order; or a dict by condition, see `PINN.fit`.
+        steps_per_epoch: by default as many as it takes until each point was in a step.
+        shuffle: whether the points of a mini-batch are drawn in a new order in each epoch.
+    """
+
+    def __init__(self, names, data, batch_size, steps_per_epoch, shuffle):
+        self.names, self.batch_size, self.shuffle = names, batch_size, shuffle
+        self._given = steps_per_epoch
+        self.follow(data)
+
+    def follow(self, data):
+        """Gives the next epochs the steps that other points need."""
+        if isinstance(self.batch_size, dict):
+            check_batch_sizes(self.batch_size, data.points, counts(self.names, data))
+        parts = self.parts(data).values()
+        self.steps = self._given or max((part.batches for part in parts), default=1)
+
+    @property
+    def key(self):
+        """What a compiled function depends on, beside the shapes of the points."""
+        sizes = self.batch_size
+        sizes = tuple(sorted(sizes.items())) if isinstance(sizes, dict) else sizes
+        return sizes and (sizes, self.shuffle)
+
+    def parts(self, data):
+        """The `Part` of each condition of whose points a step does not take all as they are."""
+        sizes, found = self.batch_size, counts(data.in_memory(self.names), data)
+        if isinstance(sizes, dict):
+            kept = {name: size for name, size in sizes.items() if size < found[name]}
+            return {name: Part(found[name], size, self.shuffle) for name, size in kept.items()}
+        return {n: Part(k, min(k, sizes), False) for n, k in found.items() if sizes is not None}
+
+    def orders(self, data, seed, epoch, step):
+        """By `Part` the order in which points are taken at a step of an epoch."""
+        parts = sorted(set(self.parts(data).values()))
+        return {part: self._order(part, seed, epoch, step) for part in parts}
+
+    def renewed(self, orders, seed, epoch, step):
+        """The orders at the next step."""
+        found = {}
+        for part, order in orders.items():
+            found[part] = order
+            if part.renews:
+                new = functools.partial(self._order, part, seed, epoch, step)
+                old = functools.partial(tf.identity, order)
+                found[part] = tf.cond(step % part.batches == 0, new, old)
+        return found
+
+    def _order(self, part, seed, epoch, step):
+        if not self.shuffle:
+            return tf.range(part.count)
+        seed = tf.convert_to_tensor(seed) + 7919 * part.round(step)
+        seed = tf.stack([seed, epoch + part.count])
+        return tf.argsort(tf.random.stateless_uniform((part.count,), seed))
+
+    def batch(self, data, orders, numbers):
+        """The `Data` of one step; `numbers` are the seed, the epoch and the step."""
+        rows = {part: part.rows(order, numbers[-1]) for part, order in orders.items()}
+        data = batch(data, {name: rows[part] for name, part in self.parts(data).items()})
+        return fresh.drawn(data, *numbers) if data.streams else data
