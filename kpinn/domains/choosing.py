@@ -17,6 +17,7 @@ from kpinn.domains.patches import shares
 
 ENOUGH = 1_000  # candidates that count, by which the share that does is known
 TRIED = 2**20  # most candidates that are looked at for this
+MOST = 2**23  # candidates in a draw
 SPARE = 40  # more that count are expected than needed; that there is none has a chance of e**-40
 
 
@@ -32,21 +33,24 @@ class Choice:
         what: the set, for errors.
 
     Attributes:
-        rate: share of the candidates that count.
         candidates: how many there are in each draw.
         numbers: how many numbers of [0, 1) a draw takes.
 
     Raises:
-        ValueError: if the set is empty.
+        ValueError: if the set is empty, or so thin that too many candidates would be drawn.
     """
 
     def __init__(self, patches, n, what):
         self.patches, self.n = patches, n
-        self.has_conditions = any(patch.is_cut or patch.density for patch in patches)
-        self.rate, wanted = 1.0, n
-        if self.has_conditions:
-            self.rate = _rate(patches, what)
-            wanted = math.ceil((n + 4 * math.sqrt(n) + SPARE) / self.rate)
+        has_conditions, wanted = any(patch.is_cut or patch.density for patch in patches), n
+        if has_conditions:
+            wanted = math.ceil((n + 4 * math.sqrt(n) + SPARE) / _rate(patches, what))
+        if wanted > MOST:
+            raise ValueError(
+                f"{n} points of {what} take {wanted:,} candidates in each step, and at most "
+                f"{MOST:,} are drawn: take fewer points, describe the set by shapes that fit it "
+                "more closely, or draw on the host (sample, and kpinn.callbacks.Resample)."
+            )
         measures = shares(patches)
         expected = wanted * (measures / measures.sum())
         nearest = np.round(expected)
@@ -56,7 +60,7 @@ class Choice:
         self.numbers = 2 + sum(k * p.draws for k, p in zip(self.counts, patches, strict=True))
         steps = [np.full(k, e / max(k, 1)) for e, k in zip(expected, self.counts, strict=True)]
         self._edges = np.cumsum(np.concatenate(steps))
-        self._all = not self.has_conditions and self.candidates == n
+        self._all = not has_conditions and self.candidates == n
 
     def of(self, numbers):
         """Points from a tensor `(numbers,)`: rows `(n, axes)` and normals, or None."""

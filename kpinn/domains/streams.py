@@ -17,7 +17,6 @@ from kpinn.domains.choosing import Choice
 from kpinn.domains.extras import carried, names_of
 
 FIXED = -1  # the epoch of points that are in no step
-MOST = 2**24  # numbers of one draw
 
 
 class Stream:
@@ -41,7 +40,6 @@ class Stream:
         self.extras = names_of(extras)
         self._choice = Choice(self.patches, self.n, str(source))
         self._key = self._made_key(np.random.randint(2**31 - 1) if seed is None else self.seed)
-        self._refuse_many()
         self._function = tf.function(self._at, autograph=False)
         self._refuse_untraced()
 
@@ -119,14 +117,6 @@ class Stream:
         bits = tf.cast(tf.bitwise.right_shift(bits, tf.constant(11, tf.uint64)), tf.int64)
         rows, normals = self._choice.of(tf.cast(bits, tf.float64) * 2.0**-53)
         return carried(self.source, rows, normals, self.extras, ops)
-
-    def _refuse_many(self):
-        if self._choice.numbers > MOST:
-            raise ValueError(
-                f"{self} would draw {self._choice.candidates:,} candidates in each step, of which "
-                f"one in {1 / self._choice.rate:,.0f} lies in it. Describe the set by shapes that "
-                "fit it more closely, or draw on the host: kpinn.callbacks.Resample."
-            )
 
     def _refuse_untraced(self):
         try:
