@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 
 from kpinn.domains.measures import cube_rule
 
@@ -74,3 +75,53 @@ def test_intervals():
     np.testing.assert_allclose(
         rule.points[:, 0] ** 5 @ rule.weights, (0.7**6 - 0.1**6 - 0.21**6 + 0.19**6) / 6
     )
+
+
+def along(axis, radius):
+    """The distance from a cylinder about the axis through the middle."""
+    others = [i for i in range(3) if i != axis]
+    return lambda u: np.sqrt(((u - 0.5)[:, others] ** 2).sum(axis=1)) - radius
+
+
+BALL = disk(0.5, 0.5, 0.5, radius=0.4)
+SOLID = [
+    ([lambda u: u.sum(axis=1) - 1], 1 / 6, 1e-13),
+    ([BALL], 4 / 3 * math.pi * 0.4**3, 1e-12),
+    ([BALL, lambda u: u[:, 2] - 0.5], 2 / 3 * math.pi * 0.4**3, 1e-11),
+]
+DRILLED = 4 / 3 * math.pi * (0.4**2 - 0.2**2) ** 1.5
+DRILLS = [([BALL, outside(along(axis, 0.2))], DRILLED, 1e-9) for axis in range(3)]
+DRILLS = [pytest.param(*values, marks=pytest.mark.slow) for values in DRILLS]
+
+
+@pytest.mark.parametrize(("conditions", "volume", "error"), SOLID + DRILLS)
+def test_volumes(conditions, volume, error):
+    rule = cube_rule(conditions, 3, n=1000)
+    np.testing.assert_allclose(rule.weights.sum(), volume, rtol=0, atol=error)
+    assert rule.error < max(10 * error, 1e-9)
+
+
+def test_smooth_functions_over_a_lens():
+    """Against the same integral as an iterated one of scipy, over the lens in two halves."""
+    rule = cube_rule([FIRST, SECOND], 2, n=900)
+    found = np.exp(rule.points @ np.array([1.0, 2.0])) @ rule.weights
+
+    def inner(y):
+        halves = [math.sqrt(max(r**2 - (y - c) ** 2, 0.0)) for r, c in ((0.3, 0.5), (0.25, 0.6))]
+        lower, upper = max(0.4 - halves[0], 0.6 - halves[1]), min(0.4 + halves[0], 0.6 + halves[1])
+        return max(math.exp(upper) - math.exp(lower), 0.0) * math.exp(2 * y)
+
+    corners = np.roots(_corner_polynomial())
+    ends = [0.35, *sorted(corners.real), 0.8]
+    expected = sum(
+        scipy.integrate.quad(inner, a, b, epsabs=1e-13, epsrel=1e-13, limit=200)[0]
+        for a, b in zip(ends[:-1], ends[1:], strict=True)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+def _corner_polynomial():
+    """Coefficients for the ordinates of the corners: the circles on their radical line."""
+    constant = (0.09 - 0.0625 - 0.4**2 - 0.5**2 + 0.6**2 + 0.6**2) / 0.4
+    line = np.poly1d([-0.5, constant - 0.4])
+    return (line**2 + np.poly1d([1, -0.5]) ** 2 - 0.09).coeffs

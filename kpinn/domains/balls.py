@@ -165,9 +165,10 @@ def shell_patch(center, inner, outer):
         return (radii / outer) ** (d - 1) * spheres.smooth_density(unit[:, 1:], d, xp)
 
     envelope = outer ** (d - 1) * (outer - inner) * spheres.area(d) * spheres.smooth_factor(d)
-    smooth = Patch(numbers=d, place=by_angles, measure=envelope, density=density)
+    turns = spheres.phases(d, 1)
+    smooth = Patch(d, by_angles, envelope, density=density, periodic=turns)
     measure = (outer**d - inner**d) * spheres.ball_volume(d)
-    return Patch(numbers=d, place=place, measure=measure, smooth=smooth)
+    return Patch(d, place, measure, periodic=turns, smooth=smooth)
 
 
 def sphere_patches(center, radius, sign=1.0):
@@ -195,7 +196,7 @@ def _sphere(center, radius, sign, direction, measure):
     def normal(unit, xp):
         return sign * direction(unit, d, xp)
 
-    return Patch(numbers=d - 1, place=place, measure=measure, normal=normal)
+    return Patch(d - 1, place, measure, normal=normal, periodic=spheres.phases(d))
 
 
 def _end(center, radius, side, sign):

@@ -79,7 +79,7 @@ def union(a, b):
             *(p.kept(beyond_a if p.normal else outside_a) for p in b.face_patches(fixed)),
         ),
         measure=measure,
-        given_names=a.given_names + b.given_names,
+        given_names=tuple(dict.fromkeys(a.given_names + b.given_names)),
     )
 
 
@@ -118,7 +118,7 @@ def intersection(a, b):
             *_kept((p for p in b.face_patches(fixed) if p.normal), within_a),
         ),
         measure=measure,
-        given_names=a.given_names + b.given_names,
+        given_names=tuple(dict.fromkeys(a.given_names + b.given_names)),
         is_convex=a.is_convex and b.is_convex,
         is_surface=a.is_surface,
     )
@@ -154,7 +154,7 @@ def difference(a, b):
             *_kept((_turned(p) for p in b.face_patches(fixed) if p.normal), within_a),
         ),
         measure=measure,
-        given_names=a.given_names + b.given_names,
+        given_names=tuple(dict.fromkeys(a.given_names + b.given_names)),
         is_surface=a.is_surface,
     )
 
@@ -193,11 +193,12 @@ def _is_end(patch, domain):
 
 def _renamed(a, b, drop=()):
     """The border of the second operand, without the names of its pieces that the first has too."""
-    if clash := [name for name in b.given_names if name in a.given_names]:
-        raise ValueError(
-            f"Both {a} and {b} have a part named {clash[0]!r}. Give one of them another name, "
-            "by named() or with_parts()."
-        )
+    for name in b.given_names:
+        if name in a.given_names and _places(a, name) != _places(b, name):
+            raise ValueError(
+                f"Both {a} and {b} have a part named {name!r}. Give one of them another name, by "
+                "named() or with_parts()."
+            )
     taken = {tag for patch in a.border for tag in patch.tags} - set(a.coordinates)
     return [
         dataclasses.replace(
@@ -205,6 +206,11 @@ def _renamed(a, b, drop=()):
         )
         for patch in b.border
     ]
+
+
+def _places(domain, name):
+    """What a part is made of: the same for two combinations of one shape."""
+    return {id(patch.place) for patch in domain.border if name in patch.tags}
 
 
 def _check(a, b, sign):

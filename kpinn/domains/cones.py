@@ -95,8 +95,9 @@ class Frustum(Domain):
             return radii**m * unit[:, 1] ** (m - 1) * by_angle
 
         envelope = volume * max(self.radii) ** m * m * spheres.smooth_factor(m)
-        other = Patch(numbers=d, place=smooth, measure=envelope, density=density)
-        return (Patch(numbers=d, place=even, measure=volume * ratio, smooth=other),)
+        turns = spheres.phases(m, 2)
+        other = Patch(d, smooth, envelope, density=density, periodic=turns)
+        return (Patch(d, even, volume * ratio, periodic=turns, smooth=other),)
 
     def boundary_patches(self):
         """The side, and the flat ends that are no points."""
@@ -141,7 +142,7 @@ class Frustum(Domain):
         def density(unit, xp):
             return ((first + (last - first) * unit[:, 0]) / max(self.radii)) ** (m - 1)
 
-        side = Patch(numbers=m, place=even, measure=area * ratio, normal=normal)
+        side = Patch(m, even, area * ratio, normal=normal, periodic=spheres.phases(m, 1))
         if not steep:
             return side
         envelope = area * max(self.radii) ** (m - 1)

@@ -72,6 +72,7 @@ class Ellipsoid(Domain):
             place=place,
             measure=patch.measure * float(factor),
             density=patch.density,
+            periodic=patch.periodic,
             smooth=patch.smooth and self._stretched(patch.smooth, factor),
         )
 

@@ -20,9 +20,12 @@ from kpinn.domains.extrema import grid_places, hidden
 from kpinn.domains.lines import NOTHING, TINY, sections
 
 ORDERS = (14, 21)  # of two rules that agree where a piece is smooth
-AGREE = 2e-14
+AGREE = {2: 2e-14, 3: 1e-12}  # by numbers, as the next three
+SHARP = {2: 1e-15, 3: 1e-12}  # how exactly cuts are placed
+SHORT = {2: TINY, 3: 1e-11}  # what is shorter is left out
 GRIDS = {1: (256, 181), 2: (64, 45), 3: (24, 17)}  # by numbers: of the rule and of its check
-DEPTH = (4, 24)  # most halvings of a piece of the outermost of three numbers, of another
+DEPTH = {2: 24, 3: 6}  # most halvings of a piece
+MOST = 4  # changes of the kind between neighbours of the grid; what is more comes of rounding
 STRONG = 1e-3  # smallest change of slope that is a kink
 
 
@@ -160,7 +163,7 @@ def _events(of, prefix):
     owner, lower, kind = owner[order], lower[order], kind[order]
     upper = np.append(lower[1:], 1.0)
     upper[np.append(owner[1:] != owner[:-1], True)] = 1.0
-    keep = (upper - lower > TINY) & (kind != b"")
+    keep = (upper - lower > SHORT[of.numbers]) & (kind != b"")
     return owner[keep], lower[keep], upper[keep], kind[keep]
 
 
@@ -192,8 +195,9 @@ def _sharpened(of, prefix, brackets):
     """Owners, places and kinds after them of all changes in brackets, to rounding."""
     owner, lower, upper, before, after = brackets
     parts = 12 if prefix.shape[1] == of.numbers - 2 else 4
+    source = np.arange(len(owner))
     width = 1 / of.grid
-    while width > (1e-15 if of.numbers == 2 else 1e-13) and len(owner):
+    while width > SHARP[of.numbers] and len(owner):
         width /= parts
         steps = np.linspace(0, 1, parts + 1)
         places = lower[:, None] + (upper - lower)[:, None] * steps
@@ -203,8 +207,10 @@ def _sharpened(of, prefix, brackets):
         kinds[:, 0], kinds[:, -1] = before, after
         kinds[:, 1:-1] = _kinds(of, rows).reshape(len(owner), -1)
         i, j = np.nonzero(kinds[:, 1:] != kinds[:, :-1])
-        owner, lower, upper = owner[i], places[i, j], places[i, j + 1]
-        before, after = kinds[i, j], kinds[i, j + 1]
+        keep = np.arange(len(i)) - np.searchsorted(source[i], source[i]) < MOST
+        i, j = i[keep], j[keep]
+        source, owner = source[i], owner[i]
+        lower, upper, before, after = places[i, j], places[i, j + 1], kinds[i, j], kinds[i, j + 1]
     return owner, upper, after
 
 
@@ -220,7 +226,7 @@ def _pieces(of, prefix):
     owner, lower, upper, _ = _events(of, prefix)
     found = []
     outermost = prefix.shape[1] == 0 and of.numbers == 3
-    for _ in range(DEPTH[not outermost] + 1):
+    for _ in range(DEPTH[of.numbers] + 1):
         for bent in (False, True):
             bends = np.full(len(owner), bent)
             smooth = _is_smooth(of, prefix, (owner, lower, upper), bends)
@@ -250,7 +256,7 @@ def _is_smooth(of, prefix, intervals, bent):
         integrals.append(np.einsum("ij,ijk->ik", weights, features))
     most = max(one.shape[1] for one in integrals)
     first, second = (np.pad(one, ((0, 0), (0, most - one.shape[1]))) for one in integrals)
-    return np.abs(first - second).max(axis=1, initial=0.0) <= AGREE
+    return np.abs(first - second).max(axis=1, initial=0.0) <= AGREE[of.numbers]
 
 
 def _features(of, prefix, values):
@@ -275,7 +281,7 @@ def _split_points(of, prefix, lower, upper):
         found = _features(of, np.repeat(prefix, s.shape[1], 0), values.ravel())
         return found.reshape(*s.shape, -1)
 
-    for _ in range(13):
+    for _ in range(9):
         s = start[:, None] + (stop - start)[:, None] * np.linspace(0, 1, 17)
         second = np.abs(np.diff(ends(s), n=2, axis=1)).max(axis=2, initial=0.0)
         best = np.argmax(second, axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 ROUNDING = 64  # units in the last place of the size of a domain within which points coincide
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Patch:
     """A set that is the image of the unit cube under a map with constant density.
 
@@ -31,6 +31,9 @@ class Patch:
         part: the one of `with_parts` that it belongs to, of which there is at most one.
         fixed: `{axis: value}` of coordinates that are constant on it.
         grid_axes: number `i` runs linearly along axis `grid_axes[i]`; None where it does not.
+        periodic: the numbers of which 0 and 1 are the same point, and smoothly so.
+        breaks: `{number: ends}` of numbers with intervals, one after the other from 0 to 1, in each
+            of which the map is smooth; `ends` are where they end, `(m,)`.
         smooth: the same set by a map that is smooth, with a density, for quadrature; None where
             `place` is smooth.
         log_measure: logarithm of the measure, where that under- or overflows.
@@ -47,6 +50,8 @@ class Patch:
     part: str | None = None
     fixed: Mapping = dataclasses.field(default_factory=dict)
     grid_axes: tuple | None = None
+    periodic: tuple = ()
+    breaks: Mapping = dataclasses.field(default_factory=dict)
     smooth: "Patch | None" = None
     log_measure: float | None = None
 

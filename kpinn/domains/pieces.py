@@ -8,6 +8,8 @@ import numpy as np
 from kpinn.domains.frames import NORMAL, Frame
 from kpinn.options import argument_names
 
+STEP = 1e-9  # of a condition that is true or false: no distance within which it stays the same
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Where:
@@ -21,7 +23,8 @@ class Where:
         points = {**self.frame.points(rows), NORMAL: normals}
         holds = self.predicate(**{name: points[name] for name in self.names})
         holds = xp.reshape(holds, (-1,))
-        return xp.where(holds, -xp.ones_like(rows[:, 0]), xp.ones_like(rows[:, 0]))
+        small = STEP * xp.ones_like(rows[:, 0])
+        return xp.where(holds, -small, small)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

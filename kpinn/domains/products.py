@@ -135,6 +135,8 @@ def _pair(p, q, a, b):
         part=p.part or q.part,
         fixed={**p.fixed, **{axis + width: value for axis, value in q.fixed.items()}},
         grid_axes=(*p.grid_axes, *(axis + width for axis in q.grid_axes)) if straight else None,
+        periodic=(*p.periodic, *(n + i for i in q.periodic)),
+        breaks={**p.breaks, **{n + i: ends for i, ends in q.breaks.items()}},
         smooth=smooth,
         log_measure=_log_measure(p, q),
     )

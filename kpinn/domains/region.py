@@ -80,6 +80,17 @@ class Region:
         corners = np.stack([each.ravel() for each in np.meshgrid(*ends)], axis=1)
         return bool(self.holds(corners).all())
 
+    def level_beyond(self, axis):
+        """The level, for coordinates that are not negative, with the mirror image at `axis = 0`.
+
+        It is that of a body of revolution. Here the mirror counts as a boundary, so that inside it
+        is no distance near the axis.
+
+        Returns:
+            A function as `level`.
+        """
+        return self.level
+
     def rule(self, n):
         """A quadrature of about `n` nodes: rows `(m, axes)` and weights `(m,)`."""
         return integration.rule(self.inside, n, str(self))
@@ -228,6 +239,8 @@ class Region:
         Raises:
             ValueError: if a name is unknown or given twice, or there is nothing to choose.
         """
+        if not names and not self.border and self.spatial:
+            raise ValueError(f"{self} has no boundary. For its own points use sample().")
         if not names and not self.border:
             raise ValueError(
                 f"{self} has no spatial coordinate, so no default boundary. Name the coordinates: "

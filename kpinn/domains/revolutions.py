@@ -43,6 +43,8 @@ def revolved(domain, coordinates):
     lower, upper = (np.insert(end, axis, 0.0) for end in (domain.lower, domain.upper))
     lower[axis : axis + 2], upper[axis : axis + 2] = -most, most
 
+    level = domain.level_beyond(axis)
+
     def bodies(patches):
         return tuple(_body(p, turn, most) for p in patches if not _is_on_axis(p, axis, most))
 
@@ -57,7 +59,7 @@ def revolved(domain, coordinates):
         lower=lower,
         upper=upper,
         text=f"{domain}.revolved({radius}={coordinates[radius]!r})",
-        level=lambda rows, xp: domain.level(turn.profile(rows, xp), xp),
+        level=lambda rows, xp: level(turn.profile(rows, xp), xp),
         inside=bodies(domain.inside),
         border=bodies(domain.border),
         ends=bodies(domain.end_patches()),
@@ -93,6 +95,8 @@ def _body(patch, turn, most):
         tags=patch.tags,
         part=patch.part,
         fixed=fixed,
+        periodic=(*patch.periodic, n),
+        breaks=patch.breaks,
         smooth=patch.smooth and _body(patch.smooth, turn, most),
     )
 

@@ -13,6 +13,11 @@ def ball_volume(d):
     return area(d) / d
 
 
+def phases(d, first=0):
+    """The numbers of a direction that are angles of a full turn, counted from `first`."""
+    return tuple(range(first, first + d - 1, 2))
+
+
 def direction(unit, d, xp):
     """Points of the unit sphere from numbers of the unit cube, with constant density.
 
