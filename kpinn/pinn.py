@@ -460,7 +460,8 @@ class PINN(keras.Model):
             x: points: a dict from condition to a dict of arrays `(n, 1)`, where conditions with
                 equal points share the derivatives there; one such dict of arrays for all
                 conditions; a tuple `(points, targets)` or `(points, targets, sample_weight)`; or a
-                dataset or generator of those.
+                dataset or generator of those. In the place of a dict of arrays, `stream(n)` of a
+                `kpinn.domains.Domain` or `Part` draws points anew in each step.
             y: targets by condition; the residual minus the target is trained towards zero.
             batch_size: points of each condition in a step, by default all of them; or a dict by
                 condition, `{"heat": 1_000}`, where those that are left out take all. There the set

@@ -67,7 +67,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
             if flat and not orders and not data.streams:
                 flat_step(pinn, data, stale=tf.constant(False))
             else:
-                pinn.train_step(schedule.batch(data, orders, (seed, epoch, step)))
+                pinn.train_step(schedule.batch(data, orders, step, seed, epoch))
             return step + 1, schedule.renewed(orders, seed, epoch, step + 1)
 
         def one_epoch(index, rows):

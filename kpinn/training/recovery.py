@@ -53,7 +53,7 @@ def after_call(guard, function, schedule, numbers, bad):
     if found is None:
         data = state_of(pinn).training_data
         orders = schedule.orders(data, seed, epoch, step)
-        found = cause(pinn, schedule.batch(data, orders, (seed, epoch, step)))
+        found = cause(pinn, schedule.batch(data, orders, step, seed, epoch))
     return _judged(guard, f"epoch {epoch + 1}, step {step + 1}: {found}", bad > 0)
 
 

@@ -97,8 +97,8 @@ class Schedule:
         seed = tf.stack([seed, epoch + part.count])
         return tf.argsort(tf.random.stateless_uniform((part.count,), seed))
 
-    def batch(self, data, orders, numbers):
-        """The `Data` of one step; `numbers` are the seed, the epoch and the step."""
-        rows = {part: part.rows(order, numbers[-1]) for part, order in orders.items()}
+    def batch(self, data, orders, step, seed=0, epoch=0):
+        """The `Data` of one step; what streams draw depends on the seed and the epoch too."""
+        rows = {part: part.rows(order, step) for part, order in orders.items()}
         data = batch(data, {name: rows[part] for name, part in self.parts(data).items()})
-        return fresh.drawn(data, *numbers) if data.streams else data
+        return fresh.drawn(data, seed, epoch, step) if data.streams else data
