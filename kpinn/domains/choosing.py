@@ -37,14 +37,14 @@ class Choice:
         numbers: how many numbers of [0, 1) a draw takes.
 
     Raises:
-        ValueError: if the set is empty, or so thin that too many candidates would be drawn.
+        ValueError: if it is so thin that too many candidates would be drawn.
     """
 
     def __init__(self, patches, n, what):
         self.patches, self.n = patches, n
         has_conditions, wanted = any(patch.is_cut or patch.density for patch in patches), n
         if has_conditions:
-            wanted = math.ceil((n + 4 * math.sqrt(n) + SPARE) / _rate(patches, what))
+            wanted = math.ceil((n + 4 * math.sqrt(n) + SPARE) / _rate(patches))
         if wanted > MOST:
             raise ValueError(
                 f"{n} points of {what} take {wanted:,} candidates in each step, and at most "
@@ -95,10 +95,9 @@ class Choice:
         return tf.gather(order, tf.minimum(wanted, tf.maximum(count, 1) - 1))
 
 
-def _rate(patches, what):
+def _rate(patches):
     """The share of candidates that count; the same in each call."""
     rng, tried = np.random.default_rng(0), drawing.PILOT
-    drawing.draw(patches, 1, "uniform", rng, what)  # which refuses an empty set
     while True:
         counts = sampling.allocate(tried, shares(patches)).tolist()
         pairs = zip(patches, counts, strict=True)

@@ -38,6 +38,7 @@ class Stream:
         self.source, self.patches, self.n = source, tuple(patches), sampling.count(n)
         self.seed = None if seed is None else sampling.count(seed, "seed", smallest=0)
         self.extras = names_of(extras)
+        source.sample(1, seed=0, extras=extras)  # whose errors say what is wrong with it
         self._choice = Choice(self.patches, self.n, str(source))
         self._key = self._made_key(np.random.randint(2**31 - 1) if seed is None else self.seed)
         self._function = tf.function(self._at, autograph=False)
@@ -101,7 +102,8 @@ class Stream:
 
     @property
     def _recipe(self):
-        return tuple(map(id, self.patches)), self.n, self.seed, self.extras
+        parts = tuple(map(id, (self._domain, *self.patches)))
+        return parts, self.n, self.seed, self.extras
 
     def _made_key(self, seed):
         """Negative, while those of runs without a seed are not."""
@@ -116,7 +118,14 @@ class Stream:
         )
         bits = tf.cast(tf.bitwise.right_shift(bits, tf.constant(11, tf.uint64)), tf.int64)
         rows, normals = self._choice.of(tf.cast(bits, tf.float64) * 2.0**-53)
-        return carried(self.source, rows, normals, self.extras, ops)
+        return carried(self.source, self._measure, rows, normals, self.extras, ops)
+
+    def _measure(self):
+        return self.source.volume if self._domain is self.source else self.source.area
+
+    @property
+    def _domain(self):
+        return getattr(self.source, "domain", self.source)
 
     def _refuse_untraced(self):
         try:
