@@ -9,6 +9,7 @@ from problems import Formula, heat_points, small_heat
 
 import kpinn
 from kpinn.problem.points import prepare
+from kpinn.training.permutations import permuted
 from kpinn.training.schedule import Schedule
 
 SETS = {"large": {"x": np.arange(24.0)}, "small": {"x": np.arange(6.0)}, "whole": {"x": [7.0, 8.0]}}
@@ -93,15 +94,25 @@ def losses(batch_size, jit_compile=False, optimizer="adam", **arguments):
     return history.history["loss"]
 
 
-def test_equal_sizes_and_numbers_of_batches_are_one_batch_size():
-    keras.utils.set_random_seed(0)
-    points = heat_points(48, 16)
-    points["start"] = {name: np.tile(array, (3, 1)) for name, array in points["start"].items()}
-    found = []
-    for batch_size in (16, {"heat": 16, "start": 16}):
-        keras.utils.set_random_seed(0)
-        found.append(small_heat().fit(points, epochs=3, batch_size=batch_size, verbose=0).history)
-    assert found[0] == found[1]
+@pytest.mark.parametrize("count", [1, 2, 6, 101])
+def test_permutations_without_a_sort_are_uniform(count):
+    """Each number comes first as often as others, and each difference of the first and the last."""
+    draws = 1_000
+
+    @tf.function
+    def drawn():
+        def draw(i):
+            return permuted(tf.range(count), count, tf.stack([i, 7]))
+
+        return tf.map_fn(draw, tf.range(draws))
+
+    found = drawn().numpy()
+    np.testing.assert_array_equal(np.sort(found), np.tile(np.arange(count), (draws, 1)))
+    firsts = np.bincount(found[:, 0], minlength=count)
+    steps = np.bincount((found[:, -1] - found[:, 0]) % count, minlength=count)[count > 1 :]
+    for counts in (firsts, steps):
+        expected = draws / len(counts)
+        assert np.sum((counts - expected) ** 2) / expected < 20 + 2 * len(counts)
 
 
 @pytest.mark.parametrize("execution", [1, 4])
@@ -160,7 +171,7 @@ def test_conditions_on_the_same_points_share_them_in_a_batch():
     data = prepare(pinn.problem, points)
     for sizes, same in (({"heat": 5, "start": 5}, True), ({"heat": 5, "start": 4}, False)):
         schedule = Schedule(list(pinn.conditions), data, sizes, None, True)
-        batch = schedule.batch(data, schedule.orders(data, 3, 0, 0), 0)
+        batch = schedule.batch(data, schedule.orders(data, 3, 0), (3, 0, 0))
         assert (batch.points["heat"]["x"] is batch.points["start"]["x"]) == same
 
 

@@ -39,7 +39,10 @@ def fit(callback, points=None, epochs=2, conditions=(first,), optimizer=None, **
 
 
 class Seen(keras.callbacks.Callback):
-    """Remembers the points and weights of each epoch, of one condition."""
+    """Remembers the points and weights of each epoch, of one condition.
+
+    Weights that callbacks have set have no public name.
+    """
 
     def __init__(self):
         super().__init__()

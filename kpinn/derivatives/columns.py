@@ -11,12 +11,13 @@ def as_columns(arrays, space, dtype):
     if not space.parameters:
         return {name: as_column(name, values, dtype) for name, values in arrays.items()}
     columns = {n: as_column(n, v, dtype) for n, v in arrays.items() if n not in space.parameters}
-    counts = [tf.shape(columns[name])[0] for name in space.coordinates if name in columns]
+    first = next((columns[name] for name in space.coordinates if name in columns), None)
     for name in arrays.keys() & space.parameters:
         values = float_tensor(name, arrays[name], dtype)
         size = space.coordinates[name].stop - space.coordinates[name].start
-        if counts and (values.shape.rank is None or values.shape.num_elements() == size):
-            values = tf.broadcast_to(tf.reshape(values, (-1, size)), (counts[0], size))
+        if first is not None and values.shape.num_elements() in (size, None):  # one, or not known
+            count = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+            values = tf.broadcast_to(tf.reshape(values, (-1, size)), (count, size))
         columns[name] = as_column(name, values, dtype)
     return {name: columns[name] for name in arrays}
 

@@ -1,6 +1,5 @@
 """Which points each step of an epoch takes."""
 
-import functools
 import typing
 
 import tensorflow as tf
@@ -8,6 +7,7 @@ import tensorflow as tf
 from kpinn.problem import fresh
 from kpinn.problem.points import batch, counts
 from kpinn.training.arguments import check_batch_sizes
+from kpinn.training.permutations import permuted
 
 
 class Part(typing.NamedTuple):
@@ -29,10 +29,10 @@ class Part(typing.NamedTuple):
         """How often it has begun again in an order of its own."""
         return step // self.batches if self.renews else 0
 
-    def rows(self, order, step):
-        """Row numbers of one step; the last batch of a round is filled up with its first points."""
+    def positions(self, step):
+        """Where in its order a step takes points; the last is filled up with the first ones."""
         first = (step - self.round(step) * self.batches) * self.size
-        return tf.gather(order, (first + tf.range(self.size)) % self.count)
+        return (first + tf.range(self.size)) % self.count
 
 
 class Schedule:
@@ -74,31 +74,35 @@ class Schedule:
             return {name: Part(found[name], size, self.shuffle) for name, size in kept.items()}
         return {n: Part(k, min(k, sizes), False) for n, k in found.items() if sizes is not None}
 
-    def orders(self, data, seed, epoch, step):
-        """By `Part` the order in which points are taken at a step of an epoch."""
-        parts = sorted(set(self.parts(data).values()))
-        return {part: self._order(part, seed, epoch, step) for part in parts}
+    def orders(self, data, seed, epoch):
+        """By `Part` the order in which an epoch takes its points, where it stays the same."""
+        orders = {}
+        for part in set(self.parts(data).values()):
+            if self.shuffle and not part.renews:
+                keys = tf.random.stateless_uniform((part.count,), _seed(part, seed, epoch, 0))
+                orders[part] = tf.argsort(keys)
+        return orders
 
-    def renewed(self, orders, seed, epoch, step):
-        """The orders at the next step."""
-        found = {}
-        for part, order in orders.items():
-            found[part] = order
-            if part.renews:
-                new = functools.partial(self._order, part, seed, epoch, step)
-                old = functools.partial(tf.identity, order)
-                found[part] = tf.cond(step % part.batches == 0, new, old)
-        return found
+    def batch(self, data, orders, numbers):
+        """The `Data` of one step.
 
-    def _order(self, part, seed, epoch, step):
-        if not self.shuffle:
-            return tf.range(part.count)
-        seed = tf.convert_to_tensor(seed) + 7919 * part.round(step)
-        seed = tf.stack([seed, epoch + part.count])
-        return tf.argsort(tf.random.stateless_uniform((part.count,), seed))
-
-    def batch(self, data, orders, step, seed=0, epoch=0):
-        """The `Data` of one step; what streams draw depends on the seed and the epoch too."""
-        rows = {part: part.rows(order, step) for part, order in orders.items()}
-        data = batch(data, {name: rows[part] for name, part in self.parts(data).items()})
+        Args:
+            data: the `Data`.
+            orders: what `orders` has returned.
+            numbers: seed, epoch and step.
+        """
+        seed, epoch, step = numbers
+        rows, parts = {}, self.parts(data)
+        for part in set(parts.values()):
+            rows[part] = part.positions(step)
+            if part in orders:
+                rows[part] = tf.gather(orders[part], rows[part])
+            elif part.renews:
+                seeds = _seed(part, seed, epoch, part.round(step))
+                rows[part] = permuted(rows[part], part.count, seeds)
+        data = batch(data, {name: rows[part] for name, part in parts.items()})
         return fresh.drawn(data, seed, epoch, step) if data.streams else data
+
+
+def _seed(part, seed, epoch, number):
+    return tf.stack([tf.convert_to_tensor(seed) + 7919 * number, epoch + part.count])
