@@ -9,7 +9,7 @@ import pytest
 
 from kpinn.domains import Box, sampling
 
-METHODS = ("uniform", "latin_hypercube", "sobol")
+METHODS = ("uniform", "latin_hypercube", "sobol", "halton")
 BOXES = {
     "line": Box(x=(-1, 3)),
     "time": Box(t=(0, 1), x=(-1, 1)),
@@ -222,7 +222,7 @@ def test_sample_refuses_sizes(n, error, message, part):
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"method": "halton"}, ValueError, r"'halton'.*'uniform', 'latin_hypercube', 'sobol', 'gr"),
+        ({"method": "hammersley"}, ValueError, r"'hammersley'.*'uniform', .*'halton', 'grid'"),
         ({"seed": -1}, ValueError, "non-negative int, a Generator or None, got -1"),
         ({"seed": 1.5}, TypeError, "non-negative int, a Generator or None, got 1.5"),
         ({"seed": True}, TypeError, "got True"),
@@ -353,8 +353,8 @@ def test_corner(method):
     assert corner.sample(1, "grid")["t"].shape == (1, 1)
     with pytest.raises(ValueError, match="nothing to vary, so the grid has n=1 point, got n=3"):
         corner.sample(3, "grid")
-    with pytest.raises(ValueError, match="Unknown method='halton'"):
-        corner.sample(3, "halton")
+    with pytest.raises(ValueError, match="Unknown method='hammersley'"):
+        corner.sample(3, "hammersley")
 
 
 @pytest.mark.parametrize(

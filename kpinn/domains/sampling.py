@@ -1,7 +1,7 @@
 """Pure functions that place points: designs in the unit cube, grids and allocation.
 
 A design is a function `(n, dims, rng) -> (n, dims)` with values in [0, 1]. `METHODS` names them;
-to add one, assign to the table: `kpinn.domains.sampling.METHODS["halton"] = halton`.
+to add one, assign to the table: `kpinn.domains.sampling.METHODS["hammersley"] = hammersley`.
 """
 
 import operator
@@ -37,7 +37,12 @@ def sobol(n, dims, rng):
     return block[:n]
 
 
-METHODS = {"uniform": uniform, "latin_hypercube": latin_hypercube, "sobol": sobol}
+def halton(n, dims, rng):
+    """The first `n` points of a scrambled Halton sequence (Owen, 2017); any `n` is as balanced."""
+    return scipy.stats.qmc.Halton(dims, scramble=True, seed=rng).random(n)
+
+
+METHODS = {"uniform": uniform, "latin_hypercube": latin_hypercube, "sobol": sobol, "halton": halton}
 
 
 def generator(seed=None):
@@ -77,26 +82,9 @@ def check_method(method):
         raise ValueError(f"Unknown method={method!r}. Use one of {(*METHODS, 'grid')}.")
 
 
-def spread(lower, upper, n, method, rng):
-    """Points of a named design in the box between two corners.
-
-    Args:
-        lower, upper: corners, `(dims,)`.
-        n: number of points.
-        method: a key of `METHODS`.
-        rng: numpy `Generator`.
-
-    Returns:
-        Array `(n, dims)`, within the closed box in spite of rounding.
-
-    Example:
-        >>> spread(np.zeros(2), np.ones(2), 8, "sobol", generator(0)).shape
-        (8, 2)
-    """
-    if len(lower) == 0:
-        return np.empty((n, 0))
-    unit = METHODS[method](n, len(lower), rng)
-    return np.clip(lower * (1 - unit) + upper * unit, lower, upper)
+def unit(n, dims, method, rng):
+    """Points `(n, dims)` of a named design in the unit cube; no random number where it is empty."""
+    return METHODS[method](n, dims, rng) if n and dims else np.empty((n, dims))
 
 
 def grid(lower, upper, counts):

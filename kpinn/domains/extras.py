@@ -1,0 +1,73 @@
+"""What points carry beside coordinates and normals, where it is asked for."""
+
+import numpy as np
+
+from kpinn.domains.frames import NORMAL
+
+NAMES = ("w", "distance", "tangents")
+
+
+def names_of(extras):
+    """The names in a text such as `"w distance"`, or an error."""
+    if not isinstance(extras, str):
+        raise TypeError(f"`extras` is a text such as 'w distance', got {extras!r}.")
+    names = tuple(extras.replace(",", " ").split())
+    for name in names:
+        if name not in NAMES:
+            raise ValueError(f"Unknown extra {name!r} in `extras`. Points can carry {NAMES}.")
+    return names
+
+
+def carried(part, measure, rows, normals, names):
+    """Points as a dict: coordinates, the normals if there are any, and extras.
+
+    Args:
+        part: the `Part` or `Domain`.
+        measure: a function to its measure, for weights.
+        rows: `(n, axes)`.
+        normals: `(n, spatial axes)` or None.
+        names: as `names_of` gives them.
+
+    Raises:
+        ValueError: if a coordinate has the name of one, or there are no normals for tangents.
+    """
+    domain = getattr(part, "domain", part)
+    points = domain.frame.points(rows)
+    more = {} if normals is None else {NORMAL: normals}
+    if "w" in names:
+        more["w"] = np.full((len(rows), 1), measure() / max(len(rows), 1))
+    if "distance" in names:
+        more["distance"] = np.maximum(-domain.level(rows, np), 0.0)[:, None]
+    if "tangents" in names:
+        if normals is None:
+            raise ValueError(f"Points of {part} have no normals, so there are no tangents.")
+        more |= tangents(normals)
+    for name in more:
+        if name in points:
+            raise ValueError(
+                f"{domain} has the coordinate {name!r}, so its points cannot carry the extra array "
+                "of that name. Call the coordinate something else."
+            )
+    return points | more
+
+
+def tangents(normals):
+    """Orthonormal tangents of unit normals `(n, d)`.
+
+    In the plane `s` runs counter-clockwise around the domain; in space `s1`, `s2` and `n` are
+    right-handed. Householder's reflection that takes an axis to the normal takes the others to
+    tangents (Golub & Van Loan, section 5.1).
+
+    Returns:
+        `{"s": (n, 2)}`, or `{"s1": (n, d), ...}` for `d > 2`; nothing for `d = 1`.
+    """
+    n, d = normals.shape
+    if d == 2:
+        return {"s": np.stack([-normals[:, 1], normals[:, 0]], axis=1)}
+    sign = np.where(normals[:, :1] < 0, -1.0, 1.0)
+    vector = normals + sign * np.eye(d)[0]
+    scale = 2 / np.sum(vector * vector, axis=1, keepdims=True)
+    reflected = [np.eye(d)[i] - scale * vector[:, i : i + 1] * vector for i in range(1, d)]
+    if d == 3:
+        reflected[1] = np.cross(normals, reflected[0])
+    return {f"s{i}": tangent for i, tangent in enumerate(reflected, 1)}
