@@ -21,7 +21,7 @@ import kpinn
 QUICK = "--quick" in sys.argv
 COUNTS = {"momentum": 2_000, "walls": 200} if QUICK else {"momentum": 20_000, "walls": 1_000}
 SIZES = {name: count // 10 for name, count in COUNTS.items()}
-EPOCHS = 1, 3  # of a short and a long fit
+EPOCHS = 1, 6  # of a short and a long fit
 ROUNDS = 1 if QUICK else 5
 BOX = kpinn.domains.Box(t=(0, 1), x=(-1, 1))
 

@@ -25,7 +25,7 @@ from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.arrays import without_lists
 from kpinn.options.configs import faults_of
-from kpinn.problem import costs, reads, streams
+from kpinn.problem import costs, reads, replacing, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
@@ -460,7 +460,8 @@ class PINN(keras.Model):
             x: points: a dict from condition to a dict of arrays `(n, 1)`, where conditions with
                 equal points share the derivatives there; one such dict of arrays for all
                 conditions; a tuple `(points, targets)` or `(points, targets, sample_weight)`; or a
-                dataset or generator of those.
+                dataset or generator of those. In the place of a dict of arrays, `stream(n)` of a
+                `kpinn.domains.Domain` or `Part` draws points anew in each step.
             y: targets by condition; the residual minus the target is trained towards zero.
             batch_size: points of each condition in a step, by default all of them; or a dict by
                 condition, `{"heat": 1_000}`, where those that are left out take all. There the set
@@ -625,7 +626,7 @@ class PINN(keras.Model):
             pinn.fit(points, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=draw)])
         """
         new = self.prepare(x, y, sample_weight)
-        training.train_on(self, data.replaced(training.training_data(self), new))
+        training.train_on(self, replacing.replaced(training.training_data(self), new))
 
     def replace_weights(self, sample_weight):
         """Trains with other sample weights from the next epoch on; for callbacks.
@@ -641,9 +642,9 @@ class PINN(keras.Model):
             weights = {"heat": np.exp(-t)}
             pinn.replace_weights(weights)
         """
-        points, targets, weights = training.training_data(self).parts
-        new = self.prepare(points, None, sample_weight).sample_weight
-        training.train_on(self, data.Data(points, targets, weights | new))
+        old = training.training_data(self)
+        new = self.prepare(old.points, None, sample_weight).sample_weight
+        training.train_on(self, replacing.with_weights(old, new))
 
     # After training -------------------------------------------------------------------------
 

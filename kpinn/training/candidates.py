@@ -15,15 +15,21 @@ def refuse_bound(callback, drawn, data):
         drawn: function that returns candidates.
         data: the `Data` of `fit`.
     """
+    names = callback.model.conditions
+    streamed = set(names) - set(data.in_memory(names))
     bound = {name: "targets" for name in data.targets}
     bound |= {name: "sample weights" for name in data.sample_weight}
+    bound |= {name: "points of a stream" for name in streamed}
     candidates = drawn() if bound else {}
     for name, what in bound.items():
         if is_shared(candidates) or name in candidates:
+            other = "give fit arrays in place of the stream"
+            if name not in streamed:
+                other = "use Resample, whose sampler may return targets and sample weights"
             raise ValueError(
                 f"{type(callback).__name__} draws points of {name!r}, which has {what}: they "
-                "belong to the points of fit. Leave the condition out of what the sampler returns, "
-                "or use Resample, whose sampler may return targets and sample weights."
+                "belong to the points of fit. Leave the condition out of what the sampler "
+                f"returns, or {other}."
             )
 
 

@@ -64,7 +64,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
         marks.enter()
 
         def one_step(epoch, orders, step):
-            if flat and not schedule.parts(data):
+            if flat and not (data.streams or schedule.parts(data)):
                 flat_step(pinn, data, stale=tf.constant(False))
             else:
                 pinn.train_step(schedule.batch(data, orders, (seed, epoch, step)))

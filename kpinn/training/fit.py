@@ -13,7 +13,7 @@ from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals, streams
-from kpinn.training import adaptation, changes, replicas
+from kpinn.training import adaptation, changes, fresh, replicas
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
@@ -52,6 +52,8 @@ def fit(pinn, usual_step, given, schedule, settings):
         replicas.check_fit(pinn, stream, callbacks)
     if stream is None:
         arrays = pinn.prepare(*given, every=True)
+        if arrays.streams:
+            fresh.check_streams(pinn, arrays, schedule, loops.runs_on_arrays(pinn))
         _check_start(pinn, arrays, settings["verbose"])
     else:
         arrays = _check_stream(pinn, stream, settings["verbose"])

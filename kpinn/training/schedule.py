@@ -4,6 +4,7 @@ import typing
 
 import tensorflow as tf
 
+from kpinn.problem import fresh
 from kpinn.problem.points import batch, counts
 from kpinn.training.arguments import check_batch_sizes
 from kpinn.training.permutations import permuted
@@ -67,7 +68,7 @@ class Schedule:
 
     def parts(self, data):
         """The `Part` of each condition of whose points a step does not take all as they are."""
-        sizes, found = self.batch_size, counts(self.names, data)
+        sizes, found = self.batch_size, counts(data.in_memory(self.names), data)
         if isinstance(sizes, dict):
             kept = {name: size for name, size in sizes.items() if size < found[name]}
             return {name: Part(found[name], size, self.shuffle) for name, size in kept.items()}
@@ -99,7 +100,8 @@ class Schedule:
             elif part.renews:
                 seeds = _seed(part, seed, epoch, part.round(step))
                 rows[part] = permuted(rows[part], part.count, seeds)
-        return batch(data, {name: rows[part] for name, part in parts.items()})
+        data = batch(data, {name: rows[part] for name, part in parts.items()})
+        return fresh.drawn(data, seed, epoch, step) if data.streams else data
 
 
 def _seed(part, seed, epoch, number):

@@ -73,9 +73,11 @@ def _plain(value):
 
 
 def _shapes(arrays):
-    """The shapes of points, targets and sample weights."""
+    """The shapes of points, targets and sample weights, and how streams are written."""
     parts = zip(("points", "targets", "sample weights"), arrays.parts, strict=True)
-    return {name: tf.nest.map_structure(lambda t: list(t.shape), part) for name, part in parts}
+    found = {name: tf.nest.map_structure(lambda t: list(t.shape), part) for name, part in parts}
+    streams = {" ".join(names): str(stream) for stream, names in arrays.streams}
+    return found | ({"streams": streams} if streams else {})
 
 
 def _residuals(pinn, arrays):
