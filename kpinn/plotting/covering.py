@@ -70,8 +70,8 @@ def bounds(plane):
     nodes, _ = _nodes(plane, _ticks(plane.lower, plane.upper, [PROBE] * len(plane.lower)))
     if not len(nodes) or np.any(np.ptp(nodes, axis=0) == 0):
         raise ValueError(
-            f"There is no point of {plane.describe()}, or nothing around it. Fix other values, within the bounds of the "
-            "domain."
+            f"There is no point of {plane.describe()}, or nothing around it. Fix other values, "
+            "within the bounds of the domain."
         )
     return nodes.min(axis=0), nodes.max(axis=0)
 
