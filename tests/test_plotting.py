@@ -315,6 +315,15 @@ def test_domains_that_are_refused(domain, fixed, message):
         plotting.field(Exact(), domain, fixed=fixed)
 
 
+def test_points_make_equal_steps_in_other_domains():
+    pinn = Exact(lambda x, y: x)
+    plotting.field(pinn, FLOW, points=24)
+    few = len(pinn.points["x"])
+    assert np.max(np.diff(np.unique(pinn.points["x"].round(9)))) < 0.05 and few < 2 * 24**2
+    plotting.field(pinn, FLOW, points={"x": 10, "y": 24})
+    assert len(pinn.points["x"]) < few
+
+
 # Residuals
 
 

@@ -17,15 +17,21 @@ WIDE = 0.5  # height over width below which the legend is above the picture
 
 
 def of_domain(domain, axes, points, normals, fixed):
-    """The boundary and points inside; see `Domain.plot`."""
-    shown = groups.of_domain(domain, fixed)
-    within = [] if domain.is_surface else groups.inside(domain, fixed)
-    return _picture(domain, shown, within, axes, (points, normals))
+    """The boundary, and points inside of a domain in the plane; see `Domain.plot`."""
+    _check_space(domain, axes)
+    shown, points = groups.of_domain(domain, fixed), sampling.count(points, "points")
+    drawn, inside = _spread(shown, points), None
+    if not domain.is_surface and len(domain.frame.spatial_axes) == 2:
+        patches, rng = groups.inside(domain, fixed), np.random.default_rng(0)
+        inside = drawing.draw(patches, points, "halton", rng, str(domain)).rows
+    return _picture(domain.frame, drawn, inside, axes, normals)
 
 
 def of_part(part, axes, points, normals, fixed):
     """The points of a part; see `Part.plot`."""
-    return _picture(part.domain, groups.of_part(part, fixed), [], axes, (points, normals))
+    _check_space(part.domain, axes)
+    shown, points = groups.of_part(part, fixed), sampling.count(points, "points")
+    return _picture(part.domain.frame, _spread(shown, points), None, axes, normals)
 
 
 def colour(index):
@@ -33,34 +39,37 @@ def colour(index):
     return COLOURS[index % len(COLOURS)]
 
 
-def _picture(domain, shown, within, axes, options):
-    points, normals = options
-    points, space = sampling.count(points, "points"), domain.frame.spatial_axes
-    if len(space) not in (2, 3):
+def _check_space(domain, axes):
+    """Raises `ValueError` if there is no picture of a domain, or none in these axes."""
+    dims = len(domain.frame.spatial_axes)
+    if dims not in (2, 3):
         raise ValueError(
-            f"A picture is of two or three dimensions of space, and {domain} has {len(space)}. "
+            f"A picture is of two or three dimensions of space, and {domain} has {dims}. "
             "Draw fields over a line by kpinn.plotting.field."
         )
-    drawn = {label: _spread(patches, points, shown, label) for label, patches in shown.items()}
+    if axes is not None and (axes.name == "3d") != (dims == 3):
+        raise ValueError(
+            f"{domain} has {dims} dimensions of space, so it is drawn into axes that are made "
+            f"{'with' if dims == 3 else 'without'} projection='3d'."
+        )
+
+
+def _picture(frame, drawn, inside, axes, normals):
+    """Draws `{label: Drawn}`, and rows inside `(n, axes)` if there are any."""
+    space, is_ours = frame.spatial_axes, axes is None
     rows = np.concatenate([each.rows for each in drawn.values()])[:, space]
-    inner = np.empty((0, len(space)))
-    if within:
-        inner = drawing.draw(within, points, "halton", np.random.default_rng(0), str(domain))
-        inner = inner.rows[:, space]
-    corners = np.concatenate([rows, inner])
-    corners = np.stack([corners.min(axis=0), corners.max(axis=0)])
-    is_ours = axes is None
+    corners = np.stack([rows.min(axis=0), rows.max(axis=0)])
+    size = np.linalg.norm(np.ptp(corners, axis=0))
     axes = _axes(corners) if is_ours else axes
-    if len(inner) and len(space) == 2:
-        axes.scatter(*inner.T, s=4, color=INSIDE, linewidths=0, label="inside")
+    if inside is not None:
+        axes.scatter(*inside[:, space].T, s=4, color=INSIDE, linewidths=0, label="inside")
     for index, (label, each) in enumerate(drawn.items()):
         marker = MARKERS[index // len(COLOURS) % len(MARKERS)]
         axes.scatter(*each.rows[:, space].T, s=9, color=colour(index), marker=marker, label=label)
-        if normals and each.normals is not None:
-            some = _some(len(each.rows), len(rows), len(space))
-            lines = each.rows[some][:, space], each.normals[some]
-            _arrows(axes, *lines, np.linalg.norm(np.ptp(corners, axis=0)), colour(index))
-    _finish(axes, domain, corners, is_ours)
+        if normals and each.normals is not None and len(each.rows):
+            some = each.pick(_some(len(each.rows), len(rows), len(space)))
+            _arrows(axes, some.rows[:, space], some.normals, size, colour(index))
+    _finish(axes, frame, corners, is_ours)
     return axes
 
 
@@ -78,21 +87,29 @@ def _axes(corners):
     return made.subplots()
 
 
-def _spread(patches, points, shown, label):
-    """About as many points as the share of these patches of all that is shown, as `Drawn`."""
-    everything = [patch for own in shown.values() for patch in own]
-    if any(patch.numbers > 1 for patch in everything):
-        share = sum(p.measure for p in patches) / sum(p.measure for p in everything)
-        count = max(FEWEST, round(points * share))
-        return drawing.draw(tuple(patches), count, "halton", np.random.default_rng(0), label)
-    lengths = [len(_along(p).rows) / FINE * p.measure for p in everything if p.numbers]
+def _spread(shown, points):
+    """About so many points of `{label: patches}`, evenly spread, as `{label: Drawn}`."""
+    patches = [patch for own in shown.values() for patch in own]
+    if any(patch.numbers > 1 for patch in patches):
+        density, rng = points / sum(patch.measure for patch in patches), np.random.default_rng(0)
+        counts = {k: round(density * sum(p.measure for p in own)) for k, own in shown.items()}
+        return {
+            label: drawing.draw(tuple(own), max(FEWEST, counts[label]), "halton", rng, label)
+            for label, own in shown.items()
+        }
+    lengths = [len(_along(patch).rows) / FINE * patch.measure for patch in patches if patch.numbers]
     spacing = sum(lengths) / points
-    found = []
-    for patch in patches:
-        along = _along(patch)
-        step = max(1, round(spacing * FINE / patch.measure)) if patch.numbers else 1
-        found.append(along.pick(slice(min(step, len(along.rows)) // 2, None, step)))
-    return drawing.together(found)
+    return {
+        label: drawing.together([_stepped(patch, spacing) for patch in own])
+        for label, own in shown.items()
+    }
+
+
+def _stepped(patch, spacing):
+    """The points of a curve with this distance between them, at least one if there is any."""
+    along = _along(patch)
+    step = max(1, round(spacing * FINE / patch.measure)) if patch.numbers else 1
+    return along.pick(slice(min(step, len(along.rows)) // 2, None, step))
 
 
 def _along(patch):
@@ -131,9 +148,9 @@ def _arrows(axes, rows, normals, size, shade):
     axes.update_datalim(rows + length * normals)
 
 
-def _finish(axes, domain, corners, is_ours):
+def _finish(axes, frame, corners, is_ours):
     """Labels, equal axes and the legend."""
-    labels = [domain.frame.label(axis) for axis in domain.frame.spatial_axes]
+    labels = [frame.label(axis) for axis in frame.spatial_axes]
     axes.set(xlabel=labels[0], ylabel=labels[1])
     spans, legend = np.ptp(corners, axis=0), {}
     if is_ours:

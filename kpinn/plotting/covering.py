@@ -111,8 +111,9 @@ def _nodes(plane, ticks):
     kept = lattice[inside]
     if inside.all() and not len(crossings):
         return kept, True
-    parts = [part.reshape(-1, len(ticks)) for part in (corners, crossings, kept)]
-    nodes = np.concatenate(parts)
+    halves = _halves(lattice, crossings, ticks)
+    halves = halves[_inside(plane, halves, _origin(ticks)[1])]
+    nodes = np.concatenate([corners, crossings, kept, halves])
     origin, steps = _origin(ticks)
     places = np.floor((nodes - origin) / steps * FINE / APART + 0.37)
     _, first = np.unique(places, axis=0, return_index=True)
@@ -138,12 +139,29 @@ def _fine(plane, ticks, lattice):
 
     The level is a distance near the boundary, so that no small hole between nodes is missed.
     """
-    origin, steps = _origin(ticks)
-    k = len(ticks)
-    lower = lattice[(slice(None, -1),) * k].reshape(-1, k)
+    steps = _origin(ticks)[1]
+    lower = lattice[(slice(None, -1),) * len(ticks)]
     near = np.abs(plane.level(lower + steps / 2)) <= np.linalg.norm(steps)
-    share = np.stack(np.meshgrid(*[np.arange(FINE + 1) / FINE] * k, indexing="ij"), axis=-1)
-    return lower[near].reshape(-1, *[1] * k, k) + share * steps
+    return _split(lower[near], steps, FINE)
+
+
+def _split(lower, steps, parts):
+    """Finer lattices of cells with these lower corners `(m, k)`, `(m, parts + 1, ..., k)`."""
+    k = len(steps)
+    share = np.stack(np.meshgrid(*[np.arange(parts + 1) / parts] * k, indexing="ij"), axis=-1)
+    return lower.reshape(-1, *[1] * k, k) + share * steps
+
+
+def _halves(lattice, crossings, ticks):
+    """Nodes with half of the steps in cells that the boundary crosses, and around these."""
+    (origin, steps), k = _origin(ticks), len(ticks)
+    lower = lattice[(slice(None, -1),) * k]
+    last = np.array(lower.shape[:-1]) - 1
+    cells = np.clip(np.floor((crossings - origin) / steps).astype(int), 0, last)
+    shifts = np.stack(np.meshgrid(*[(-1, 0, 1)] * k), axis=-1).reshape(-1, 1, k)
+    marked = np.zeros(lower.shape[:-1], bool)
+    marked[tuple(np.clip(cells + shifts, 0, last).reshape(-1, k).T)] = True
+    return _split(lower[marked], steps, 2).reshape(-1, k)
 
 
 def _boundary(plane, fine, ticks):

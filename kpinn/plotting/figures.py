@@ -31,8 +31,8 @@ def field(pinn, domain, name="u", reference=None, points=101, path=None, fixed=N
         reference: function of one array `(n,)` per coordinate (`(n, d)` for a vector one), in the
             order of the domain; over a box also values on the grid, `(n,)`, `(n, 1)` or shaped as
             the grid, the first coordinate along the first axis.
-        points: points along each axis that is drawn, an int or `{"t": 101, "x": 256}`; near a
-            curved boundary there are more.
+        points: points along each axis that is drawn, an int or `{"t": 101, "x": 256}`. In a domain
+            other than a box an int makes equal steps, as many in all, and more near the boundary.
         path: file to save to.
         fixed: `{name: value}` of the coordinates that are not drawn.
 
@@ -154,6 +154,8 @@ def _panels(grid, size, panel, count=1):
         width = LONG + 1.6 if is_wide else count * (LONG / ratio + 1.6)
         height = count * (LONG * ratio + 0.8) if is_wide else LONG + 0.7
     figure = new_figure(width, height)
+    if grid.covering is not None and count == 1:
+        figure.set_layout_engine("compressed")  # that for axes of equal scale
     shape = (count, 1) if is_wide else (1, count)
     return figure, figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
 

@@ -26,8 +26,11 @@ class Grid:
     def __init__(self, domain, points, fixed):
         plane = Slice(domain, fixed)
         self.coordinates, self.names, self.where = domain.coordinates, plane.labels, plane.where
+        lower, upper = bounds(plane)
         counts = _point_counts(points, self.names)
-        ends = zip(*bounds(plane), counts, strict=True)
+        if plane.is_space and not plane.is_box and not isinstance(points, Mapping):
+            counts = _equal_steps(upper - lower, counts)
+        ends = zip(lower, upper, counts, strict=True)
         self.ticks = [np.linspace(*each) for each in ends]
         self.covering = cover(plane, self.ticks)
         if self.covering is None:
@@ -94,6 +97,12 @@ def _ratio(ticks, covering):
         return None
     ratio = spans[1] / spans[0]
     return ratio if covering is not None or WIDE < ratio < TALL else None
+
+
+def _equal_steps(spans, counts):
+    """Counts with about the same product, and steps of about the same length."""
+    size = np.prod(spans) ** (1 / len(spans))
+    return [max(2, round(k * span / size)) for k, span in zip(counts, spans, strict=True)]
 
 
 def _point_counts(points, names):
