@@ -19,7 +19,7 @@ from kpinn.domains import (
     Sphere,
     groups,
     pictures,
-    surfaces,
+    pictures3d,
 )
 
 CHANNEL = Box(x=(0, 2.2), y=(0, 0.41)) - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
@@ -214,7 +214,7 @@ BODIES = {
 def test_triangles_are_the_surface(name):
     body, tolerance = BODIES[name]
     patches = [p for own in groups.of_domain(body, None).values() for p in own]
-    vertices, triangles = surfaces.triangulated(body, patches, 1_500)
+    vertices, triangles = pictures3d.triangulated(body, patches, 1_500)
     a, b, c = vertices[triangles].transpose(1, 0, 2)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
     expected = body.volume if body.is_surface else body.boundary().area

@@ -6,9 +6,9 @@ from kpinn.domains import (
     motions,
     naming,
     pictures,
+    pictures3d,
     products,
     revolutions,
-    surfaces,
     translations,
 )
 from kpinn.domains.region import Region
@@ -166,7 +166,7 @@ class Domain(Region):
             ImportError: if pyvista is missing.
             ValueError: if it is no body in space, or what is fixed is not time and parameters.
         """
-        return surfaces.of_domain(self, plotter, points, opacity, fixed)
+        return pictures3d.of_domain(self, plotter, points, opacity, fixed)
 
     def __add__(self, other):
         """What lies in one of both."""
