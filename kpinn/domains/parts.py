@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from kpinn.domains import drawing, grids, integration, pieces, sampling
+from kpinn.domains import drawing, grids, integration, pictures, pictures3d, pieces, sampling
 from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import show
 from kpinn.domains.streams import Stream
@@ -138,6 +138,14 @@ class Part:
         """
         condition = pieces.where(self, predicate)
         return Part(self.domain, [p.kept(condition) for p in self.patches], f"{self}.where(...)")
+
+    def plot(self, axes=None, points=400, normals=True, fixed=None):
+        """Draw the points of the part; see `Domain.plot` for arguments, result and errors."""
+        return pictures.of_part(self, axes, points, normals, fixed)
+
+    def plot3d(self, plotter=None, points=4_000, opacity=1.0, fixed=None):
+        """Draw the part as a surface; see `Domain.plot3d` for arguments, result and errors."""
+        return pictures3d.of_part(self, plotter, points, opacity, fixed)
 
     def __add__(self, other):
         """Both parts; what they have in common counts once."""
