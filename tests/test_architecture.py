@@ -27,8 +27,8 @@ from kpinn.training import tensorflow_private
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
     {"backend", "options", "version"},
-    {"derivatives"},
-    {"domains", "layers", "optimizers"},
+    {"derivatives", "domains"},
+    {"layers", "optimizers"},
     {"networks"},
     {"problem"},
     {"objective"},

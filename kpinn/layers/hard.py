@@ -55,7 +55,7 @@ class HardCondition(FromConfig, keras.layers.Layer):
     inner = ("network", "value", "distance")
 
     def __init__(self, network, coordinates, value=None, distance=None, fields=None, **kwargs):
-        kwargs.setdefault("dtype", _policy(keras_layer("network", network)))
+        kwargs.setdefault("dtype", policy(keras_layer("network", network)))
         super().__init__(**kwargs)
         self.network = network
         self.coordinates = " ".join(split_names(names("coordinates", coordinates, "t x")))
@@ -73,7 +73,7 @@ class HardCondition(FromConfig, keras.layers.Layer):
 
     def _check_names(self, what, given, space):
         if not isinstance(given, dict):
-            return _check_arguments(what, given, space)
+            return check_arguments(what, given, space)
         unknown = [name for name in given if self.fields is None or name not in space.fields]
         if unknown:
             raise ValueError(
@@ -81,7 +81,7 @@ class HardCondition(FromConfig, keras.layers.Layer):
                 f"which the argument fields says. It is {self.fields!r}."
             )
         for name, one in given.items():
-            _check_arguments(f"{what} of {name!r}", one, space)
+            check_arguments(f"{what} of {name!r}", one, space)
 
     def build(self, input_shape):
         """Builds the network."""
@@ -103,7 +103,7 @@ class HardCondition(FromConfig, keras.layers.Layer):
         space.check_output(outputs.shape, inputs.shape)
         parts = []
         for name, part in space.fields.items():
-            value, distance = (_of_field(given, name) for given in (self.value, self.distance))
+            value, distance = (of_field(given, name) for given in (self.value, self.distance))
             parts.append(_combine(value, distance, columns, outputs[:, part]))
         return ops.concatenate(parts, axis=1)
 
@@ -112,20 +112,20 @@ class HardCondition(FromConfig, keras.layers.Layer):
         return super().get_config() | {
             "network": keras.saving.serialize_keras_object(self.network),
             "coordinates": self.coordinates,
-            "value": _serialized("value", self.value),
-            "distance": _serialized("distance", self.distance),
+            "value": serialized("value", self.value),
+            "distance": serialized("distance", self.distance),
             "fields": self.fields,
         }
 
 
-def _policy(network):
+def policy(network):
     """The dtype policy of the first layer that computes."""
     idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
     computing = [layer for layer in all_layers(network) if not isinstance(layer, idle)]
     return (computing or [network])[0].dtype_policy
 
 
-def _check_arguments(what, function, space):
+def check_arguments(what, function, space):
     if function is None:
         return
     if isinstance(function, numbers.Real):
@@ -141,19 +141,19 @@ def _check_arguments(what, function, space):
             )
 
 
-def _of_field(given, name):
+def of_field(given, name):
     return given.get(name) if isinstance(given, dict) else given
 
 
 def _combine(value, distance, columns, outputs):
     if distance is not None:
-        outputs = _evaluate("distance", distance, columns, outputs) * outputs
+        outputs = evaluate("distance", distance, columns, outputs) * outputs
     if value is not None:
-        outputs = _evaluate("value", value, columns, outputs) + outputs
+        outputs = evaluate("value", value, columns, outputs) + outputs
     return outputs
 
 
-def _evaluate(what, function, columns, outputs):
+def evaluate(what, function, columns, outputs):
     """A number or a tensor `(n, 1)` or `(n, m)`."""
     found = function
     if callable(function):
@@ -173,9 +173,9 @@ def _evaluate(what, function, columns, outputs):
 # Saving ------------------------------------------------------------------------------------
 
 
-def _serialized(what, given):
+def serialized(what, given):
     if isinstance(given, dict):
-        return {name: _serialized(f"{what} of {name!r}", one) for name, one in given.items()}
+        return {name: serialized(f"{what} of {name!r}", one) for name, one in given.items()}
     if given is None or isinstance(given, numbers.Real):
         return given if given is None else float(given)
     name = getattr(given, "__name__", None)
