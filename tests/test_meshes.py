@@ -139,6 +139,9 @@ def test_without_tetrahedra_points_come_from_boxes():
     other = other[solid_angle(vertices, faces, other) > 0.5]
     for axis in range(3):
         assert scipy.stats.ks_2samp(rows[:, axis], other[:, axis]).pvalue > 1e-3
+    for domain in (mesh, mesh - Ball(x=0, y=0, z=0, radius=0.3)):
+        with pytest.raises(ValueError, match="no quadrature for Mesh.* no tetrahedra were found"):
+            domain.quadrature(100)
 
 
 def test_points_of_a_cube_are_uniform():
@@ -214,6 +217,13 @@ def test_parts_of_a_mesh():
     assert set(bottom.sample(20)["z"].ravel()) == {0}
     vector = Mesh(vertices, faces, coordinates="x[3]")
     assert vector.boundary().sample(5)["x"].shape == (5, 3)
+
+
+def test_a_convex_mesh_is_known_to_cover_what_is_inside():
+    assert Mesh(*CUBE).is_convex and not Mesh(*torus()).is_convex
+    hollow = Mesh(*CUBE) - Ball(x=0.5, y=0.5, z=0.5, radius=0.4)
+    assert hollow.volume == pytest.approx(1 - 4 / 3 * np.pi * 0.4**3, rel=1e-14)
+    assert hollow.volume.error == 0
 
 
 def test_combinations_and_products():

@@ -119,6 +119,39 @@ def test_many_holes_in_rows():
     assert not inner.any()
 
 
+STAIRS = """
+7 1 7 2 6 2 6 3 5 3 5 4 4 4 4 5 3 5 3 8 4 8 4 7 5 7 6 7 7 7 7 8 6 8 6 9 5 9 5 12 7 12 8 12 9 12
+10 12 10 11 13 11 13 10 13 9 13 8 13 7 12 7 12 4 10 4 10 7 8 7 8 5 8 4 8 2 8 1
+"""
+ROOMS = """
+4 3 5 3 6 3 6 6 5 6 4 6 3 6 3 7 2 7 2 8 4 8 4 11 1 11 1 10 1 9 0 9 0 7 0 6 2 6 2 5 1 5 1 3 2 3
+3 3
+| 7 2 5 2 5 1 7 1
+| 7 5 8 5 8 2 10 2 10 5 10 7 9 7 9 8 10 8 10 10 10 11 8 11 7 11 5 11 5 8 7 8 8 8 8 7 7 7
+"""
+
+
+def lattice(text):
+    """Rings of integers that are written one after the other."""
+    rings = [np.array(part.split(), float).reshape(-1, 2) for part in text.split("|")]
+    return [{"x": ring[:, 0], "y": ring[:, 1]} for ring in rings]
+
+
+@pytest.mark.parametrize("outer, holes", [(STAIRS, ""), ("-1 -1 13 -1 13 13 -1 13", ROOMS)])
+def test_many_vertices_on_common_lines(outer, holes):
+    """Vertices on straight edges, on diagonals of the triangles, and at the height of others."""
+    (outer,), holes = lattice(outer), lattice(holes) if holes else []
+    polygon = Polygon(**outer, holes=holes)
+    exact = abs(shoelace(outer)[0]) - sum(abs(shoelace(hole)[0]) for hole in holes)
+    areas = simplices.signed_volumes(polygon.triangles)
+    assert areas.min() > 0 and areas.sum() == pytest.approx(exact, rel=1e-14)
+    points = polygon.sample(1000, seed=0)
+    inside = inside_by_winding(outer, points)
+    for hole in holes:
+        inside &= ~inside_by_winding(hole, points)
+    assert inside.all()
+
+
 @pytest.mark.parametrize("method", ["uniform", "latin_hypercube", "sobol", "halton"])
 def test_points_are_uniform_in_the_area(method):
     polygon = Polygon(**L_SHAPE, holes=[SMALL])
@@ -191,6 +224,14 @@ def test_polygons_are_the_same_in_a_compiled_step(dtype):
     assert keras.backend.standardize_dtype(levels.dtype) == polygon.level(rows, np).dtype == dtype
     exact = polygon.level(rows.astype("float64"), np)
     np.testing.assert_allclose(levels, exact, atol=DTYPES[dtype])
+
+
+@pytest.mark.parametrize("count", [5, 100])
+def test_what_is_not_finite_is_not_inside(count):
+    polygon = Polygon(**star(np.ones(count)))
+    inside = polygon.contains({"x": [0, math.nan, 0], "y": [math.nan, 0, 0]})
+    assert inside.tolist() == [False, False, True]
+    assert polygon.contains({"x": np.zeros((0, 1)), "y": np.zeros((0, 1))}).shape == (0,)
 
 
 def test_the_level_is_the_distance():

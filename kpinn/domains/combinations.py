@@ -60,7 +60,7 @@ def union(a, b):
 
     def measure():
         known = {"apart": [a, b], "first": [a], "second": [b]}.get(relation(a, b))
-        return known and Measure.total([each.measure() for each in known])
+        return known and Measure.total([each.volume for each in known])
 
     return Geometry(
         frame=a.frame,
@@ -97,7 +97,7 @@ def intersection(a, b):
 
     def measure():
         known = {"first": b, "second": a}.get(relation(a, b))
-        return known and known.measure()
+        return known and known.volume
 
     return Geometry(
         frame=a.frame,
@@ -137,8 +137,8 @@ def difference(a, b):
     def measure():
         holds = relation(a, b)
         if holds == "first":
-            return Measure.total([a.measure(), b.measure().times(-1)])
-        return a.measure() if holds == "apart" else None
+            return Measure.total([a.volume, b.volume.times(-1)])
+        return a.volume if holds == "apart" else None
 
     return Geometry(
         frame=a.frame,

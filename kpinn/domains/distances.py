@@ -17,6 +17,8 @@ from kpinn.domains.simplices import normals
 
 BLOCK = 16  # neighbouring facets, which are skipped together
 CHUNK = 2**16  # pairs of points and blocks that are looked at together
+FEW = 2  # blocks, up to which all facets are looked at
+IN_CACHE = 2**13  # points that are looked at together then
 TOGETHER = 256  # facets that a compiled step looks at together
 
 
@@ -110,29 +112,49 @@ def _from_nearest(surface, rows, xp):
 
 
 def _nearest(surface, rows):
-    """Indices `(n,)` of the nearest facets; blocks that are farther away are left out."""
+    """Indices `(n,)` of the nearest facets, by numpy."""
+    facets, blocks = constant(surface.facets, rows), len(surface.lower)
+    if blocks <= FEW:
+        step, search = IN_CACHE, _nearest_of_few
+    else:
+        step, search = max(1, CHUNK // blocks), _nearest_in_blocks
+    points = np.nan_to_num(rows)  # what is not finite has no nearest facet
+    starts = range(0, len(rows), step)
+    found = [search(surface, facets, points[start : start + step]) for start in starts]
+    return np.concatenate([np.zeros(0, int), *found])
+
+
+def _nearest_of_few(surface, facets, points):
+    """See `_nearest`: one facet after the other."""
+    best = np.full(len(points), np.inf, points.dtype)
+    index = np.zeros(len(points), int)
+    for number in range(1 + int(np.argmax(surface.order == surface.order[-1]))):  # the rest repeats
+        squares = _squares(points, facets[number])
+        closer = squares < best
+        best[closer], index[closer] = squares[closer], number
+    return index
+
+
+def _nearest_in_blocks(surface, facets, points):
+    """See `_nearest`: blocks that are farther away than a facet that is known are left out."""
     blocks, dims = surface.lower.shape
-    facets = constant(surface.facets, rows).reshape(blocks, BLOCK, -1, dims)
-    slack = rounding(np.abs(surface.upper - surface.lower.min(axis=0)).max(), rows)
-    found = [np.zeros(0, int)]
-    for points in np.split(rows, range(step := max(1, CHUNK // blocks), len(rows), step)):
-        gaps = np.zeros((len(points), blocks), rows.dtype)
-        for axis in range(dims):
-            x = points[:, axis, None]
-            outside = np.maximum(surface.lower[:, axis] - x, x - surface.upper[:, axis])
-            gaps += np.maximum(outside, 0) ** 2
-        first = np.argmin(gaps, axis=1)
-        bound = np.sqrt(_squares(points[:, None], facets[first]).min(axis=1)) + slack
-        gaps[np.arange(len(points)), first] = 0
-        point, block = np.nonzero(gaps <= bound[:, None] ** 2)
-        squares = _squares(points[point][:, None], facets[block])
-        smallest = squares.min(axis=1)
-        starts = np.searchsorted(point, np.arange(len(points)))
-        best = np.minimum.reduceat(smallest, starts)
-        pair = np.flatnonzero(smallest == best[point])
-        pair = pair[np.unique(point[pair], return_index=True)[1]]
-        found.append(block[pair] * BLOCK + np.argmin(squares[pair], axis=1))
-    return np.concatenate(found)
+    facets = facets.reshape(blocks, BLOCK, -1, dims)
+    gaps = np.zeros((len(points), blocks), points.dtype)
+    for axis in range(dims):
+        x = points[:, axis, None]
+        outside = np.maximum(surface.lower[:, axis] - x, x - surface.upper[:, axis])
+        gaps += np.maximum(outside, 0) ** 2
+    first = np.argmin(gaps, axis=1)
+    slack = rounding(np.abs([surface.lower, surface.upper]).max(), points)
+    bound = np.sqrt(_squares(points[:, None], facets[first]).min(axis=1)) + slack
+    gaps[np.arange(len(points)), first] = 0
+    point, block = np.nonzero(gaps <= bound[:, None] ** 2)
+    squares = _squares(points[point][:, None], facets[block])
+    smallest = squares.min(axis=1)
+    best = np.minimum.reduceat(smallest, np.searchsorted(point, np.arange(len(points))))
+    pair = np.flatnonzero(smallest == best[point])
+    pair = pair[np.unique(point[pair], return_index=True)[1]]
+    return block[pair] * BLOCK + np.argmin(squares[pair], axis=1)
 
 
 def _nearest_of_all(surface, rows, xp):

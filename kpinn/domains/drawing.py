@@ -8,6 +8,8 @@ from kpinn.domains import sampling
 from kpinn.domains.patches import shares
 
 PILOT = 4_096  # candidates that tell which share of them counts
+CHUNK = 2**22  # candidates that are in memory at once
+MOST_CANDIDATES = 2 * 10**8  # that a sample takes
 MOST = 2**20  # candidates without a point after which a set is called empty
 
 
@@ -49,14 +51,21 @@ def draw(patches, n, method, rng, what):
     if not any(patch.is_cut or patch.density for patch in patches):
         return together(_candidates(patches, n, method, rng))
     found, tried = _pilot(patches, rng, what)
-    counts = np.zeros(1, int)
+    if n * tried > MOST_CANDIDATES * found:
+        raise ValueError(
+            f"Of {tried} points of the pieces of {what}, {found} lie in it, so that {n} points "
+            f"take more than {MOST_CANDIDATES:.0e}. Describe it by shapes that it fills better, "
+            "such as a Ring in place of the difference of two Balls, or draw fewer points."
+        )
+    kept, counts = [], np.zeros(len(patches), int)
     while counts.sum() < n:
-        tried = int(n * tried / found * (1 + 4 / np.sqrt(min(n, found)))) + 16
-        drawn = _candidates(patches, tried, method, rng)
-        counts = np.array([len(each.rows) for each in drawn])
-        found = max(1, int(counts.sum()))
+        lack = n - counts.sum()
+        more = int(lack * tried / found * (1 + 4 / np.sqrt(min(lack, found)))) + 16
+        kept.append(_candidates(patches, min(more, CHUNK), method, rng))
+        counts += [len(each.rows) for each in kept[-1]]
+    joined = [together(each) for each in zip(*kept, strict=True)]
     keep = _shorten(counts, n).tolist()
-    return together([each.pick(slice(k)) for each, k in zip(drawn, keep, strict=True)])
+    return together([each.pick(slice(k)) for each, k in zip(joined, keep, strict=True)])
 
 
 def check_not_empty(patches, what):

@@ -14,15 +14,16 @@ def names_of(extras):
     names = tuple(extras.replace(",", " ").split())
     for name in names:
         if name not in NAMES:
-            raise ValueError(f"Unknown extra {name!r}. Points can carry {NAMES}.")
+            raise ValueError(f"Unknown extra {name!r} in `extras`. Points can carry {NAMES}.")
     return names
 
 
-def carried(part, rows, normals, names):
+def carried(part, measure, rows, normals, names):
     """Points as a dict: coordinates, the normals if there are any, and extras.
 
     Args:
-        part: the `Part` or `Domain`, with `measure()`.
+        part: the `Part` or `Domain`.
+        measure: a function to its measure, for weights.
         rows: `(n, axes)`.
         normals: `(n, spatial axes)` or None.
         names: as `names_of` gives them.
@@ -34,7 +35,7 @@ def carried(part, rows, normals, names):
     points = domain.frame.points(rows)
     more = {} if normals is None else {NORMAL: normals}
     if "w" in names:
-        more["w"] = np.full((len(rows), 1), part.measure() / max(len(rows), 1))
+        more["w"] = np.full((len(rows), 1), measure() / max(len(rows), 1))
     if "distance" in names:
         more["distance"] = np.maximum(-domain.level(rows, np), 0.0)[:, None]
     if "tangents" in names:

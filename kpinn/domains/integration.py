@@ -95,14 +95,24 @@ def _weighted(patch, unit, weights, function):
 
 
 def rule(patches, n, what):
-    """A quadrature of about `n` nodes in all patches: rows `(m, axes)` and weights `(m,)`."""
-    counts = sampling.allocate(n, shares(patches)).tolist()
-    found = []
+    """A quadrature of about `n` nodes in all patches.
+
+    Args:
+        patches: tuple of `Patch`, disjoint.
+        n: number of nodes, about.
+        what: they are, for errors.
+
+    Returns:
+        Rows `(m, axes)`, normals `(m, spatial axes)` or None, and weights `(m,)`.
+    """
+    counts, found = sampling.allocate(n, shares(patches)).tolist(), []
     for patch, k in zip(patches, counts, strict=True):
         smooth = patch.smooth or patch
         unit, weights, _ = _nodes(smooth, max(k // _count(smooth), 1), what)
-        found.append((smooth.place(unit, np), weights))
-    return tuple(np.concatenate(each) for each in zip(*found, strict=True))
+        found.append((*_placed(smooth, unit), weights))
+    rows, normals, weights = zip(*found, strict=True)
+    bare = any(each is None for each in normals)
+    return np.concatenate(rows), None if bare else np.concatenate(normals), np.concatenate(weights)
 
 
 def _placed(patch, unit):

@@ -1,9 +1,11 @@
 """Solids that are bounded by a closed triangle mesh."""
 
+import dataclasses
 import functools
 import os
 
 import numpy as np
+import scipy  # not scipy.spatial, which is slow to load, and loads when it is first named
 
 from kpinn.domains import closed_meshes, distances, simplices
 from kpinn.domains.domain import Domain
@@ -14,6 +16,7 @@ from kpinn.domains.simplex import simplex_patch
 from kpinn.domains.tetrahedra import tetrahedra
 from kpinn.domains.vertices import column, named_axes, names_by_number
 
+HULL = 1e-12  # relative: volumes that are the same
 CELLS = 32  # along the longest side of the bounding box, where there are no tetrahedra
 
 
@@ -57,6 +60,12 @@ class Mesh(Domain):
         """Tetrahedra that fill the mesh, `(m, 4, 3)`, or None where none are found."""
         return tetrahedra(self.vertices, self.faces, lambda rows: self.level(rows, np))
 
+    @functools.cached_property
+    def is_convex(self):
+        """Whether the convex hull of the vertices has no larger volume."""
+        hull = scipy.spatial.ConvexHull(self.vertices)
+        return bool(hull.volume <= self.measure() * (1 + HULL))
+
     def level(self, rows, xp):
         """The distance to the faces, negative inside."""
         return distances.signed_distance(self._surface, rows, xp)
@@ -65,17 +74,24 @@ class Mesh(Domain):
         """One patch: tetrahedra, or small boxes that are inside or cut."""
         if self.tetrahedra is not None:
             return (simplex_patch(self.tetrahedra),)
-        corners, widths = self._cells()
-        ends = simplices.cumulative(np.ones(len(corners)))
+        cells = self._cells()
+        ends = simplices.cumulative(np.ones(len(cells.lower)))
 
         def place(unit, xp):
             index, first = simplices.pick(unit[:, 0], ends, xp)
             inside = xp.concatenate([first[:, None], unit[:, 1:]], axis=1)
-            return xp.take(constant(corners, unit), index, axis=0) + constant(widths, unit) * inside
+            lower = xp.take(constant(cells.lower, unit), index, axis=0)
+            return lower + constant(cells.widths, unit) * inside
 
-        measure = float(len(corners) * np.prod(widths))
-        keep = (lambda rows, normals, xp: self.level(rows, xp),)
-        return (Patch(numbers=3, place=place, measure=measure, keep=keep),)
+        def refuse(unit, xp):
+            raise ValueError(
+                f"There is no quadrature for {self}, in which no tetrahedra were found. Estimate "
+                "integrals by points: mesh.sample(n, 'halton', extras='w')."
+            )
+
+        measure = float(len(cells.lower) * np.prod(cells.widths))
+        patch = Patch(numbers=3, place=place, measure=measure, keep=(InCells(self, cells),))
+        return (dataclasses.replace(patch, smooth=dataclasses.replace(patch, place=refuse)),)
 
     def boundary_patches(self):
         """A patch of all faces, or one for each of the sets with names and for what is left."""
@@ -104,13 +120,49 @@ class Mesh(Domain):
         return distances.surface(self.vertices, self.faces)
 
     def _cells(self):
-        """Lower corners `(m, 3)` and widths `(3,)` of boxes that cover the solid."""
+        """Boxes of a grid that cover the solid."""
         sides = self.upper - self.lower
         counts = np.maximum(1, np.ceil(CELLS * sides / sides.max())).astype(int)
         widths = sides / counts
         middles = grid(self.lower + widths / 2, self.upper - widths / 2, counts)
-        near = self.level(middles, np) <= np.linalg.norm(widths) / 2
-        return middles[near] - widths / 2, widths
+        levels, reach = self.level(middles, np), 0.501 * np.linalg.norm(widths)
+        lower = middles[levels <= reach] - widths / 2
+        return Cells(lower, widths, self.lower, (levels < -reach).reshape(counts))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Cells:
+    """Equal boxes that cover a solid.
+
+    Args:
+        lower: their lower corners, `(m, 3)`.
+        widths: of each, `(3,)`.
+        start: lower corner of the grid that they are of, `(3,)`.
+        is_inside: which of all boxes of the grid lie in the solid, bools of its shape.
+    """
+
+    lower: np.ndarray
+    widths: np.ndarray
+    start: np.ndarray
+    is_inside: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class InCells:
+    """The condition to lie in a mesh; on the host it is known for boxes that are not cut."""
+
+    mesh: Mesh
+    cells: Cells
+
+    def __call__(self, rows, normals, xp):
+        if xp is not np:
+            return self.mesh.level(rows, xp)
+        cells, most = self.cells, np.array(self.cells.is_inside.shape) - 1
+        place = np.clip((rows - cells.start) / cells.widths, 0, most).astype(int)
+        values = np.full(len(rows), -1.0, rows.dtype)
+        is_cut = ~cells.is_inside[tuple(place.T)]
+        values[is_cut] = self.mesh.level(rows[is_cut], np)
+        return values
 
 
 def _read(source, faces):

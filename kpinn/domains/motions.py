@@ -104,7 +104,7 @@ def image(domain, motion, lower, upper, text):
         border=tuple(mapped(patch, motion) for patch in domain.border),
         ends=tuple(mapped(patch, motion) for patch in domain.end_patches()),
         faces=faces,
-        measure=lambda: domain.measure().times(motion.scale**power),
+        measure=lambda: domain.volume.times(motion.scale**power),
         given_names=domain.given_names,
         default_names=() if motion.lost else domain.default_names(),
         is_convex=domain.is_convex,

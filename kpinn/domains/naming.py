@@ -45,7 +45,10 @@ def with_parts(domain, parts):
             )
         strange = [p for p in part.patches if not any(p.place is q.place for q in domain.border)]
         if strange:
-            raise ValueError(f"{name}={part} is not a part of the boundary of {domain}.")
+            raise ValueError(
+                f"{name}={part} is not a part of the boundary of {domain} in space. Other parts, "
+                "such as a face of time or a section, are drawn from without a name."
+            )
         border = tuple(piece for patch in border for piece in _split(patch, part, name))
         drawing.check_not_empty(
             [piece for piece in border if name in piece.tags],

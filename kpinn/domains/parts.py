@@ -1,5 +1,7 @@
 """Parts: faces, boundaries and pieces of them, from which points are drawn."""
 
+import functools
+
 import numpy as np
 
 from kpinn.domains import drawing, grids, integration, pieces, sampling
@@ -12,7 +14,7 @@ class Part:
 
     Args:
         domain: the `Domain`.
-        patches: `Patch`es, disjoint up to edges.
+        patches: a `Patch` for each piece, disjoint up to edges.
         label: how it is written, for errors and `repr`.
         names: by which it was asked for.
 
@@ -82,16 +84,35 @@ class Part:
         else:
             n, rng = sampling.count(n, method=method), sampling.generator(seed)
             drawn = drawing.draw(self.patches, n, method, rng, self.label)
-        return carried(self, drawn.rows, drawn.normals, names)
+        return carried(self, lambda: self.area, drawn.rows, drawn.normals, names)
 
-    @property
+    @functools.cached_property
     def area(self):
-        """The measure of the part: area of a surface, length of a curve, number of points."""
-        return self.measure()
+        """The area of a surface, length of a curve, number of points: a `Measure`.
 
-    def measure(self):
-        """See `area`; times the length of time and the volume of parameters, where there are."""
+        It is multiplied by the length of time and the volume of parameters, where there are any.
+        """
         return integration.measure(self.patches, self.label)
+
+    def quadrature(self, n):
+        """Nodes and weights with which sums are integrals over the part.
+
+        Args:
+            n: number of nodes, about.
+
+        Returns:
+            Points as `sample` gives them, with normals, and weights `(m, 1)`.
+
+        Raises:
+            ValueError: if there is no rule for such a part.
+
+        Example:
+            >>> points, weights = flow.boundary("cylinder").quadrature(400)
+            >>> u_n = pinn.predict_fields(points, "u_n")["u_n"]
+            >>> flux = np.sum(weights * u_n)
+        """
+        rows, normals, weights = integration.rule(self.patches, sampling.count(n), self.label)
+        return carried(self, lambda: self.area, rows, normals, ()), weights[:, None]
 
     def where(self, predicate):
         """The piece of the part in which a function of the coordinates is true.

@@ -131,7 +131,7 @@ def shares(patches):
 
 def constant(values, rows):
     """Numbers as a numpy array of the dtype of `rows`, to be combined with them."""
-    return np.asarray(values, keras.backend.standardize_dtype(rows.dtype))
+    return np.asarray(values, _dtype(rows))
 
 
 def columns(rows, axes, xp):
@@ -155,4 +155,11 @@ def repeated(values, unit, xp):
 
 def rounding(size, rows):
     """A length within which points of a domain of this size coincide, by the dtype of rows."""
-    return ROUNDING * size * float(np.finfo(keras.backend.standardize_dtype(rows.dtype)).eps)
+    return ROUNDING * size * float(np.finfo(_dtype(rows)).eps)
+
+
+def _dtype(rows):
+    """The dtype of an array or tensor, as numpy knows it."""
+    if isinstance(rows, np.ndarray):
+        return rows.dtype
+    return keras.backend.standardize_dtype(rows.dtype)

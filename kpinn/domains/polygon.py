@@ -69,7 +69,8 @@ class Polygon(Domain):
             edges: as of `Polygon`.
 
         Raises:
-            TypeError, ValueError: if it is another geometry, or has an edge twice.
+            TypeError, ValueError: if it is another geometry, or its rings touch at a point, which
+                shapely allows.
 
         Example:
             >>> disks = [shapely.Point(x, 0).buffer(1) for x in (0, 1)]

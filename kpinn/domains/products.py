@@ -76,7 +76,7 @@ def product(a, b):
             *_pairs(a.inside, b.end_patches(), a.frame, b.frame),
         ),
         faces=faces,
-        measure=lambda: a.measure().times(b.measure()),
+        measure=lambda: a.volume.times(b.volume),
         given_names=a.given_names + b.given_names,
         default_names=names[0] + names[1] if named else (),
         is_convex=a.is_convex and b.is_convex,

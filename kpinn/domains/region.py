@@ -47,11 +47,11 @@ class Region:
         raise NotImplementedError
 
     def patches(self):
-        """`Patch`es of the inside."""
+        """The patches (each a `Patch`) of the inside."""
         raise NotImplementedError
 
     def boundary_patches(self):
-        """`Patch`es of the boundary in space, with normals."""
+        """The patches (each a `Patch`) of the boundary in space, with normals."""
         raise NotImplementedError
 
     is_convex = False
@@ -59,11 +59,11 @@ class Region:
     given_names = ()  # of `named` and `with_parts`, which may not be given twice
 
     def end_patches(self):
-        """`Patch`es on which time or a parameter is at an end, with its name as a tag."""
+        """The patches on which time or a parameter is at an end, with its name as a tag."""
         return ()
 
     def face_patches(self, fixed):
-        """`Patch`es on which axes have values, `fixed` a dict of these: here, of the boundary."""
+        """The patches on which axes have values, `fixed` a dict of these: here, of the boundary."""
         near = NEAR * self.size
         return tuple(
             patch
@@ -92,7 +92,8 @@ class Region:
 
     def rule(self, n):
         """A quadrature of about `n` nodes: rows `(m, axes)` and weights `(m,)`."""
-        return integration.rule(self.inside, n, str(self))
+        rows, _, weights = integration.rule(self.inside, n, str(self))
+        return rows, weights
 
     def measure(self):
         """Length, area or volume of the inside, a `Measure`."""
@@ -141,9 +142,9 @@ class Region:
         axes = self.frame.spatial_axes or list(self.frame.other_axes)
         return float(np.abs([self.lower[axes], self.upper[axes]]).max())
 
-    @property
+    @functools.cached_property
     def volume(self):
-        """Length, area or volume of the domain, times those of time and parameters."""
+        """Length, area or volume of the domain, times those of time and parameters: a `Measure`."""
         return self.measure()
 
     def sample(self, n, method="uniform", seed=None, extras=""):
@@ -175,7 +176,7 @@ class Region:
         else:
             rows = grids.in_box(self.frame, self.lower, self.upper, n)
             drawn = drawing.Drawn(rows[self.holds(rows)], None)
-        return carried(self, drawn.rows, drawn.normals, names)
+        return carried(self, lambda: self.volume, drawn.rows, drawn.normals, names)
 
     def face(self, /, **fixed):
         """The part of the domain, or of its boundary, on which scalar coordinates are fixed.
@@ -226,7 +227,7 @@ class Region:
             )
         pool = (*self.border, *self.end_patches())
         for name in names:
-            if not any(name in patch.tags for patch in pool):
+            if not isinstance(name, str) or not any(name in patch.tags for patch in pool):
                 raise ValueError(self._unknown_part(name, pool))
         if len(set(names)) < len(names):
             raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")

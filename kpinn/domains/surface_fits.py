@@ -12,7 +12,7 @@ import numpy as np
 
 from kpinn.domains import drawing, sampling
 from kpinn.domains.lines import sections
-from kpinn.domains.surfaces import Surface, joined
+from kpinn.domains.surfaces import Surface, carriers, distances, joined, trims
 
 POINTS = 400  # of a patch, that are fitted
 CANDIDATES = 2**14  # for them
@@ -34,13 +34,9 @@ class Piece:
     surfaces: tuple
     size: float
 
-    def distances(self, rows, xp):
-        """Normalised distances `(n, 1)` from each surface."""
-        return [surface.distance(rows, xp) for surface in self.surfaces]
-
     def distance(self, rows, xp):
         """The distance from all of them together `(n, 1)`, at most about one in the domain."""
-        return joined(self.distances(rows, xp), xp) / self.size
+        return joined(distances(self.surfaces, rows, xp), xp) / self.size
 
     def config(self):
         """Plain data."""
@@ -75,7 +71,7 @@ def piece_of(part):
     others = _rows_of_others(part)
     for surface in found:
         _check_alone(part, surface, inside, others)
-    size = float(joined([surface.distance(inside, np) for surface in found], np).max())
+    size = float(joined(distances(found, inside, np), np).max())
     return Piece(tuple(found), size)
 
 
@@ -92,17 +88,17 @@ def start_of(domain, name):
 
 def _goes_on(surface, inside, border, size):
     """Whether a carrier is met beyond the ends of the piece."""
-    near = TOUCHES * size
-    if np.any(surface.carrier(inside, np)[0] <= 0):
+    if np.any(carriers([surface], inside, np)[0] <= 0):
         return True
-    trim = surface.trim(border, np)
-    on = np.abs(surface.carrier(border, np)[0]) < near
-    return trim is not None and bool(np.any(on & (trim < -near)))
+    if not surface.is_trimmed:
+        return False
+    on = np.abs(carriers([surface], border, np)[0]) < TOUCHES * size
+    return bool(np.any(on & (trims([surface], border, np) < -TOUCHES)))
 
 
 def _same(first, second, rows, size):
-    distance = first.distance(rows, np) - second.distance(rows, np)
-    return np.abs(distance).max() < TOUCHES * size
+    both = distances([first, second], rows, np)
+    return np.abs(both[:, 0] - both[:, 1]).max() < TOUCHES * size
 
 
 def _rows_of_others(part):
@@ -116,9 +112,9 @@ def _rows_of_others(part):
 
 
 def _check_alone(part, surface, inside, others):
-    crosses = np.any(surface.distance(inside, np) <= 0)
+    crosses = np.any(distances([surface], inside, np) <= 0)
     near = TOUCHES * part.domain.size
-    if crosses or np.any(np.abs(surface.distance(others, np)) < near):
+    if crosses or np.any(np.abs(distances([surface], others, np)) < near):
         where = "through the domain" if crosses else "on other parts of the boundary"
         raise ValueError(
             f"The surface of {part} goes on {where}, and there is no smooth distance function from "
@@ -155,8 +151,8 @@ def _surfaces(part, patch):
             "there is no distance function for it. Divide it into parts that do, take a condition "
             "for it without a layer, or kpinn.layers.HardCondition."
         )
-    _, gradient = carrier.carrier(rows, np)
-    outwards = np.sum(gradient * normals, axis=1)
+    _, gradients = carriers([carrier], rows, np)
+    outwards = np.sum(gradients[:, 0] * normals, axis=1)
     if np.any(outwards > 0) and np.any(outwards < 0):
         raise ValueError(f"{part} has the domain on both sides, so that its distance has no sign.")
     carrier = dataclasses.replace(carrier, side=-1.0 if outwards[0] > 0 else 1.0)

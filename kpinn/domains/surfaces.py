@@ -52,54 +52,10 @@ class Surface:
     half_space: tuple | None = None
     slabs: tuple = ()
 
-    def carrier(self, rows, xp):
-        """The normalised distance from the whole carrier, and its gradient where that is zero.
-
-        Args:
-            rows: `(n, axes)`.
-            xp: `numpy` or `keras.ops`.
-
-        Returns:
-            `(n, 1)`, positive in the domain, and `(n, spatial axes)`, of length one on the carrier.
-        """
-        y = rows - constant(self.point, rows)[None, :]
-        linear = constant(self.side * self.linear, rows)
-        if self.quadratic is None:
-            value = xp.sum(y * linear[None, :], axis=1, keepdims=True)
-            return value, columns(0 * y + linear[None, :], self.space, xp)
-        product = xp.matmul(y, constant(self.side * self.quadratic, rows))
-        value = xp.sum(y * (product + linear[None, :]), axis=1, keepdims=True)
-        value = value + self.side * self.constant
-        gradient = columns(2 * product + linear[None, :], self.space, xp)
-        squared = xp.sum(gradient * gradient, axis=1, keepdims=True)
-        length = xp.sqrt(squared - 2 * self.softening * self.side * value)
-        return value / length, gradient / length
-
-    def distance(self, rows, xp):
-        """The normalised distance from the piece `(n, 1)`; the arguments are those of `carrier`."""
-        value, _ = self.carrier(rows, xp)
-        trim = self.trim(rows, xp)
-        return value if trim is None else self.scale * trimmed(value / self.scale, trim, xp)
-
-    def trim(self, rows, xp):
-        """Positive where the piece is, negative beyond its ends `(n, 1)`; None without ends."""
-        y = (rows - constant(self.point, rows)[None, :]) / self.scale
-
-        def along(vector):
-            return xp.sum(y * constant(vector, rows)[None, :], axis=1, keepdims=True)
-
-        found = []
-        if self.reach:
-            inside, reach = columns(y, self.space, xp), self.reach / self.scale
-            squared = xp.sum(inside * inside, axis=1, keepdims=True)
-            found.append((0.25 * reach**2 - squared) / reach)
-        if self.half_space:
-            vector, shift = self.half_space
-            found.append(along(vector) + shift / self.scale)
-        for vector, width in self.slabs:
-            width = width / self.scale
-            found.append((0.25 * width**2 - along(vector) ** 2) / width)
-        return functools.reduce(lambda a, b: conjunction(a, b, xp), found) if found else None
+    @property
+    def is_trimmed(self):
+        """Whether it is only a part of its carrier."""
+        return bool(self.reach or self.half_space or self.slabs)
 
     def without_trim(self):
         """The whole carrier."""
@@ -146,6 +102,105 @@ def _pair(pair):
     return np.array(pair[0], "float64"), float(pair[1])
 
 
+# Many surfaces at points, as matrices: few operations, whatever their number -----------------
+
+
+def carriers(surfaces, rows, xp):
+    """The normalised distances from whole carriers, and their gradients where they are zero.
+
+    Args:
+        surfaces: `k` of them, in the same space.
+        rows: `(n, axes)`.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        `(n, k)`, positive in the domain, and `(n, k, spatial axes)`, of length one on the carrier.
+    """
+    flat = [i for i, each in enumerate(surfaces) if each.quadratic is None]
+    curved = [i for i, each in enumerate(surfaces) if each.quadratic is not None]
+    found = []
+    if flat:
+        found.append(_flat([surfaces[i] for i in flat], rows, xp))
+    if curved:
+        found.append(_curved([surfaces[i] for i in curved], rows, xp))
+    values, gradients = (_in_order(parts, flat + curved, xp) for parts in zip(*found, strict=True))
+    return values, gradients
+
+
+def _flat(surfaces, rows, xp):
+    linear = np.stack([each.side * each.linear for each in surfaces], axis=1)
+    shift = np.sum(linear * np.stack([each.point for each in surfaces], axis=1), axis=0)
+    values = xp.matmul(rows, constant(linear, rows)) - constant(shift, rows)[None, :]
+    normals = linear.T[:, list(surfaces[0].space)]
+    return values, 0 * values[:, :, None] + constant(normals, rows)[None, :, :]
+
+
+def _curved(surfaces, rows, xp):
+    sides = np.array([each.side for each in surfaces])
+    points = constant(np.stack([each.point for each in surfaces]), rows)
+    linear = constant(np.stack([each.side * each.linear for each in surfaces]), rows)
+    quadratic = constant(np.stack([each.side * each.quadratic for each in surfaces]), rows)
+    constants = constant(sides * [each.constant for each in surfaces], rows)
+    softening = constant(2 * sides * [each.softening for each in surfaces], rows)
+    y = rows[:, None, :] - points[None, :, :]
+    product = xp.sum(y[:, :, :, None] * quadratic[None, :, :, :], axis=2)
+    values = xp.sum(y * (product + linear[None, :, :]), axis=2) + constants[None, :]
+    space = np.array(surfaces[0].space, "int32")
+    gradients = xp.take(2 * product + linear[None, :, :], space, axis=2)
+    squared = xp.sum(gradients * gradients, axis=2)
+    lengths = xp.sqrt(squared - softening[None, :] * values)
+    return values / lengths, gradients / lengths[:, :, None]
+
+
+def trims(surfaces, rows, xp):
+    """Dimensionless functions `(n, k)` that are positive on trimmed surfaces, negative beyond."""
+    columns = [_trim(each, rows, xp) for each in surfaces]
+    return xp.concatenate(columns, axis=1)
+
+
+def _trim(surface, rows, xp):
+    y = (rows - constant(surface.point, rows)[None, :]) / surface.scale
+
+    def along(vector):
+        return xp.sum(y * constant(vector, rows)[None, :], axis=1, keepdims=True)
+
+    found = []
+    if surface.reach:
+        inside, reach = columns(y, surface.space, xp), surface.reach / surface.scale
+        squared = xp.sum(inside * inside, axis=1, keepdims=True)
+        found.append((0.25 * reach**2 - squared) / reach)
+    if surface.half_space:
+        vector, shift = surface.half_space
+        found.append(along(vector) + shift / surface.scale)
+    for vector, width in surface.slabs:
+        width = width / surface.scale
+        found.append((0.25 * width**2 - along(vector) ** 2) / width)
+    return functools.reduce(lambda a, b: conjunction(a, b, xp), found)
+
+
+def distances(surfaces, rows, xp):
+    """The normalised distances from surfaces `(n, k)`; the arguments are those of `carriers`."""
+    values, _ = carriers(surfaces, rows, xp)
+    ended = [i for i, each in enumerate(surfaces) if each.is_trimmed]
+    if not ended:
+        return values
+    others = [i for i in range(len(surfaces)) if i not in ended]
+    scales = constant([surfaces[i].scale for i in ended], rows)[None, :]
+    near = xp.take(values, np.array(ended, "int32"), axis=1) / scales
+    parts = [scales * trimmed(near, trims([surfaces[i] for i in ended], rows, xp), xp)]
+    if others:
+        parts.append(xp.take(values, np.array(others, "int32"), axis=1))
+    return _in_order(parts, ended + others, xp)
+
+
+def _in_order(parts, places, xp):
+    """Columns that belong to `places`, in the order of these."""
+    joint = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=1)
+    if places == sorted(places):
+        return joint
+    return xp.take(joint, np.argsort(places).astype("int32"), axis=1)
+
+
 def trimmed(value, trim, xp):
     """The normalised distance from the part of a carrier on which a trim is positive.
 
@@ -171,14 +226,32 @@ def conjunction(a, b, xp):
     return (a + b - xp.sqrt(safe)) * squared
 
 
-def joined(distances, xp):
-    """The normalised distance from several pieces together: `1 / (sum of 1 / d)`, in pairs."""
-    tiny = floor(distances[0])
-    while len(distances) > 1:
-        pairs = zip(distances[::2], distances[1::2], strict=False)
-        odd = distances[len(distances) // 2 * 2 :]
-        distances = [a * b / (a + b + tiny) for a, b in pairs] + odd
-    return distances[0]
+def joined(values, xp):
+    """The normalised distance from several surfaces together: `1 / (sum of 1 / d)`, `(n, 1)`."""
+    while values.shape[1] > 1:
+        half = values.shape[1] // 2
+        pairs = _joined(values[:, :half], values[:, half : 2 * half])
+        odd = values[:, 2 * half :]
+        values = xp.concatenate([pairs, odd], axis=1) if odd.shape[1] else pairs
+    return values
+
+
+def joined_others(values, xp):
+    """For each of two or more surfaces, the normalised distance from all of the others `(n, k)`."""
+    half = values.shape[1] // 2
+    first, second, odd = values[:, :half], values[:, half : 2 * half], values[:, 2 * half :]
+    if values.shape[1] == 2:
+        return xp.concatenate([second, first], axis=1)
+    pairs = _joined(first, second)
+    pairs = xp.concatenate([pairs, odd], axis=1) if odd.shape[1] else pairs
+    others = joined_others(pairs, xp)
+    of_pairs = others[:, :half]
+    parts = [_joined(second, of_pairs), _joined(first, of_pairs), others[:, half:]]
+    return xp.concatenate(parts[: 3 if odd.shape[1] else 2], axis=1)
+
+
+def _joined(a, b):
+    return a * b / (a + b + floor(a))
 
 
 def floor(values):

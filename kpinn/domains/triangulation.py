@@ -78,12 +78,12 @@ def _ears(ring):
     for left in range(count, 2, -1):
         for _ in range(left):  # after a round without an ear, which rounding may bring: any vertex
             corners = [before[tip], tip, after[tip]]
-            if bends[tip] == 0 or (bends[tip] > 0 and _is_ear(ring, corners, blockers)):
+            if bends[tip] == 0 or (bends[tip] > 0 and _is_ear(ring, bends, corners, blockers)):
                 break
             tip = after[tip]
+        first, last = before[tip], after[tip]
         if bends[tip] > 0:
-            triangles.append(corners)
-        first, _, last = corners
+            triangles.append([first, tip, last])
         after[first], before[last], bends[tip] = last, first, 0.0
         for end in (first, last):
             bends[end] = turn(ring[before[end]], ring[end], ring[after[end]])
@@ -93,12 +93,16 @@ def _ears(ring):
     return np.array(triangles)
 
 
-def _is_ear(ring, corners, blockers):
-    """Whether no reflex vertex lies in a triangle, but for those at the places of its corners."""
+def _is_ear(ring, bends, corners, blockers):
+    """Whether no reflex vertex lies in a triangle, but for those at the places of its corners.
+
+    Some of the blockers are reflex no more, or cut off: their bend tells.
+    """
     triangle = ring[corners]
     first = np.searchsorted(ring[blockers, 0], triangle[:, 0].min(), side="left")
     last = np.searchsorted(ring[blockers, 0], triangle[:, 0].max(), side="right")
-    others = ring[blockers[first:last]]
+    others = blockers[first:last]
+    others = ring[others[bends[others] < 0]]
     others = others[_within(triangle, others)]
     return not len(others) or bool(np.all(np.any(np.all(others[:, None] == triangle, 2), 1)))
 

@@ -3,12 +3,15 @@
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
 from keras import ops
 
 from kpinn.derivatives.names.requests import size_of
 from kpinn.domains.domain import Domain
+from kpinn.domains.patches import constant
 from kpinn.domains.surface_fits import Piece, piece_of, start_of
-from kpinn.layers import gates
+from kpinn.domains.surfaces import carriers, distances
+from kpinn.layers.gates import corrections
 from kpinn.options import shown
 
 WHOLE = "boundary"  # the name of all of the boundary, unless a part has it
@@ -34,25 +37,28 @@ class BoundaryGeometry:
         """Points `(n, axes)` of the domain from columns by coordinate."""
         return ops.concatenate([columns[name] for name in self.coordinates], axis=1)
 
-    def gated(self, part, group, rows):
-        """For each surface of a part: distances `(n, 1)`, gates, and unit inner normals.
+    def gated(self, group, rows):
+        """Distances from all surfaces on which derivatives are given, times gates, and normals.
 
         Args:
-            part: name.
-            group: a `Group`, which says what holds on the other parts.
+            group: a `Group`, which says what holds where.
             rows: `(n, axes)`.
+
+        Returns:
+            `(n, k)`, unit inner normals `(n, k, spatial axes)`, and the numbers of surfaces of
+            each of `group.fluxes`, whose sum is `k`.
         """
-        piece = self.pieces[part]
-        others = [other for other in group.conditions if other != part]
-        distances = [self.pieces[other].distance(rows, ops) for other in others]
-        orders = [group.order(other) for other in others]
-        own = piece.distances(rows, ops)
-        for i, (surface, distance) in enumerate(zip(piece.surfaces, own, strict=True)):
-            rest = [other / piece.size for k, other in enumerate(own) if k != i]
-            gate = gates.correction(
-                distance / piece.size, distances + rest, orders + [2] * len(rest)
-            )
-            yield distance, gate, surface.carrier(rows, ops)[1]
+        pieces = [self.pieces[part] for part in group.fluxes]
+        surfaces = [surface for piece in pieces for surface in piece.surfaces]
+        counts = [len(piece.surfaces) for piece in pieces]
+        own = distances(surfaces, rows, ops)
+        sizes = np.repeat([piece.size for piece in pieces], counts)
+        gates = corrections(
+            own / constant(sizes, rows)[None, :],
+            [self.pieces[part].distance(rows, ops) for part in group.values],
+            [group.order(part) for part in group.values],
+        )
+        return own * gates, carriers(surfaces, rows, ops)[1], counts
 
     def in_columns(self, vectors, space, columns):
         """Vectors `(n, spatial axes)` of the domain as those of all spatial columns of `space`."""

@@ -14,7 +14,7 @@ import math
 
 from keras import ops
 
-from kpinn.domains.surfaces import floor, joined
+from kpinn.domains.surfaces import floor, joined, joined_others
 
 
 def interpolation(distances, orders):
@@ -36,22 +36,26 @@ def interpolation(distances, orders):
 def free(distances, orders):
     """What the network is multiplied by `(n, 1)`: zero on all parts to their order, of size one."""
     first = [d for d, order in zip(distances, orders, strict=True) if order == 1]
-    gate = len(first) * joined(first, ops) if first else 1.0
+    gate = len(first) * joined(ops.concatenate(first, axis=1), ops) if first else 1.0
     for distance, order in zip(distances, orders, strict=True):
         gate = gate if order == 1 else gate * distance**order
     return gate
 
 
-def correction(distance, others, orders):
-    """Where a derivative on a part is corrected `(n, 1)`: one on it, zero on others to their order.
+def corrections(own, distances, orders):
+    """Where derivatives on surfaces are corrected `(n, k)`: one on each, zero on all others.
 
     Args:
-        distance: from the part.
-        others: distances from the other parts.
+        own: distances from the surfaces `(n, k)`; on the others of them, it is zero to order 2.
+        distances: from parts on which values are given, each `(n, 1)`.
         orders: theirs.
     """
-    gate = 1 / (1 + distance**2)
-    for other, order in zip(others, orders, strict=True):
-        near = other**order + floor(other)
-        gate = gate * near / (near + distance**order)
+    squared = own * own
+    gate = 1 / (1 + squared)
+    if own.shape[1] > 1:
+        others = joined_others(own, ops) ** 2 + floor(own)
+        gate = gate * others / (others + squared)
+    for distance, order in zip(distances, orders, strict=True):
+        near = distance**order + floor(distance)
+        gate = gate * near / (near + (own if order == 1 else squared))
     return gate

@@ -144,10 +144,7 @@ class HardBoundary(FromConfig, keras.layers.Layer):
                 outputs = ops.take(outputs, np.array(columns), axis=1)
             return self._with_values(points, group, outputs)
 
-        values = held(inputs)
-        if not group.fluxes:
-            return values
-        return self._with_fluxes(inputs, group, held, values)
+        return self._with_fluxes(inputs, group, held) if group.fluxes else held(inputs)
 
     def _with_values(self, points, group, outputs):
         if not group.values:
@@ -161,12 +158,12 @@ class HardBoundary(FromConfig, keras.layers.Layer):
         for part, weight in zip(group.values, weights, strict=True):
             value = group.evaluated(part, "value", columns, outputs)
             if group.order(part) == 2:
-                (since,) = pieces[part].distances(rows, ops)
-                value = value + since * group.evaluated(part, "rate", columns, outputs)
+                rate = group.evaluated(part, "rate", columns, outputs)
+                value = value + pieces[part].size * pieces[part].distance(rows, ops) * rate
             scaled = scaled + weight * value
         return scaled
 
-    def _with_fluxes(self, inputs, group, held, values):
+    def _with_fluxes(self, inputs, group, held):
         """The values, corrected near the parts where a derivative along the normal is given.
 
         With the distance `d` from such a part and the inner normal `grad d`, it is
@@ -174,20 +171,28 @@ class HardBoundary(FromConfig, keras.layers.Layer):
         `value - coefficient v`, times a gate that leaves the other parts as they are.
         """
         columns = self._columns(inputs)
-        rows, direction, factor, source = self._geometry.rows(columns), 0.0, 0.0, 0.0
-        for part in group.fluxes:
+        gated, normals, counts = self._geometry.gated(group, self._geometry.rows(columns))
+        direction = ops.sum(gated[:, :, None] * normals, axis=1)
+        vectors = self._geometry.in_columns(direction, self._space(), columns)
+        width = self._width(group, inputs)
+        fields = VALUES if width == 1 else f"{VALUES}[{width}]"
+        found = engine.derivatives(
+            held, {**columns, DIRECTION: vectors}, [VALUES, ALONG], self.coordinates, fields
+        )
+        values, corrected, start = found[VALUES], found[VALUES] - found[ALONG], 0
+        for part, count in zip(group.fluxes, counts, strict=True):
+            gate = ops.sum(gated[:, start : start + count], axis=1, keepdims=True)
+            start += count
             coefficient = group.evaluated(part, "coefficient", columns, values)
             value = group.evaluated(part, "value", columns, values)
-            for distance, gate, normal in self._geometry.gated(part, group, rows):
-                direction = direction + distance * gate * normal
-                factor = factor + distance * gate * coefficient
-                source = source + distance * gate * value
-        fields = VALUES if values.shape[1] == 1 else f"{VALUES}[{values.shape[1]}]"
-        vectors = self._geometry.in_columns(direction, self._space(), columns)
-        along = engine.derivatives(
-            held, {**columns, DIRECTION: vectors}, ALONG, self.coordinates, fields
-        )[ALONG]
-        return values - along + factor * values - source
+            corrected = corrected + gate * (coefficient * values - value)
+        return corrected
+
+    def _width(self, group, inputs):
+        """Number of columns of the fields of a group."""
+        if group.fields is not None:
+            return sum(len(_indices(part)) for part in group.fields.values())
+        return self.network.compute_output_shape(tuple(inputs.shape))[-1]
 
     def _columns(self, points):
         return {name: points[:, part] for name, part in self._space().coordinates.items()}

@@ -9,7 +9,19 @@ import keras
 import kinds_of_values as kinds
 import numpy as np
 from hypothesis import strategies as st
-from kinds_of_values import FLAG, LABEL, POSITIVE, SEED, Kind, choice, fresh, later, number, whole
+from kinds_of_values import (
+    FLAG,
+    LABEL,
+    POSITIVE,
+    SCALAR,
+    SEED,
+    Kind,
+    choice,
+    fresh,
+    later,
+    number,
+    whole,
+)
 
 import kpinn
 
@@ -307,8 +319,9 @@ INTERVAL = Kind(
 BOX = kpinn.domains.Box(t=(0, 1), x=(0, 1))
 SAMPLING = {
     "n": whole(1, 16).without_none().needed(),
-    "method": choice("uniform", "latin_hypercube", "sobol"),
+    "method": choice("uniform", "latin_hypercube", "sobol", "halton"),
     "seed": SEED,
+    "extras": choice("", "w", "distance w"),
 }
 SAMPLING["n"] = Kind(st.integers(1, 16), whole(1).invalid | st.none(), required=True)
 INSIDE = Kind(
@@ -329,6 +342,44 @@ FORMS = kinds.FORMS.named("t", "x", "points")
 call("Box.contains", BOX.contains, 2, points=FORMS.needed())
 call("Part.sample", BOX.face(t=0).sample, 2, **SAMPLING)
 call("Part.sample", BOX.boundary("x").sample, 2, **SAMPLING)
+CENTER = Kind(
+    st.sampled_from([0, -0.5, np.float64(2.0), [0.5], [0, 1]]),
+    st.sampled_from([None, "a", "0", np.nan, np.inf, [[0.0]], [], 1j, True, {0: 1}, object()]),
+)
+RADII = Kind(
+    st.sampled_from([(1, 2), [0.5, 0.5], np.array([1.0, 3.0])]),
+    st.sampled_from([1, None, (1,), (1, 2, 3), (1, 0), (1, -1), (1, np.nan), "ab", (1, "2"), {}]),
+    ("radii", "radius"),
+)
+DISK = kpinn.domains.Ball(x=0, y=0, radius=1)
+SHIFT = Kind(CENTER.valid.filter(lambda x: np.size(x) == 1), CENTER.invalid)
+call("domains.Ball", kpinn.domains.Ball, 2, radius=POSITIVE.needed(), x=CENTER.needed(), y=CENTER)
+call(
+    "domains.Ring",
+    lambda inner, outer: kpinn.domains.Ring(x=0, y=0, inner=inner, outer=outer),
+    1,
+    inner=number(0.0, 3.0).needed(),
+    outer=Kind(st.sampled_from([4, 10.0]), POSITIVE.invalid, required=True),
+)
+call(
+    "domains.Ellipsoid",
+    lambda radii: kpinn.domains.Ellipsoid(x=0, y=0, radii=radii),
+    1,
+    radii=RADII.needed(),
+)
+call(
+    "domains.Cylinder",
+    lambda z, radius: kpinn.domains.Cylinder(x=0, y=0, z=z, radius=radius),
+    1,
+    z=Kind(st.sampled_from([(0, 1), [-1.0, 2.5]]), INTERVAL.invalid, ("z",), required=True),
+    radius=POSITIVE.needed(),
+)
+call("Domain.moved", DISK.moved, 1, x=SHIFT.needed(), y=SHIFT)
+call("Domain.scaled", lambda factor: DISK.scaled(factor), 1, factor=POSITIVE.needed())
+call("Domain.rotated", lambda angle: DISK.rotated(angle), 1, angle=SCALAR.needed())
+NAMES = Kind(st.just("disk"), st.sampled_from(["x", "", None, 3, ["a"]]), ("name", "named", "part"))
+call("Domain.named", lambda name: DISK.named(name), 1, name=NAMES.needed())
+call("Domain.quadrature", DISK.quadrature, 1, n=SAMPLING["n"])
 
 # Functions -------------------------------------------------------------------------------------
 
