@@ -340,7 +340,11 @@ class Region:
 
     def _unknown_part(self, name, pool):
         known = sorted({tag for patch in pool for tag in patch.tags})
-        return f"{self} has no part {name!r}. Its parts are {known or 'not named'}."
+        told = f"{self} has no part {name!r}. Its parts are {known or 'not named'}."
+        several = str(name).split()
+        if len(several) > 1 and set(several) <= set(known):
+            told += f" Name each by itself: boundary({', '.join(map(repr, several))})."
+        return told
 
     def _flat_faces(self):
         fixed = {(self.frame.label(a), v): None for p in self.border for a, v in p.fixed.items()}
