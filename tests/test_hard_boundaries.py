@@ -7,8 +7,8 @@ from keras import ops
 
 import kpinn
 from kpinn.domains import Ball, Box, Ellipsoid, Polygon
-from kpinn.domains.surface_fits import piece_of
-from kpinn.domains.surfaces import conjunction, distances, joined, joined_others
+from kpinn.domains.boundaries.surface_fits import piece_of
+from kpinn.domains.boundaries.surfaces import conjunction, distances, joined, joined_others
 from kpinn.layers import HardBoundary, Initial, Neumann, Robin
 
 

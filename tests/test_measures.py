@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy
 
-from kpinn.domains.measures import cube_rule
+from kpinn.domains.integrating.measures import cube_rule
 
 
 def disk(*center, radius):

@@ -17,10 +17,8 @@ from kpinn.domains import (
     Polyline,
     Ring,
     Sphere,
-    groups,
-    pictures,
-    pictures3d,
 )
+from kpinn.domains.plots import groups, pictures, pictures3d
 
 CHANNEL = Box(x=(0, 2.2), y=(0, 0.41)) - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
 FLOW = CHANNEL.with_parts(

@@ -9,8 +9,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpinn.domains import Ball, Box, Polygon, Simplex, simplices
-from kpinn.domains.triangulation import triangulate
+from kpinn.domains import Ball, Box, Polygon, Simplex
+from kpinn.domains.complexes import simplices
+from kpinn.domains.complexes.triangulation import triangulate
 
 L_SHAPE = {"x": [0, 2, 2, 1, 1, 0], "y": [0, 0, 1, 1, 2, 2]}
 SQUARE = {"x": [0, 1, 1, 0], "y": [0, 0, 1, 1]}
@@ -279,7 +280,9 @@ def test_polygon_refuses(arguments, message):
 
 
 def test_unsound_triangulations_are_noticed(monkeypatch):
-    monkeypatch.setattr("kpinn.domains.triangulation.triangulate", lambda r: triangulate(r)[1:])
+    monkeypatch.setattr(
+        "kpinn.domains.complexes.triangulation.triangulate", lambda r: triangulate(r)[1:]
+    )
     with pytest.raises(ValueError, match="too close for a triangulation"):
         Polygon(**L_SHAPE).sample(3)
 

@@ -1,16 +1,15 @@
 """Domain: a region that can be combined with others."""
 
-from kpinn.domains import (
+from kpinn.domains.composing import (
     combinations,
-    integration,
     motions,
     naming,
-    pictures,
-    pictures3d,
     products,
     revolutions,
     translations,
 )
+from kpinn.domains.integrating import integration
+from kpinn.domains.plots import pictures, pictures3d
 from kpinn.domains.region import Region
 
 

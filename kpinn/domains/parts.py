@@ -4,10 +4,13 @@ import functools
 
 import numpy as np
 
-from kpinn.domains import drawing, grids, integration, pictures, pictures3d, pieces, sampling
-from kpinn.domains.extras import carried, names_of
+from kpinn.domains import sampling
 from kpinn.domains.frames import show
-from kpinn.domains.streams import Stream
+from kpinn.domains.integrating import integration
+from kpinn.domains.plots import pictures, pictures3d
+from kpinn.domains.points import drawing, grids, pieces
+from kpinn.domains.points.extras import carried, names_of
+from kpinn.domains.points.streams import Stream
 
 
 class Part:

@@ -4,12 +4,14 @@ import functools
 
 import numpy as np
 
-from kpinn.domains import drawing, grids, integration, sampling
-from kpinn.domains.extras import carried, names_of
+from kpinn.domains import sampling
 from kpinn.domains.frames import show
+from kpinn.domains.integrating import integration
 from kpinn.domains.parts import Part
 from kpinn.domains.patches import rounding
-from kpinn.domains.streams import Stream
+from kpinn.domains.points import drawing, grids
+from kpinn.domains.points.extras import carried, names_of
+from kpinn.domains.points.streams import Stream
 from kpinn.options import number
 
 CACHED = ("inside", "border")  # what is made anew after unpickling

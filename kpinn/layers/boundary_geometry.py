@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from kpinn.derivatives.names.requests import size_of
+from kpinn.domains.boundaries.surface_fits import Piece, piece_of, start_of
+from kpinn.domains.boundaries.surfaces import carriers, distances
 from kpinn.domains.domain import Domain
 from kpinn.domains.patches import constant
-from kpinn.domains.surface_fits import Piece, piece_of, start_of
-from kpinn.domains.surfaces import carriers, distances
 from kpinn.layers.gates import corrections
 from kpinn.options import shown
 

@@ -14,7 +14,7 @@ import math
 
 from keras import ops
 
-from kpinn.domains.surfaces import floor, joined, joined_others
+from kpinn.domains.boundaries.surfaces import floor, joined, joined_others
 
 
 def interpolation(distances, orders):

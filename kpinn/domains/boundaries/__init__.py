@@ -1,0 +1,1 @@
+"""Normalised distance functions of parts of a boundary."""

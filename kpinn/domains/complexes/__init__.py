@@ -1,0 +1,1 @@
+"""What shapes with vertices are made of: sets of simplices, rings, closed meshes."""

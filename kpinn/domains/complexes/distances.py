@@ -1,0 +1,266 @@
+"""Signed distance to a closed surface: segments in the plane, or triangles in space.
+
+The sign is that of the pseudonormal of the nearest feature (face, edge or vertex), which is right
+for every closed surface that is oriented and does not meet itself.
+
+References:
+    J. A. Baerentzen and H. Aanaes, Signed distance computation using the angle weighted
+    pseudonormal, IEEE Transactions on Visualization and Computer Graphics 11, 2005.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from kpinn.domains.complexes.simplices import normals
+from kpinn.domains.patches import constant, norm, rounding
+
+BLOCK = 16  # neighbouring facets, which are skipped together
+CHUNK = 2**16  # pairs of points and blocks that are looked at together
+FEW = 2  # blocks, up to which all facets are looked at
+IN_CACHE = 2**13  # points that are looked at together then
+TOGETHER = 256  # facets that a compiled step looks at together
+
+
+@dataclasses.dataclass(frozen=True)
+class Surface:
+    """Facets in blocks of neighbours, and what tells the sides of the surface.
+
+    Args:
+        facets: `(m, k, d)`: the corners; of a triangle also its normal, and the directions in
+            its plane that point into it from its edges. `m` is a multiple of `BLOCK`.
+        lower, upper: corners of the bounding boxes of the blocks, `(m / BLOCK, d)`.
+        pseudonormals: `(m, features, d)`: of the facet, then of its edges, then of its corners;
+            None where there are no sides.
+        order: which facet each one was, `(m,)`.
+    """
+
+    facets: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    order: np.ndarray
+    pseudonormals: np.ndarray | None = None
+
+
+def without_sides(corners):
+    """The `Surface` of points `(m, 1, d)` or segments `(m, 2, d)` in any dimension."""
+    order, boxes = _blocks(corners)
+    return Surface(corners[order], boxes.min(axis=1), boxes.max(axis=1), order)
+
+
+def surface(vertices, indices):
+    """The `Surface` of a polygon or a triangle mesh.
+
+    Args:
+        vertices: `(v, d)`, with `d` 2 or 3, no two at one place.
+        indices: of the corners of the facets, `(m, d)`; closed, and with outward normals.
+
+    Returns:
+        A `Surface`.
+    """
+    corners = vertices[indices]
+    sides = normals(corners)
+    order, boxes = _blocks(corners)
+    if corners.shape[-1] == 2:
+        facets, others = corners, _of_corners(vertices, indices, sides[:, None])
+    else:
+        edges = np.roll(corners, -1, axis=1) - corners
+        inward = np.cross(sides[:, None], edges)
+        facets = np.concatenate([corners, sides[:, None], inward], axis=1)
+        of_corners = _of_corners(vertices, indices, _angles(edges)[..., None] * sides[:, None])
+        others = np.concatenate([_of_edges(indices, sides), of_corners], axis=1)
+    pseudonormals = np.concatenate([sides[:, None], others], axis=1)
+    lower, upper = boxes.min(axis=1), boxes.max(axis=1)
+    return Surface(facets[order], lower, upper, order, pseudonormals[order])
+
+
+def distance(surface, rows, xp):
+    """Distances from points to a surface.
+
+    Args:
+        surface: a `Surface`.
+        rows: points `(n, d)`.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        Array `(n,)`.
+    """
+    return norm(_from_nearest(surface, rows, xp)[0], xp)
+
+
+def signed_distance(surface, rows, xp):
+    """Distances from points to a surface that has sides, negative inside; see `distance`."""
+    offsets, feature = _from_nearest(surface, rows, xp)
+    table = constant(surface.pseudonormals.reshape(-1, surface.lower.shape[1]), rows)
+    sides = xp.take(table, feature, axis=0)
+    far = norm(offsets, xp)
+    return xp.where(_dot(offsets, sides) < 0, -far, far)
+
+
+def nearest(surface, rows, xp):
+    """Indices `(n,)` of the nearest facets, in the order that the surface keeps them in."""
+    return _nearest(surface, rows) if xp is np else _nearest_of_all(surface, rows, xp)
+
+
+def _from_nearest(surface, rows, xp):
+    """Vectors from the nearest points `(n, d)`, and of which feature of which facet, `(n,)`."""
+    index = nearest(surface, rows, xp)
+    offsets, feature = _offsets(rows, xp.take(constant(surface.facets, rows), index, axis=0), xp)
+    if surface.pseudonormals is None:
+        return offsets, index
+    return offsets, index * surface.pseudonormals.shape[1] + feature
+
+
+def _nearest(surface, rows):
+    """Indices `(n,)` of the nearest facets, by numpy."""
+    facets, blocks = constant(surface.facets, rows), len(surface.lower)
+    if blocks <= FEW:
+        step, search = IN_CACHE, _nearest_of_few
+    else:
+        step, search = max(1, CHUNK // blocks), _nearest_in_blocks
+    points = np.nan_to_num(rows)  # what is not finite has no nearest facet
+    starts = range(0, len(rows), step)
+    found = [search(surface, facets, points[start : start + step]) for start in starts]
+    return np.concatenate([np.zeros(0, int), *found])
+
+
+def _nearest_of_few(surface, facets, points):
+    """See `_nearest`: one facet after the other."""
+    best = np.full(len(points), np.inf, points.dtype)
+    index = np.zeros(len(points), int)
+    for number in range(1 + int(np.argmax(surface.order == surface.order[-1]))):  # the rest repeats
+        squares = _squares(points, facets[number])
+        closer = squares < best
+        best[closer], index[closer] = squares[closer], number
+    return index
+
+
+def _nearest_in_blocks(surface, facets, points):
+    """See `_nearest`: blocks that are farther away than a facet that is known are left out."""
+    blocks, dims = surface.lower.shape
+    facets = facets.reshape(blocks, BLOCK, -1, dims)
+    gaps = np.zeros((len(points), blocks), points.dtype)
+    for axis in range(dims):
+        x = points[:, axis, None]
+        outside = np.maximum(surface.lower[:, axis] - x, x - surface.upper[:, axis])
+        gaps += np.maximum(outside, 0) ** 2
+    first = np.argmin(gaps, axis=1)
+    slack = rounding(np.abs([surface.lower, surface.upper]).max(), points)
+    bound = np.sqrt(_squares(points[:, None], facets[first]).min(axis=1)) + slack
+    gaps[np.arange(len(points)), first] = 0
+    point, block = np.nonzero(gaps <= bound[:, None] ** 2)
+    squares = _squares(points[point][:, None], facets[block])
+    smallest = squares.min(axis=1)
+    best = np.minimum.reduceat(smallest, np.searchsorted(point, np.arange(len(points))))
+    pair = np.flatnonzero(smallest == best[point])
+    pair = pair[np.unique(point[pair], return_index=True)[1]]
+    return block[pair] * BLOCK + np.argmin(squares[pair], axis=1)
+
+
+def _nearest_of_all(surface, rows, xp):
+    """Indices `(n,)` of the nearest facets, by the distances to all."""
+    facets, best, index = constant(surface.facets, rows), None, None
+    for start in range(0, len(facets), TOGETHER):
+        offsets, _ = _offsets(rows[:, None], facets[None, start : start + TOGETHER], xp)
+        squares = _dot(offsets, offsets)
+        where, least = start + xp.argmin(squares, axis=1), xp.min(squares, axis=1)
+        index = where if best is None else xp.where(least < best, where, index)
+        best = least if best is None else xp.minimum(least, best)
+    return index
+
+
+def _squares(points, facets):
+    offsets, _ = _offsets(points, facets, np)
+    return _dot(offsets, offsets)
+
+
+def _dot(a, b):
+    """Scalar products over the last axis, which is too short for numpy's sums to be fast."""
+    total = a[..., 0] * b[..., 0]
+    for axis in range(1, b.shape[-1]):
+        total = total + a[..., axis] * b[..., axis]
+    return total
+
+
+def _offsets(points, facets, xp):
+    """Vectors from the nearest points of facets, and which feature of the facets has them.
+
+    Args:
+        points: `(..., d)`.
+        facets: `(..., k, d)`, as in `Surface`.
+
+    Returns:
+        Offsets `(..., d)`, indices `(...)`.
+    """
+    if facets.shape[-2] == 1:
+        return points - facets[..., 0, :], 0
+    if facets.shape[-2] == 2:
+        offsets, place = _from_segment(points, facets[..., 0, :], facets[..., 1, :], xp)
+        return offsets, xp.where(place < 0, 1, xp.where(place > 0, 2, 0))
+    offsets, squares, feature = None, None, None
+    for edge in range(3):
+        start, end = facets[..., edge, :], facets[..., (edge + 1) % 3, :]
+        more, place = _from_segment(points, start, end, xp)
+        of_edge = xp.where(place < 0, 4 + edge, xp.where(place > 0, 4 + (edge + 1) % 3, 1 + edge))
+        square = _dot(more, more)
+        closer = True if squares is None else square < squares
+        offsets = more if squares is None else xp.where(closer[..., None], more, offsets)
+        feature = of_edge if squares is None else xp.where(closer, of_edge, feature)
+        squares = square if squares is None else xp.minimum(square, squares)
+    height = _dot(points - facets[..., 0, :], facets[..., 3, :])
+    over = [_dot(points - facets[..., k, :], facets[..., 4 + k, :]) >= 0 for k in range(3)]
+    over = xp.logical_and(over[0], xp.logical_and(over[1], over[2]))
+    straight = height[..., None] * facets[..., 3, :]
+    return xp.where(over[..., None], straight, offsets), xp.where(over, 0, feature)
+
+
+def _from_segment(points, start, end, xp):
+    """Vectors from the nearest points of segments; -1, 0, 1 where that is start, between, end."""
+    along = end - start
+    share = _dot(points - start, along) / _dot(along, along)
+    place = xp.where(share <= 0, -1, xp.where(share >= 1, 1, 0))
+    return points - start - xp.clip(share, 0.0, 1.0)[..., None] * along, place
+
+
+def _of_corners(vertices, indices, weighted):
+    """Sums of the weighted normals `(m, 1 or k, d)` around each corner, `(m, k, d)`."""
+    sums = np.zeros(vertices.shape)
+    np.add.at(sums, indices, np.broadcast_to(weighted, (*indices.shape, vertices.shape[1])))
+    return sums[indices]
+
+
+def _of_edges(indices, sides):
+    """Sums of the normals on both sides of each edge of triangles, `(m, 3, 3)`."""
+    edges = np.sort(np.stack([indices, np.roll(indices, -1, axis=1)], axis=-1), axis=-1)
+    _, number = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
+    number = number.reshape(indices.shape)
+    sums = np.zeros((number.max() + 1, 3))
+    np.add.at(sums, number, np.broadcast_to(sides[:, None], (*indices.shape, 3)))
+    return sums[number]
+
+
+def _angles(edges):
+    """Angles at the corners of triangles, `(m, 3)`, from their edges in succession."""
+    before = -np.roll(edges, 1, axis=1)
+    sine = np.linalg.norm(np.cross(edges, before), axis=-1)
+    return np.arctan2(sine, np.sum(edges * before, axis=-1))
+
+
+def _blocks(corners):
+    """An order of facets `(m, k, d)`, of which each `BLOCK` are neighbours, and their corners.
+
+    The last facet is repeated to fill the last block.
+    """
+    centres = corners.mean(axis=1)
+
+    def split(order):
+        if len(order) <= BLOCK:
+            return [order]
+        half = BLOCK * (-(-len(order) // BLOCK) // 2)
+        axis = np.argmax(np.ptp(centres[order], axis=0))
+        parts = np.argpartition(centres[order, axis], half)
+        return split(order[parts[:half]]) + split(order[parts[half:]])
+
+    order = np.concatenate(split(np.arange(len(corners))))
+    order = np.concatenate([order, np.repeat(order[-1:], -len(order) % BLOCK)])
+    return order, corners[order].reshape(len(order) // BLOCK, -1, corners.shape[-1])

@@ -1,0 +1,1 @@
+"""Pictures of domains and their parts."""

@@ -1,0 +1,1 @@
+"""Shapes, each a `Domain` of its own."""
