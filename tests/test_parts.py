@@ -282,6 +282,7 @@ def test_domains_pickle():
         (lambda: FLOW.named("a") * Ball(z=0, radius=1).named("a"), "both have a part named 'a'"),
         (lambda: FLOW - Ball(x=1, y=0, radius=0.1).named("cylinder"), "part named 'cylinder'"),
         (lambda: FLOW.boundary("wing"), r"no part 'wing'. Its parts are \['cylinder', 'x', 'y'\]"),
+        (lambda: FLOW.boundary("x y"), r"Name each by itself: boundary\('x', 'y'\)"),
         (lambda: DISK.boundary("x"), "no part 'x'. Its parts are not named"),
         (lambda: FLOW.boundary("x", "x"), "twice"),
         (

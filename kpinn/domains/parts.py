@@ -7,6 +7,7 @@ import numpy as np
 from kpinn.domains import drawing, grids, integration, pictures, pictures3d, pieces, sampling
 from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import show
+from kpinn.domains.streams import Stream
 
 
 class Part:
@@ -85,6 +86,10 @@ class Part:
             n, rng = sampling.count(n, method=method), sampling.generator(seed)
             drawn = drawing.draw(self.patches, n, method, rng, self.label)
         return carried(self, lambda: self.area, drawn.rows, drawn.normals, names)
+
+    def stream(self, n, seed=None, extras=""):
+        """Points that `PINN.fit` draws anew in each step, with normals; see `Domain.stream`."""
+        return Stream(self, self.patches, n, seed, extras)
 
     @functools.cached_property
     def area(self):

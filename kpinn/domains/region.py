@@ -9,6 +9,7 @@ from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import show
 from kpinn.domains.parts import Part
 from kpinn.domains.patches import rounding
+from kpinn.domains.streams import Stream
 from kpinn.options import number
 
 CACHED = ("inside", "border")  # what is made anew after unpickling
@@ -178,6 +179,27 @@ class Region:
             drawn = drawing.Drawn(rows[self.holds(rows)], None)
         return carried(self, lambda: self.volume, drawn.rows, drawn.normals, names)
 
+    def stream(self, n, seed=None, extras=""):
+        """Points that `PINN.fit` draws anew in each step, on the device, uniform in the volume.
+
+        Args:
+            n: number of points of a step.
+            seed: int; every `fit` then sees the same points in the same step. Without one
+                `keras.utils.set_random_seed` decides, and each `fit` sees others.
+            extras: what else the points carry, as in `sample`.
+
+        Returns:
+            A `kpinn.domains.Stream`, which `fit` takes in the place of the points of a condition.
+
+        Raises:
+            TypeError, ValueError: if an argument is not one of the above, or the domain cannot be
+                drawn inside a compiled step.
+
+        Example:
+            >>> pinn.fit({"heat": box.stream(4096), "start": box.face(t=0).stream(256)}, epochs=9)
+        """
+        return Stream(self, self.inside, n, seed, extras)
+
     def face(self, /, **fixed):
         """The part of the domain, or of its boundary, on which scalar coordinates are fixed.
 
@@ -318,7 +340,11 @@ class Region:
 
     def _unknown_part(self, name, pool):
         known = sorted({tag for patch in pool for tag in patch.tags})
-        return f"{self} has no part {name!r}. Its parts are {known or 'not named'}."
+        told = f"{self} has no part {name!r}. Its parts are {known or 'not named'}."
+        several = str(name).split()
+        if len(several) > 1 and set(several) <= set(known):
+            told += f" Name each by itself: boundary({', '.join(map(repr, several))})."
+        return told
 
     def _flat_faces(self):
         fixed = {(self.frame.label(a), v): None for p in self.border for a, v in p.fixed.items()}
