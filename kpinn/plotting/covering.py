@@ -125,9 +125,9 @@ def _inside(plane, nodes, steps):
 
     A closed difference has a lid: where boundaries of both coincide, its level is zero.
     """
-    inside = plane.holds(nodes)
-    small = SMALL * steps
-    lid = inside & (plane.level(nodes) > -small.min() / 4)
+    level, small = plane.level(nodes), SMALL * steps
+    inside = level <= plane.rounding
+    lid = inside & (level > -small.min() / 4)
     around = np.stack(np.meshgrid(*[(-1, 1)] * len(steps)), axis=-1).reshape(-1, len(steps))
     levels = [plane.level(nodes[lid] + small * way) for way in around]
     inside[lid] = np.min(levels, axis=0) < -small.min() / 4

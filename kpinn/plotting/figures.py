@@ -32,7 +32,8 @@ def field(pinn, domain, name="u", reference=None, points=101, path=None, fixed=N
             order of the domain; over a box also values on the grid, `(n,)`, `(n, 1)` or shaped as
             the grid, the first coordinate along the first axis.
         points: points along each axis that is drawn, an int or `{"t": 101, "x": 256}`. In a domain
-            other than a box an int makes equal steps, as many in all, and more near the boundary.
+            other than a box an int makes equal steps, as many in all, and finer ones near the
+            boundary. Holes of less than a quarter of a step may be missed.
         path: file to save to.
         fixed: `{name: value}` of the coordinates that are not drawn.
 
@@ -152,7 +153,7 @@ def _panels(grid, size, panel, count=1):
     elif ratio is not None:
         is_wide = ratio <= WIDE
         width = LONG + 1.6 if is_wide else count * (LONG / ratio + 1.6)
-        height = count * (LONG * ratio + 0.8) if is_wide else LONG + 0.7
+        height = count * (LONG * max(ratio, 0.1) + 0.8) if is_wide else LONG + 0.7
     figure = new_figure(width, height)
     if grid.covering is not None and count == 1:
         figure.set_layout_engine("compressed")  # that for axes of equal scale

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kpinn.domains import Box
+from kpinn.domains.patches import rounding
 from kpinn.options.arrays import float_array
 
 
@@ -19,6 +20,9 @@ class Slice:
         labels: of the axes that vary, one or two.
         lower, upper: corners of its bounding box, `(k,)`.
         where: the fixed values, for titles.
+        is_box: whether there is nothing to look for, since it is a `Box`.
+        is_space: whether all axes that vary are those of space.
+        rounding: the level up to which points count as inside.
 
     Raises:
         TypeError, ValueError: if it is no line or plane, or a fixed value is not usable.
@@ -36,6 +40,7 @@ class Slice:
         listed = ", ".join(f"{k} = {_short(value)}" for k, value in fixed.items())
         self.where = f" at {listed}" if listed else ""
         self.is_box = isinstance(domain, Box)
+        self.rounding = rounding(domain.size, self._row)
         self.is_space = set(self._axes) <= set(domain.frame.spatial_axes)
 
     def points(self, nodes):
@@ -48,7 +53,7 @@ class Slice:
 
     def holds(self, nodes):
         """Which nodes `(..., k)` lie in the closed domain."""
-        return self._domain.holds(self._rows(nodes)).reshape(nodes.shape[:-1])
+        return self.level(nodes) <= self.rounding
 
     def describe(self):
         """The domain and the fixed values, for errors."""
