@@ -6,11 +6,13 @@ on (for the inverse problems the largest relative error of an unknown). It is re
 training goes on, outside its time, and the training does not see it: it ends when the time is up
 or when the optimizer ends. The time includes tracing and compiling, and the choice of the scale of
 random features, which `--features` puts in the place of the networks of smooth problems, as
-`--separable` does with separable networks.
+`--separable` does with separable networks. With `--march` evolution equations are solved in windows
+of time by random features, 600 of them without `--features`, see `march.py`.
 
 Run: python benchmarks/accuracy.py [--problems poisson_1d burgers] [--optimizers adam ssbroyden]
     [--seeds 0 1 2] [--seconds 600] [--json FILE] [--uniform] [--stop | --floor]
     [--features 1000 [--interactions 2] [--windows 2 4] | --separable 8] [--project] [--short]
+    [--march [WINDOWS]]
 """
 
 import argparse
@@ -23,6 +25,7 @@ import statistics
 import time
 
 import keras
+import march
 import numpy as np
 from accuracy_problems import PROBLEMS
 
@@ -35,6 +38,7 @@ STEPS = 50  # of Adam in an epoch, between which nothing is recorded
 HEAD = "problem", "parameters", "optimizer", "iterations", "seconds", "error", "target", "met"
 ERRORS = 1e-4, 1e-6, 1e-8, 1e-10  # of which --floor says when they were reached
 FLOOR_HEAD = "problem", "parameters", "optimizer", "seconds", "floor", "seeds", *map(str, ERRORS)
+FEATURES = 600  # of a march, if nothing is said
 QUICK = 30.0  # seconds of a training, above which --floor takes the first seed alone
 
 
@@ -178,9 +182,14 @@ def chosen_problems(names, count=None, rank=None, **options):
             yield make(kind=kind)
 
 
+def is_adam(make):
+    """Whether this makes Adam, also with a learning rate of its own."""
+    return getattr(make, "func", make) is adam
+
+
 def drawing(problem, make, every, uniform):
     """The callback that draws new points for an optimizer."""
-    if make is adam:
+    if is_adam(make):
         return kpinn.callbacks.Resample(problem.fresh_points, every)
     if uniform:
         return kpinn.callbacks.Resample(problem.fresh_points, max(1, every // 2))
@@ -200,10 +209,10 @@ def train(problem, stages, seed, seconds, uniform=False, stop=False, jit_compile
         callbacks = [recorder, TimeLimit(clock, part * seconds)]
         if every:
             callbacks.append(drawing(problem, make, every, uniform))
-        if make is adam:
+        if is_adam(make):
             rate = float(optimizer.learning_rate.numpy())
             callbacks.append(CosineDecay(clock, part * seconds, rate))
-        steps = {"steps_per_epoch": STEPS} if make is adam and seconds else {}
+        steps = {"steps_per_epoch": STEPS} if is_adam(make) and seconds else {}
         history = pinn.fit(points, epochs=MANY, verbose=0, callbacks=callbacks, **steps)
         iterations += int(optimizer.iterations.numpy())
         if stop and recorder.curve and recorder.met():
@@ -218,6 +227,25 @@ def train(problem, stages, seed, seconds, uniform=False, stop=False, jit_compile
         "first_error": first_error,
         "error": recorder.curve[-1][1],
         "curve": recorder.curve,
+    }
+
+
+def train_in_windows(problem, seed, seconds, windows=None, features=None, jit_compile="auto"):
+    """The same in windows of time; their number is by default that of the problem."""
+    keras.utils.set_random_seed(seed)
+    problem.exact(**problem.grid)  # what the exact solution takes does not count
+    clock = Clock()
+    solution = march.March(problem, windows, features, seed, jit_compile=jit_compile)
+    solution.run(clock, seconds)
+    elapsed = clock.seconds
+    error = problem.error(solution)
+    return {
+        "seed": seed,
+        "parameters": solution.pinn.count_params(),
+        "iterations": solution.iterations,
+        "seconds": elapsed,
+        "error": error,
+        "curve": [(elapsed, error, solution.losses[-1])],
     }
 
 
@@ -284,35 +312,56 @@ def arguments():
     parser.add_argument("--interactions", type=int, help="most coordinates of such a feature")
     parser.add_argument("--windows", nargs="+", type=int, help="of them, by column")
     parser.add_argument("--separable", type=int, help="so many products in place of networks")
+    parser.add_argument("--march", nargs="?", type=int, const=0, help="so many windows of time")
     parser.add_argument("--short", action="store_true", help="a few steps, optimizers in turn")
     return parser.parse_args()
+
+
+def trainings(given, seconds):
+    """What to do: a problem, the name of the way to solve it, and from a seed to the run."""
+    jit_compile = False if given.short else "auto"
+    if given.march is not None:
+        count = FEATURES if given.features is None else given.features
+        for problem in (PROBLEMS[name]() for name in given.problems):
+            if problem.evolution:
+                how = {"windows": given.march, "features": count, "jit_compile": jit_compile}
+                run = functools.partial(train_in_windows, problem, seconds=seconds, **how)
+                yield problem, "march", run
+        return
+    kinds = {"count": given.features, "rank": given.separable}
+    options = {"interactions": given.interactions, "windows": given.windows}
+    settings = {"uniform": given.uniform, "stop": given.stop, "jit_compile": jit_compile}
+    for number, problem in enumerate(chosen_problems(given.problems, **kinds, **options)):
+        names = given.optimizers
+        for name in [names[number % len(names)]] if given.short else names:
+            stages = stages_of(name, given.project)
+            yield (
+                problem,
+                name,
+                functools.partial(train, problem, stages, seconds=seconds, **settings),
+            )
 
 
 def main():
     given = arguments()
     kpinn.set_float64()
     seeds, seconds = ([0], SHORT_SECONDS) if given.short else (given.seeds, given.seconds)
-    jit_compile = False if given.short else "auto"
-    settings = {"seconds": seconds, "uniform": given.uniform, "stop": given.stop}
-    start = functools.partial(train, jit_compile=jit_compile, **settings)
-    names, found = given.optimizers, []
-    head, as_row = (FLOOR_HEAD, floor_row) if given.floor else (HEAD, row)
+    found, head, as_row = [], HEAD, row
+    if given.floor:
+        head, as_row = FLOOR_HEAD, floor_row
     print_row(head)
     print_row(["---"] * len(head))
-    kinds = {"count": given.features, "rank": given.separable}
-    options = {"interactions": given.interactions, "windows": given.windows}
-    for number, problem in enumerate(chosen_problems(given.problems, **kinds, **options)):
-        for name in [names[number % len(names)]] if given.short else names:
-            runs = []
-            for seed in seeds:
-                runs.append(start(problem, stages_of(name, given.project), seed))
-                if given.floor and runs[0]["seconds"] > QUICK:
-                    break
-            print_row(as_row(problem, name, runs))
-            about = {"problem": problem.name, "target": problem.target, "optimizer": name}
-            found.append(about | {"runs": runs})
-            if given.json:  # after each, so that nothing is lost
-                given.json.write_text(json.dumps(found, indent=1), encoding="utf8")
+    for problem, name, run in trainings(given, seconds):
+        runs = []
+        for seed in seeds:
+            runs.append(run(seed=seed))
+            if given.floor and runs[0]["seconds"] > QUICK:
+                break
+        print_row(as_row(problem, name, runs))
+        about = {"problem": problem.name, "target": problem.target, "optimizer": name}
+        found.append(about | {"runs": runs})
+        if given.json:  # after each, so that nothing is lost
+            given.json.write_text(json.dumps(found, indent=1), encoding="utf8")
 
 
 if __name__ == "__main__":

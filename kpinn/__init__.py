@@ -3,7 +3,7 @@
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
 from kpinn import callbacks, domains, layers, losses, networks, optimizers, plotting
 from kpinn.checking import check_derivatives
-from kpinn.problem.conditions import condition, field
+from kpinn.problem.marks import condition, field
 from kpinn.derivatives import (
     CustomGradientWarning,
     DerivativeFallbackWarning,

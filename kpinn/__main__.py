@@ -18,6 +18,9 @@ _DESCRIPTION = """Checks the derivatives of a model at points drawn from a box, 
 kpinn.check_derivatives. The exit status is 0 if they are right, 1 if not, 2 for a wrong call."""
 
 
+_OWN = "coordinates", "parameters", "fields", "method"  # of a PINN
+
+
 def main(arguments=None):
     """Runs the command line.
 
@@ -46,6 +49,7 @@ def _parser():
     check.add_argument("--points", type=int, default=64, help="how many points (default 64)")
     check.add_argument("--requests", help='such as "u_x, u_xx", by default all that matter')
     check.add_argument("--coordinates", help='such as "t x", for a model that is no PINN')
+    check.add_argument("--parameters", help='such as "mu", likewise: columns that are no space')
     check.add_argument("--fields", help='such as "u v" (default "u")')
     check.add_argument("--method", help="the method that the model is used with")
     check.add_argument("--low", type=float, nargs="+", default=[0.0], help="corner of the box")
@@ -90,7 +94,7 @@ def _takes_nothing(function):
 
 def _names(model, options):
     found = {"requests": options.requests, "count": options.points, "seed": options.seed}
-    chosen = {n: getattr(options, n) for n in ("coordinates", "fields", "method")}
+    chosen = {n: getattr(options, n) for n in _OWN}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if isinstance(model, PINN) and chosen:
         raise ValueError(f"a PINN has its own {', '.join(chosen)}.")
@@ -102,7 +106,7 @@ def _points(model, options):
     is_pinn = isinstance(model, PINN)
     if not is_pinn and options.coordinates is None:
         raise ValueError("--coordinates is needed, such as --coordinates 't x'.")
-    space = Space(model.coordinates if is_pinn else options.coordinates, "u")
+    space = model.problem.space if is_pinn else Space(options.coordinates, "u", options.parameters)
     generator = np.random.default_rng(options.seed)
     low, high = (_corner(n, getattr(options, n), space.input_size) for n in ("low", "high"))
     columns = generator.uniform(low, high, (max(options.points, 1), space.input_size))
@@ -125,7 +129,7 @@ def _arrays(pinn, points, space, generator):
             found[argument.name] = np.zeros((count, 1))
             continue
         for direction in argument.request.directions:
-            vectors = generator.normal(size=(count, len(space.spatial) or space.input_size))
+            vectors = generator.normal(size=(count, min(space.bases)))
             found[direction] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return found
 

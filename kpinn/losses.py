@@ -1,4 +1,4 @@
 """Losses beyond those of Keras."""
 
-from kpinn.objective.losses import Mean as Mean
-from kpinn.objective.losses import Product as Product
+from kpinn.objective.functionals import Mean as Mean
+from kpinn.objective.functionals import Product as Product

@@ -14,6 +14,7 @@ from kpinn.backend.keras_private import (
     writes_file,
 )
 from kpinn.derivatives.api import resolve
+from kpinn.derivatives.names.space import Space
 from kpinn.derivatives.tensorflow_private import without_retracing_warning
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.objective.losses import divided, replicas
@@ -24,7 +25,7 @@ from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.arrays import without_lists
 from kpinn.options.configs import faults_of
-from kpinn.problem import costs, reads, streams
+from kpinn.problem import costs, reads, replacing, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
@@ -39,7 +40,7 @@ from kpinn.training.regularization import regularization
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
 
-FIXED = ("coordinates", "fields", "method", "network")  # what the names of a PINN mean
+FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
 
 @keras.saving.register_keras_serializable(package="kpinn")
@@ -64,6 +65,9 @@ class PINN(keras.Model):
         conditions: functions, for a PINN without a subclass.
         method: how derivatives are computed, see `kpinn.derivatives`.
         allow_mixed_precision: whether to accept a network that computes in half precision.
+        parameters: names of the columns of the input behind the coordinates that tell the problems
+            of a family apart, `"mu"`: they are no space, so that no operator (`laplacian_u`) and
+            no normal has them; `u_mu` may be asked for. One value is repeated for all points.
         **kwargs: of `keras.Model`, such as `name`.
 
     Raises:
@@ -92,6 +96,7 @@ class PINN(keras.Model):
 
     coordinates = None
     fields = None
+    parameters = None
     method = "auto"
 
     def __init_subclass__(cls, **kwargs):
@@ -106,13 +111,14 @@ class PINN(keras.Model):
         conditions=(),
         method="auto",
         allow_mixed_precision=False,
+        parameters=None,
         **kwargs,
     ):
-        names = construction.names_of(type(self), coordinates, fields)
-        dtype = check_network(network, *names, allow_mixed_precision)
+        names = construction.names_of(type(self), coordinates, fields, parameters)
+        dtype = check_network(network, Space(*names), allow_mixed_precision)
         super().__init__(**{"dtype": dtype} | kwargs)
         leave_untracked(self, PINN)  # a solution that is there already: not to be trained again
-        self.coordinates, self.fields = names
+        self.coordinates, self.fields, self.parameters = names
         is_auto = isinstance(method, str) and method == "auto"
         self.method = self.method if is_auto else method
         self.network = network
@@ -454,9 +460,12 @@ class PINN(keras.Model):
             x: points: a dict from condition to a dict of arrays `(n, 1)`, where conditions with
                 equal points share the derivatives there; one such dict of arrays for all
                 conditions; a tuple `(points, targets)` or `(points, targets, sample_weight)`; or a
-                dataset or generator of those.
+                dataset or generator of those. In the place of a dict of arrays, `stream(n)` of a
+                `kpinn.domains.Domain` or `Part` draws points anew in each step.
             y: targets by condition; the residual minus the target is trained towards zero.
-            batch_size: points of each condition in a step; by default all of them.
+            batch_size: points of each condition in a step, by default all of them; or a dict by
+                condition, `{"heat": 1_000}`, where those that are left out take all. There the set
+                with the most batches makes an epoch; others begin again, in a new order.
             epochs: number of epochs; with the optimizers of kpinn an epoch is an iteration.
             verbose: as in Keras.
             callbacks: Keras callbacks.
@@ -617,7 +626,7 @@ class PINN(keras.Model):
             pinn.fit(points, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=draw)])
         """
         new = self.prepare(x, y, sample_weight)
-        training.train_on(self, data.replaced(training.training_data(self), new))
+        training.train_on(self, replacing.replaced(training.training_data(self), new))
 
     def replace_weights(self, sample_weight):
         """Trains with other sample weights from the next epoch on; for callbacks.
@@ -633,9 +642,9 @@ class PINN(keras.Model):
             weights = {"heat": np.exp(-t)}
             pinn.replace_weights(weights)
         """
-        points, targets, weights = training.training_data(self).parts
-        new = self.prepare(points, None, sample_weight).sample_weight
-        training.train_on(self, data.Data(points, targets, weights | new))
+        old = training.training_data(self)
+        new = self.prepare(old.points, None, sample_weight).sample_weight
+        training.train_on(self, replacing.with_weights(old, new))
 
     # After training -------------------------------------------------------------------------
 
@@ -678,7 +687,8 @@ class PINN(keras.Model):
         """Fields and any of their derivatives at points.
 
         Args:
-            points: dict of arrays `(n,)` or `(n, k)`, the coordinates and the directions.
+            points: dict of arrays `(n,)` or `(n, k)`, the coordinates and the directions; a
+                parameter may be one number.
             names: `"u, u_x"`; by default all fields.
             batch_size: most points at a time.
 
@@ -696,8 +706,8 @@ class PINN(keras.Model):
 
         Its signatures are `"serving_default"` (the fields), `"derivatives"` and
         `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for. An export that was there is
-        replaced when the new one is complete.
+        and by the arrays and directions that a condition asks for; a parameter may be one number.
+        An export that was there is replaced when the new one is complete.
 
         Args:
             path: folder to write.

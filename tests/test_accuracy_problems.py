@@ -210,6 +210,15 @@ def _first_points(given):
     return first if isinstance(first, dict) else points
 
 
+@pytest.mark.parametrize("name", [name for name in PROBLEMS if PROBLEMS[name]().evolution])
+def test_an_evolution_in_windows_starts_as_the_solution_does(name):
+    problem = PROBLEMS[name]()
+    first = {key: array[problem.grid["t"][:, 0] == 0.0] for key, array in problem.grid.items()}
+    exact = np.concatenate(list(problem.exact(**first).values()), axis=1)
+    np.testing.assert_allclose(problem.evolution.start(first["x"]), exact, rtol=0, atol=2e-4)
+    assert problem.evolution.equation.__name__ in problem.make().conditions
+
+
 BOUNDARY_DATA = {"kovasznay", "two_solitons", "beltrami"}
 UNKNOWNS = {"inverse_burgers", "inverse_burgers_noise"}
 SAMPLES = UNKNOWNS | {"inverse_field"}

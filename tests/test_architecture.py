@@ -38,7 +38,7 @@ LEVELS = [  # ground floor to top
     {"plotting"},
     {"__main__"},
 ]
-OPTIONAL = {"matplotlib", "trimesh"}
+OPTIONAL = {"matplotlib", "pyvista", "trimesh"}
 ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
 TABLES = ("derivatives/operations",)  # looked up, not read

@@ -7,13 +7,13 @@ from keras import ops
 from problems import BOX, Formula, heat_points, small_heat
 
 import kpinn
+from kpinn.callbacks import LossBalancing, Resample, ResidualSampling, ResidualWeights
 from kpinn.optimizers import (
     LevenbergMarquardt,
     ScipyMinimize,
     Sequence,
     SSBroyden,
 )
-from kpinn.training.callbacks import LossBalancing, Resample, ResidualSampling, ResidualWeights
 
 
 class Seen(keras.callbacks.Callback):

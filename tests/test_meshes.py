@@ -112,6 +112,14 @@ def test_quadrature_of_a_torus_against_the_flux_through_its_faces():
     assert np.sum(weights * points["x"] ** 2) == pytest.approx(exact, rel=1e-11)
 
 
+def test_quadrature_on_the_boundary_of_a_torus():
+    vertices, faces = torus()
+    points, weights = Mesh(vertices, faces).boundary().quadrature(4 * len(faces))
+    assert np.sum(weights) == pytest.approx(area(vertices, faces), rel=1e-13)
+    flux = np.sum(weights * points["z"] * points["n"][:, 2:])
+    assert flux == pytest.approx(cone_volume(vertices, faces), rel=1e-12)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0.3, 2.0), min_size=5, max_size=14), st.floats(0.2, 3.0))
 def test_prisms_over_random_stars(radii, height):

@@ -7,11 +7,21 @@ import numpy as np
 import pytest
 
 from kpinn import plotting
-from kpinn.domains import Box
+from kpinn.domains import Ball, Box, Polygon, Ring, Sphere
 from kpinn.plotting import figures
 
 BURGERS = Box(t=(0, 1), x=(-1, 1))
 LINE = Box(x=(0, 2))
+FLOW = Box(x=(0, 2.2), y=(0, 0.41)) - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
+STEP = Box(x=(-1, 1), y=(-1, 1)) - Box(x=(0, 1), y=(0, 1))
+HOLED = Polygon(
+    x=[0, 3, 3, 1, 0],
+    y=[0, 0, 2, 1.5, 2],
+    holes={"window": {"x": [0.5, 1, 1], "y": [0.5, 0.5, 1]}},
+    edges={"inlet": 4},
+)
+TORUS = Ball(r=2, z=0, radius=0.5).revolved(r="x y")
+MOVING = (Box(t=(0, 8)) * Ball(x=0.2, y=0.2, radius=0.05)).moved(x=lambda t: 0.1 * t)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -163,7 +173,7 @@ def test_awkward_values_still_make_a_figure(name, box, tmp_path):
     "box, arguments, message",
     [
         (Box(t=(0, 1), x=(0, 1), y=(0, 1)), {}, r"\('t', 'x', 'y'\) vary. Fix all but one or two"),
-        (Box(x=([0, 0], 1)), {}, r"and \('x',\) are vectors"),
+        (Box(x=([0, 0, 0], 1)), {}, r"and \('x',\) are vectors"),
         (LINE, {"fixed": {"x": 1}}, "none vary"),
         (LINE, {"fixed": {"y": 1}}, r"Cannot fix \['y'\]. The box has the coordinates \('x',\)"),
         (BURGERS, {"fixed": {"t": [0, 1]}}, r"fixed\['t'\] needs 1 number"),
@@ -191,6 +201,127 @@ def test_references_of_a_wrong_shape(reference):
 def test_a_field_of_several_components_is_refused():
     with pytest.raises(ValueError, match="field 'grad_u' has 2 components. Name one"):
         plotting.field(Exact(lambda x: np.hstack([x, x])), LINE, "grad_u")
+
+
+# Domains other than boxes
+
+
+def triangles(domain, **arguments):
+    """The triangles `(m, 3, 2)` of a map of the field 0."""
+    figure = plotting.field(Exact(lambda x, **_: 0 * x), domain, **arguments)
+    (mesh,) = panels(figure)[0].collections
+    # matplotlib keeps a triangulation of a Gouraud map under a private name
+    drawn = mesh._triangulation
+    return np.stack([drawn.x, drawn.y], axis=1)[drawn.triangles]
+
+
+def area(corners):
+    a, b = (corners[:, k] - corners[:, 0] for k in (1, 2))
+    return np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2
+
+
+PLANES = {
+    "channel": (FLOW, {}, FLOW.volume, 1e-4),
+    "ring": (Ring(x=0, y=0, inner=0.5, outer=1), {}, 0.75 * np.pi, 1e-3),
+    "step": (STEP, {}, 3.0, 1e-12),
+    "turned step": (STEP.rotated(0.3), {}, 3.0, 1e-7),
+    "polygon": (HOLED, {}, HOLED.volume, 1e-7),
+    "small hole": (
+        Box(x=(0, 1), y=(0, 1)) - Ball(x=0.513, y=0.497, radius=0.01),
+        {},
+        1 - 1e-4 * np.pi,
+        1e-4,
+    ),
+    "lens": (Ball(x=0, y=0, radius=1) & Ball(x=1, y=0, radius=1), {}, 1.2283696986, 1e-3),
+    "moving": (MOVING, {"t": 4}, 0.0025 * np.pi, 1e-3),
+    "family": (Box(mu=(1, 2), parameters="mu") * STEP, {"mu": 1.5}, 3.0, 1e-12),
+    "slice of a body": (TORUS, {"z": 0.3}, 2 * np.pi * 2 * 0.8, 1e-3),
+    "in time": (
+        (Box(t=(0, 1)) * Box(x=(0, 1))).moved(x=lambda t: 0.5 * t * t),
+        {},
+        1.0,
+        1e-4,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANES)
+def test_triangles_cover_a_domain_and_nothing_else(name):
+    domain, fixed, expected, tolerance = PLANES[name]
+    corners = triangles(domain, points=24, fixed=fixed)
+    assert area(corners) == pytest.approx(expected, rel=tolerance)
+    middles = corners.mean(axis=1)
+    names = [k for k in domain.coordinates if k not in fixed]
+    points = dict(zip(names, middles.T, strict=True))
+    points |= {k: np.full(len(middles), float(value)) for k, value in fixed.items()}
+    assert domain.contains(points).all()
+
+
+def test_the_model_is_asked_inside_of_the_domain_only():
+    pinn = Exact(lambda x, y: x)
+    plotting.field(pinn, FLOW, points=24)
+    assert FLOW.contains(pinn.points).all() and len(pinn.points["x"]) > 24 * 12
+
+
+def test_a_vector_coordinate_of_two_components_is_a_plane():
+    figure = plotting.field(Exact(lambda x: x[:, :1]), Ball(x=[0, 0], radius=1), points=24)
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x[0]", "x[1]")
+
+
+def test_domains_in_space_are_drawn_to_scale_with_an_outline():
+    figure = plotting.field(Exact(lambda x, y: x), FLOW, "u", lambda x, y: x, points=24)
+    heights = [axes.get_position().y0 for axes in panels(figure)]
+    assert heights == sorted(heights, reverse=True) and len(set(heights)) == 3  # wide: in rows
+    assert all(axes.get_aspect() == 1 for axes in panels(figure))
+    (outline,) = panels(figure)[0].lines
+    x, y = outline.get_data()
+    assert np.isnan(x).sum() == 2  # two loops
+    radii = np.hypot(x - 0.2, y - 0.2)
+    on_box = (np.abs(x * (x - 2.2)) < 1e-9) | (np.abs(y * (y - 0.41)) < 1e-9)
+    assert np.all(on_box | np.isnan(x) | (np.abs(radii - 0.05) < 1e-6))
+    tall = plotting.field(Exact(lambda y, x: x), Box(y=(0, 1), x=(0, 5)) - Ball(y=0, x=0, radius=1))
+    width, height = tall.get_size_inches()
+    assert height > 2 * width
+
+
+def test_errors_on_a_domain_are_means_over_its_area():
+    figure = plotting.field(Exact(lambda x, y: x + 1.0 * (y < 0)), STEP, "u", lambda x, y: x)
+    # 2 of an area of 3 have the error 1; the integral of x**2 is 1
+    assert stated_error(figure) == pytest.approx(np.sqrt(2 / 1), rel=2e-2)
+    figure = plotting.residual(Exact(g=lambda x, y: x), STEP, "a")
+    assert "root mean square 5.77e-01" in figure.axes[0].get_title()
+
+
+def test_a_curve_through_a_hole_has_a_gap():
+    figure = plotting.field(Exact(lambda x, y: x), FLOW, points=12, fixed={"y": 0.2})
+    x = figure.axes[0].lines[0].get_xdata()
+    gap = np.flatnonzero(np.isnan(x))[0]
+    np.testing.assert_allclose(x[[gap - 1, gap + 1]], [0.15, 0.25], atol=1e-6)
+    assert np.all(np.diff(x[:gap]) > 0) and np.isnan(x).sum() == 2
+
+
+@pytest.mark.parametrize(
+    "domain, fixed, message",
+    [
+        (FLOW, {"x": 0.2, "y": 0.2}, "none vary"),
+        (TORUS, {}, r"\('x', 'y', 'z'\) vary"),
+        (TORUS, {"z": 2}, r"no point of Ball.* at z = 2, or nothing around it. Fix other values"),
+        (TORUS, {"t": 2}, r"Cannot fix \['t'\]. Ball.*has the coordinates \('x', 'y', 'z'\)"),
+        (Sphere(x=0, y=0, radius=1), {}, "no inside to draw over.*its method plot"),
+    ],
+)
+def test_domains_that_are_refused(domain, fixed, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.field(Exact(), domain, fixed=fixed)
+
+
+def test_points_make_equal_steps_in_other_domains():
+    pinn = Exact(lambda x, y: x)
+    plotting.field(pinn, FLOW, points=24)
+    few = len(pinn.points["x"])
+    assert np.max(np.diff(np.unique(pinn.points["x"].round(9)))) < 0.05 and few < 2 * 24**2
+    plotting.field(pinn, FLOW, points={"x": 10, "y": 24})
+    assert len(pinn.points["x"]) < few
 
 
 # Residuals

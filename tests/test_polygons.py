@@ -342,6 +342,18 @@ def test_volumes_of_combinations_of_long_rings():
     assert cut.boundary("outer").area == pytest.approx(length, rel=1e-12)
 
 
+@pytest.mark.parametrize("count", [10, 200])
+def test_quadrature_on_the_boundary(count):
+    """The flux of a field is the integral of its divergence, also over one patch of many edges."""
+    ring = star(np.ones(count))
+    polygon = Polygon(x=2 + ring["x"], y=ring["y"])
+    points, weights = polygon.boundary().quadrature(4 * count)
+    assert np.sum(weights) == pytest.approx(count * 2 * math.sin(math.pi / count), rel=1e-13)
+    flux = np.sum(weights * points["x"] ** 2 * points["n"][:, :1])
+    area = count / 2 * math.sin(2 * math.pi / count)
+    assert flux == pytest.approx(2 * 2 * area, rel=1e-12)
+
+
 def test_quadrature_of_products_of_polygons():
     points, weights = (Polygon(**L_SHAPE) * Box(z=(0, 3))).quadrature(400)
     moment = np.sum(weights * points["x"] ** 2 * points["z"])

@@ -1,6 +1,7 @@
 """Waves that repeat: they disperse, fall apart into solitons, focus, or become chaotic."""
 
 import exact_solutions
+import numpy as np
 from keras import ops
 
 import kpinn
@@ -8,7 +9,7 @@ from kpinn.domains import Box
 from kpinn.layers import HardCondition, PeriodicEmbedding, Rescale
 from kpinn.networks import MLP
 
-from .problem import PI, Problem, computed_once
+from .problem import PI, Evolution, Problem, computed_once
 
 
 def kdv_zabusky_kruskal(units=24, depth=4, kind=MLP):
@@ -35,6 +36,7 @@ def kdv_zabusky_kruskal(units=24, depth=4, kind=MLP):
         target=1e-3,
         exact=computed_once(lambda t, x: {"u": exact_solutions.kdv(t, x)}),
         grid=box.sample({"t": 41, "x": 257}, "grid"),
+        evolution=Evolution(equation, start, 10.0, windows=100, period=2.0, repeats=True),
     )
 
 
@@ -67,6 +69,9 @@ def kuramoto_sivashinsky(units=24, depth=4, kind=MLP, end=0.5, name="kuramoto_si
         target=1e-3,
         exact=computed_once(lambda t, x: {"u": exact_solutions.kuramoto_sivashinsky(t, x)}),
         grid=box.sample({"t": 1 + round(80 * end), "x": 257}, "grid"),  # times that are kept
+        evolution=Evolution(
+            equation, start, 20.0, windows=round(100 * end), period=2 * PI, repeats=True
+        ),
     )
 
 
@@ -91,6 +96,9 @@ def nls(units=20, depth=4, kind=MLP, half_width=5.0, target=1e-4, name="nls"):
     def start(x):
         return 2 / ops.cosh(x)
 
+    def begin(u, v, u0, v0):
+        return ops.concatenate([u - u0, v - v0], axis=1)
+
     def make():
         embedding = [
             Rescale([0, -1], [PI / 2, 1]),
@@ -109,6 +117,15 @@ def nls(units=20, depth=4, kind=MLP, half_width=5.0, target=1e-4, name="nls"):
         target=target,
         exact=computed_once(lambda t, x: exact_solutions.nls(t, x, half_width)),
         grid=box.sample({"t": 41, "x": 201}, "grid"),
+        evolution=Evolution(
+            equation,
+            lambda x: np.concatenate([start(x), 0.0 * x], axis=1),
+            10.0,
+            windows=40,
+            fields="u v",
+            period=2 * half_width,
+            begin=begin,
+        ),
     )
 
 

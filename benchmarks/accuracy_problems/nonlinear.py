@@ -8,7 +8,7 @@ from kpinn.domains import Box
 from kpinn.layers import HardCondition, PeriodicEmbedding, Rescale
 from kpinn.networks import MLP, SIREN
 
-from .problem import PI, Problem, bubble, computed_once
+from .problem import PI, Evolution, Problem, bubble, computed_once
 
 
 def nonlinear_poisson(units=20, depth=3, kind=SIREN):
@@ -53,10 +53,13 @@ def burgers(units=20, depth=4, kind=MLP, viscosity=0.01, target=1e-8, name="burg
     def start(x):
         return -ops.sin(PI * x)
 
+    def odd(x):
+        return ops.sin(PI * x)
+
     def make():
         embedding = [Rescale([0, -1], [1, 1]), PeriodicEmbedding([None, 2.0], even=True)]
         network = kind(units, depth, embedding=embedding)
-        network = HardCondition(network, "t x", start, lambda t, x: t * ops.sin(PI * x))
+        network = HardCondition(network, "t x", start, lambda t, x: t * odd(x))
         return kpinn.PINN(network, "t x", "u", [momentum])
 
     return Problem(
@@ -67,6 +70,7 @@ def burgers(units=20, depth=4, kind=MLP, viscosity=0.01, target=1e-8, name="burg
         target=target,
         exact=computed_once(lambda t, x: {"u": exact_solutions.burgers(t, x, viscosity)}),
         grid=whole.sample({"t": 101, "x": 257}, "grid"),
+        evolution=Evolution(momentum, start, 1.0, windows=60, period=2.0, distance=odd),
     )
 
 
@@ -104,6 +108,7 @@ def allen_cahn(units=20, depth=3, kind=MLP):
         target=1e-5,
         exact=computed_once(lambda t, x: {"u": exact_solutions.allen_cahn(t, x)}),
         grid=inner.sample({"t": 41, "x": 485}, "grid"),
+        evolution=Evolution(reaction, start, 5.0, windows=40, period=2.0),
     )
 
 
@@ -127,16 +132,27 @@ def two_solitons(units=20, depth=3, kind=MLP):
         network = kind(units, depth, embedding=Rescale([1.25, 5], [3.75, 15]))
         return kpinn.PINN(network, "t x", "u", [equation, start, left, right])
 
-    def data(face, seed):
+    def at(face, seed):
         points = face.sample(256, "latin_hypercube", seed)
         place = points["t"], points["x"]
         points["given"] = exact_solutions.two_solitons(*place)
         return points | {"slope": exact_solutions.two_solitons_slope(*place)}
 
+    def data(time, length):
+        """Both ends in a window of time."""
+        faces = {"left": box.face(x=0), "right": box.face(x=20)}
+        faces = {name: face.sample(100, "grid") for name, face in faces.items()}
+        for points in faces.values():
+            points["t"] = points["t"] / 5 * length
+            points["given"] = exact_solutions.two_solitons(time + points["t"], points["x"])
+            slope = exact_solutions.two_solitons_slope(time + points["t"], points["x"])
+            points["slope"] = slope
+        return faces
+
     def points(seed):
         faces = {"start": box.face(t=0), "left": box.face(x=0), "right": box.face(x=20)}
         inside = {"equation": box.sample(4096, "latin_hypercube", seed)}
-        return inside | {name: data(face, seed) for name, face in faces.items()}
+        return inside | {name: at(face, seed) for name, face in faces.items()}
 
     return Problem(
         "two_solitons",
@@ -147,4 +163,12 @@ def two_solitons(units=20, depth=3, kind=MLP):
         exact=lambda t, x: {"u": exact_solutions.two_solitons(t, x)},
         grid=box.sample({"t": 101, "x": 201}, "grid"),
         loss_weights={"start": 10.0, "left": 10.0, "right": 10.0},
+        evolution=Evolution(
+            equation,
+            lambda x: exact_solutions.two_solitons(0.0 * x, x),
+            10.0,
+            windows=100,
+            walls=[left, right],
+            data=data,
+        ),
     )

@@ -2,13 +2,52 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from kpinn.domains import Box
 
 PI = math.pi
+
+
+def begin(u, u0):
+    """At the begin of a window `u` is what the last window ends with."""
+    return u - u0
+
+
+@dataclasses.dataclass(frozen=True)
+class Evolution:
+    """How a problem is solved in short windows of time, one after the other, see `march.py`.
+
+    The equation does not change with time, so that a window knows its own time only, from zero.
+
+    Attributes:
+        equation: the condition inside.
+        start: from places `(n, 1)` to all fields at t = 0, `(n, m)`.
+        rate: the number by which the equation was divided.
+        windows: their number.
+        fields: names of the fields.
+        period: of the place, `None` if the fields do not repeat.
+        repeats: whether the interval is a whole period, not a half, at whose ends the fields are
+            reflected.
+        distance: factor of the fields, for those that are odd.
+        begin: the condition at the begin of a window.
+        walls: further conditions.
+        data: from the time at which a window begins, and its length, to the points of `walls`.
+    """
+
+    equation: Callable
+    start: Callable
+    rate: float
+    windows: int
+    fields: str = "u"
+    period: float | None = None
+    repeats: bool = False
+    distance: Callable | None = None
+    begin: Callable = begin
+    walls: Sequence = ()
+    data: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +66,7 @@ class Problem:
         loss_weights: by condition.
         fresh: from a seed to new points during the training, of some conditions; by default
             `points`.
+        evolution: how it is solved in windows of time, if it can be.
     """
 
     name: str
@@ -39,6 +79,7 @@ class Problem:
     unknowns: Mapping | None = None
     loss_weights: Mapping | None = None
     fresh: Callable | None = None
+    evolution: Evolution | None = None
 
     def fresh_points(self, seed):
         """New points, drawn with other seeds than the first ones."""

@@ -37,7 +37,15 @@ from kpinn.options.arrays import check_finite
 
 
 def check_derivatives(
-    model, points, requests=None, coordinates=None, fields="u", method="auto", count=32, seed=0
+    model,
+    points,
+    requests=None,
+    coordinates=None,
+    fields="u",
+    method="auto",
+    count=32,
+    seed=0,
+    parameters=None,
 ):
     """Checks the derivatives of a model by methods that share nothing.
 
@@ -58,6 +66,8 @@ def check_derivatives(
         method: the method that the model is used with; a PINN has its own, by condition.
         count: most points that are used of each set.
         seed: seed of the choice of points.
+        parameters: names of the columns behind the coordinates that are no space; a PINN has its
+            own.
 
     Returns:
         A `Report`: `print` shows it; `ok` is false if something is wrong; `findings` says what,
@@ -76,7 +86,7 @@ def check_derivatives(
     if is_pinn(model):
         own, sets = of_pinn(model, points, requests, seed)
     elif callable(model):
-        space = space_of(points, coordinates, fields)
+        space = space_of(points, coordinates, fields, parameters)
         own, sets = _of_function(model, points, space, requests, resolve(method), seed)
     else:
         raise ValueError(

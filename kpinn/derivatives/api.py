@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from kpinn.derivatives.columns import as_column, directions_of, float_tensor, join_points
+from kpinn.derivatives.columns import as_columns, directions_of, float_tensor, join_points
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.evaluation import evaluate
 from kpinn.derivatives.inference import inference
@@ -12,7 +12,7 @@ from kpinn.derivatives.methods.finite_difference import FiniteDifference
 from kpinn.derivatives.methods.stochastic import Stochastic
 from kpinn.derivatives.methods.taylor import Auto, Taylor
 from kpinn.derivatives.names.combinations import combination
-from kpinn.derivatives.names.declarations import split_names
+from kpinn.derivatives.names.declarations import declare, split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
 from kpinn.derivatives.precision import epsilon, input_dtype
@@ -25,7 +25,9 @@ METHODS = ("auto", "taylor", "reverse", "forward", "finite_difference")
 
 
 @tf.autograph.experimental.do_not_convert  # it would take the engine for code to rewrite
-def derivatives(function, points, requests, coordinates=None, fields="u", method="auto"):
+def derivatives(
+    function, points, requests, coordinates=None, fields="u", method="auto", parameters=None
+):
     """Fields and their derivatives at points.
 
     Args:
@@ -49,6 +51,9 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
             propagation of Taylor coefficients), `"reverse"`, `"forward"`, `"finite_difference"`, or
             a `kpinn.Taylor(...)`, `kpinn.FiniteDifference(...)` or `kpinn.Stochastic(...)` with
             options.
+        parameters: names of the columns behind the coordinates that are no space, `"mu"`: no
+            operator and no direction over the coordinates has them. One value of a parameter is
+            repeated for all points.
 
     Returns:
         A dict from name to tensor: `(n, 1)`, for a field with `k` components `(n, k)`, for
@@ -67,7 +72,7 @@ def derivatives(function, points, requests, coordinates=None, fields="u", method
     """
     method, points = resolve(method), as_dict(points)
     check_function("function", function, "a Keras model or tf.sin")
-    space = space_of(points, coordinates, fields)
+    space = space_of(points, coordinates, fields, parameters)
     dtype = input_dtype(function, points)
     columns, directions = split_points(points, space, dtype)
     asked = parse_all(requests, space, directions)
@@ -122,7 +127,7 @@ def parse_all(requests, space, directions=None):
     return found
 
 
-def space_of(points, coordinates, fields):
+def space_of(points, coordinates, fields, parameters=None):
     """The `Space` of points and fields; `coordinates` may be `None` for a dict of arrays.
 
     Raises:
@@ -131,12 +136,17 @@ def space_of(points, coordinates, fields):
     if coordinates is not None:
         names_of("coordinates", coordinates, "t x")
     names_of("fields", fields, "u v")
+    if parameters is not None:
+        names_of("parameters", parameters, "mu")
     if coordinates is None and not isinstance(points, dict):
         raise ValueError(
             "points are an array, so that its columns have no names: pass coordinates='t x', or "
             "a dict of arrays such as {'t': t, 'x': x}."
         )
-    return Space(_coordinate_names(points) if coordinates is None else coordinates, fields)
+    if coordinates is None:
+        others = () if parameters is None else declare(parameters, "parameter")
+        coordinates = _coordinate_names({n: v for n, v in points.items() if n not in others})
+    return Space(coordinates, fields, parameters)
 
 
 def _coordinate_names(points):
@@ -161,7 +171,7 @@ def split_points(points, space, dtype):
                 f"one column per component of the coordinates. There are {space.describe()}."
             )
         return columns, {}
-    arrays = {name: as_column(name, values, dtype) for name, values in points.items()}
+    arrays = as_columns(points, space, dtype)
     columns = join_points(arrays, space)
     for name in space.coordinates:
         check_finite(name, points[name], dtype.as_numpy_dtype)

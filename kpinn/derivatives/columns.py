@@ -6,6 +6,22 @@ from kpinn.options import did_you_mean
 from kpinn.options.arrays import COMPLEX, real_array
 
 
+def as_columns(arrays, space, dtype):
+    """Arrays by name as tensors `(n, k)`; one value of a parameter is repeated for all points."""
+    if not space.parameters:
+        return {name: as_column(name, values, dtype) for name, values in arrays.items()}
+    columns = {n: as_column(n, v, dtype) for n, v in arrays.items() if n not in space.parameters}
+    first = next((columns[name] for name in space.coordinates if name in columns), None)
+    for name in arrays.keys() & space.parameters:
+        values = float_tensor(name, arrays[name], dtype)
+        size = space.coordinates[name].stop - space.coordinates[name].start
+        if first is not None and values.shape.num_elements() in (size, None):  # one, or not known
+            count = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+            values = tf.broadcast_to(tf.reshape(values, (-1, size)), (count, size))
+        columns[name] = as_column(name, values, dtype)
+    return {name: columns[name] for name in arrays}
+
+
 def as_column(name, values, dtype):
     """An array `(n,)` or `(n, k)` as a tensor `(n, k)`; raises `ValueError` for anything else."""
     tensor = float_tensor(name, values, dtype)
@@ -41,13 +57,13 @@ def join_points(arrays, space):
     for name, part in space.coordinates.items():
         if name not in arrays:
             raise ValueError(
-                f"points lack the coordinate {name!r}: there are {', '.join(arrays) or 'none'}."
-                f"{did_you_mean(name, arrays)}"
+                f"points lack the {space.kind(name)} {name!r}: there are "
+                f"{', '.join(arrays) or 'none'}.{did_you_mean(name, arrays)}"
             )
         size = part.stop - part.start
         if arrays[name].shape[-1] != size:
             raise ValueError(
-                f"coordinate {name!r} has the shape {tuple(arrays[name].shape)}: expected "
+                f"{space.kind(name)} {name!r} has the shape {tuple(arrays[name].shape)}: expected "
                 f"(n, {size})."
             )
         counts[name] = arrays[name].shape[0]
@@ -58,25 +74,23 @@ def join_points(arrays, space):
 
 
 def directions_of(arrays, space):
-    """Vectors of directions over all coordinates, from those over the spatial ones too."""
-    directions = {}
+    """Vectors of directions over all columns, from those over some of them (`Space.bases`)."""
+    directions, bases = {}, space.bases
     for name, vectors in arrays.items():
-        size = vectors.shape[-1]
-        if name not in space.coordinates and size in (space.input_size, len(space.spatial)):
-            directions[name] = _over_all(vectors, size, space)
+        if name not in space.coordinates and vectors.shape[-1] in bases:
+            directions[name] = _over_all(vectors, bases[vectors.shape[-1]], space.input_size)
     return directions
 
 
-def _over_all(vectors, size, space):
-    if size == space.input_size:
+def _over_all(vectors, columns, size):
+    if len(columns) == size:
         return vectors
     zero = tf.zeros_like(vectors[:, :1])
-    position = {column: i for i, column in enumerate(space.spatial)}
-    columns = [
-        vectors[:, position[i] : position[i] + 1] if i in position else zero
-        for i in range(space.input_size)
+    position = {column: i for i, column in enumerate(columns)}
+    parts = [
+        vectors[:, position[i] : position[i] + 1] if i in position else zero for i in range(size)
     ]
-    return tf.concat(columns, axis=1)
+    return tf.concat(parts, axis=1)
 
 
 def half_range(values):

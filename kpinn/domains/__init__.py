@@ -13,6 +13,7 @@ from kpinn.domains.parts import Part
 from kpinn.domains.point_cloud import PointCloud
 from kpinn.domains.polygon import Polygon
 from kpinn.domains.simplex import Simplex
+from kpinn.domains.streams import Stream
 
 Shell = Ring
 
@@ -34,5 +35,6 @@ __all__ = [
     "Shell",
     "Simplex",
     "Sphere",
+    "Stream",
     "concatenate",
 ]

@@ -5,6 +5,8 @@ from kpinn.domains import (
     integration,
     motions,
     naming,
+    pictures,
+    pictures3d,
     products,
     revolutions,
     translations,
@@ -124,6 +126,47 @@ class Domain(Region):
             >>> torus = Ball(r=2, z=0, radius=0.5).revolved(r="x y")   # coordinates x, y, z
         """
         return Composed(revolutions.revolved, self, coordinates)
+
+    def plot(self, axes=None, points=400, normals=True, fixed=None):
+        """Draw points inside and on the boundary, which are coloured by part, with normals.
+
+        Args:
+            axes: of matplotlib to draw into, in space of `projection="3d"`; by default of a new
+                `Figure`, which is `axes.figure`.
+            points: how many inside, and on the boundary, about.
+            normals: whether there are arrows along the outward normals.
+            fixed: `{name: value}` of time and parameters.
+
+        Returns:
+            The axes, to which a legend was added.
+
+        Raises:
+            ImportError: if matplotlib is missing.
+            ValueError: if it has not two or three dimensions of space, or what is fixed is not
+                time and parameters.
+
+        Example:
+            >>> flow.plot().figure.savefig("flow.png")
+        """
+        return pictures.of_domain(self, axes, points, normals, fixed)
+
+    def plot3d(self, plotter=None, points=4_000, opacity=1.0, fixed=None):
+        """Draw the boundary in space as surfaces, coloured by part, with pyvista.
+
+        Args:
+            plotter: a `pyvista.Plotter` to draw into; by default a new one.
+            points: of each surface, about.
+            opacity: from 0 to 1; below 1 what is behind can be seen.
+            fixed: as of `plot`.
+
+        Returns:
+            The plotter, whose `show()` shows it.
+
+        Raises:
+            ImportError: if pyvista is missing.
+            ValueError: if it is no body in space, or what is fixed is not time and parameters.
+        """
+        return pictures3d.of_domain(self, plotter, points, opacity, fixed)
 
     def __add__(self, other):
         """What lies in one of both."""

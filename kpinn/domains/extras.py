@@ -18,7 +18,7 @@ def names_of(extras):
     return names
 
 
-def carried(part, measure, rows, normals, names):
+def carried(part, measure, rows, normals, names, xp=np):
     """Points as a dict: coordinates, the normals if there are any, and extras.
 
     Args:
@@ -27,21 +27,22 @@ def carried(part, measure, rows, normals, names):
         rows: `(n, axes)`.
         normals: `(n, spatial axes)` or None.
         names: as `names_of` gives them.
+        xp: `numpy` or `keras.ops`.
 
     Raises:
         ValueError: if a coordinate has the name of one, or there are no normals for tangents.
     """
-    domain = getattr(part, "domain", part)
+    domain, count = getattr(part, "domain", part), rows.shape[0]
     points = domain.frame.points(rows)
     more = {} if normals is None else {NORMAL: normals}
     if "w" in names:
-        more["w"] = np.full((len(rows), 1), measure() / max(len(rows), 1))
+        more["w"] = xp.full((count, 1), float(measure()) / max(count, 1), dtype="float64")
     if "distance" in names:
-        more["distance"] = np.maximum(-domain.level(rows, np), 0.0)[:, None]
+        more["distance"] = xp.maximum(-domain.level(rows, xp), 0.0)[:, None]
     if "tangents" in names:
         if normals is None:
             raise ValueError(f"Points of {part} have no normals, so there are no tangents.")
-        more |= tangents(normals)
+        more |= tangents(normals, xp)
     for name in more:
         if name in points:
             raise ValueError(
@@ -51,23 +52,27 @@ def carried(part, measure, rows, normals, names):
     return points | more
 
 
-def tangents(normals):
+def tangents(normals, xp=np):
     """Orthonormal tangents of unit normals `(n, d)`.
 
     In the plane `s` runs counter-clockwise around the domain; in space `s1`, `s2` and `n` are
     right-handed. Householder's reflection that takes an axis to the normal takes the others to
     tangents (Golub & Van Loan, section 5.1).
 
+    Args:
+        normals: `(n, d)`.
+        xp: `numpy` or `keras.ops`.
+
     Returns:
         `{"s": (n, 2)}`, or `{"s1": (n, d), ...}` for `d > 2`; nothing for `d = 1`.
     """
     n, d = normals.shape
     if d == 2:
-        return {"s": np.stack([-normals[:, 1], normals[:, 0]], axis=1)}
-    sign = np.where(normals[:, :1] < 0, -1.0, 1.0)
+        return {"s": xp.stack([-normals[:, 1], normals[:, 0]], axis=1)}
+    sign = xp.where(normals[:, :1] < 0, -xp.ones_like(normals[:, :1]), 1.0)
     vector = normals + sign * np.eye(d)[0]
-    scale = 2 / np.sum(vector * vector, axis=1, keepdims=True)
+    scale = 2 / xp.sum(vector * vector, axis=1, keepdims=True)
     reflected = [np.eye(d)[i] - scale * vector[:, i : i + 1] * vector for i in range(1, d)]
     if d == 3:
-        reflected[1] = np.cross(normals, reflected[0])
+        reflected[1] = xp.cross(normals, reflected[0])
     return {f"s{i}": tangent for i, tangent in enumerate(reflected, 1)}

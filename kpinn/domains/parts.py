@@ -4,9 +4,10 @@ import functools
 
 import numpy as np
 
-from kpinn.domains import drawing, grids, integration, pieces, sampling
+from kpinn.domains import drawing, grids, integration, pictures, pictures3d, pieces, sampling
 from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import show
+from kpinn.domains.streams import Stream
 
 
 class Part:
@@ -86,6 +87,10 @@ class Part:
             drawn = drawing.draw(self.patches, n, method, rng, self.label)
         return carried(self, lambda: self.area, drawn.rows, drawn.normals, names)
 
+    def stream(self, n, seed=None, extras=""):
+        """Points that `PINN.fit` draws anew in each step, with normals; see `Domain.stream`."""
+        return Stream(self, self.patches, n, seed, extras)
+
     @functools.cached_property
     def area(self):
         """The area of a surface, length of a curve, number of points: a `Measure`.
@@ -133,6 +138,14 @@ class Part:
         """
         condition = pieces.where(self, predicate)
         return Part(self.domain, [p.kept(condition) for p in self.patches], f"{self}.where(...)")
+
+    def plot(self, axes=None, points=400, normals=True, fixed=None):
+        """Draw the points of the part; see `Domain.plot` for arguments, result and errors."""
+        return pictures.of_part(self, axes, points, normals, fixed)
+
+    def plot3d(self, plotter=None, points=4_000, opacity=1.0, fixed=None):
+        """Draw the part as a surface; see `Domain.plot3d` for arguments, result and errors."""
+        return pictures3d.of_part(self, plotter, points, opacity, fixed)
 
     def __add__(self, other):
         """Both parts; what they have in common counts once."""

@@ -9,6 +9,7 @@ from kpinn.domains.extras import carried, names_of
 from kpinn.domains.frames import show
 from kpinn.domains.parts import Part
 from kpinn.domains.patches import rounding
+from kpinn.domains.streams import Stream
 from kpinn.options import number
 
 CACHED = ("inside", "border")  # what is made anew after unpickling
@@ -177,6 +178,27 @@ class Region:
             rows = grids.in_box(self.frame, self.lower, self.upper, n)
             drawn = drawing.Drawn(rows[self.holds(rows)], None)
         return carried(self, lambda: self.volume, drawn.rows, drawn.normals, names)
+
+    def stream(self, n, seed=None, extras=""):
+        """Points that `PINN.fit` draws anew in each step, on the device, uniform in the volume.
+
+        Args:
+            n: number of points of a step.
+            seed: int; every `fit` then sees the same points in the same step. Without one
+                `keras.utils.set_random_seed` decides, and each `fit` sees others.
+            extras: what else the points carry, as in `sample`.
+
+        Returns:
+            A `kpinn.domains.Stream`, which `fit` takes in the place of the points of a condition.
+
+        Raises:
+            TypeError, ValueError: if an argument is not one of the above, or the domain cannot be
+                drawn inside a compiled step.
+
+        Example:
+            >>> pinn.fit({"heat": box.stream(4096), "start": box.face(t=0).stream(256)}, epochs=9)
+        """
+        return Stream(self, self.inside, n, seed, extras)
 
     def face(self, /, **fixed):
         """The part of the domain, or of its boundary, on which scalar coordinates are fixed.

@@ -91,11 +91,24 @@ def pick(unit, ends, xp):
     if len(ends) == 1:
         return xp.zeros(unit.shape[:1], dtype="int32"), unit
     ends = constant(ends, unit)
-    index = xp.clip(xp.searchsorted(ends, unit, side="right"), 0, len(ends) - 1)
+    index = xp.clip(_count_below(ends, unit, xp), 0, len(ends) - 1)
     start = xp.take(np.concatenate([np.zeros_like(ends[:1]), ends[:-1]]), index, axis=0)
     share = xp.take(ends, index, axis=0) - start
     smallest = np.finfo(ends.dtype).tiny  # a part of no share is picked by its very end alone
     return index, xp.clip((unit - start) / xp.maximum(share, smallest), 0.0, 1.0)
+
+
+def _count_below(ends, unit, xp):
+    """How many of the ends are not above each number; `searchsorted`, where XLA tries them all."""
+    if xp is np:
+        return np.searchsorted(ends, unit, side="right")
+    bits = len(ends).bit_length()
+    ends = np.concatenate([ends, np.full(2**bits - 1 - len(ends), np.inf, ends.dtype)])
+    found = xp.zeros(unit.shape[:1], dtype="int32")
+    for step in 2 ** np.arange(bits)[::-1]:
+        is_below = xp.take(ends, found + int(step) - 1, axis=0) <= unit
+        found = xp.where(is_below, found + int(step), found)
+    return found
 
 
 def barycentric(unit, xp):
@@ -158,7 +171,8 @@ def place(vertices, ends, unit, xp, inside=barycentric):
     # From vertex 0, so that a coordinate that all vertices share is met exactly.
     start = xp.take(constant(vertices[:, 0], unit), index, axis=0)
     edges = xp.take(constant(_edges(vertices), unit), index, axis=0)
-    return start + xp.sum(weights[:, 1:, None] * edges, axis=1)
+    # In two steps: in a graph TensorFlow leaves the new axis out where it slices what was stacked.
+    return start + xp.sum(weights[:, 1:][:, :, None] * edges, axis=1)
 
 
 def rule(dims, order):

@@ -190,22 +190,7 @@ def _quadric(rows, axes, space, is_round):
     _, values, vectors = np.linalg.svd(features, full_matrices=False)
     if values[-1] > FIT * len(rows) ** 0.5:
         return None
-    found = vectors[-1]
-    small = np.zeros((len(axes), len(axes)))
-    if is_round:
-        small += found[0] * np.eye(len(axes))
-    else:
-        for (i, j), value in zip(pairs, found, strict=False):
-            small[i, j] += 0.5 * value
-            small[j, i] += 0.5 * value
-    slope = found[len(square) : -1]
-    shift = -0.5 * np.linalg.pinv(small, rcond=1e-9) @ slope
-    constant = found[-1] + shift @ small @ shift + slope @ shift
-    slope = slope + 2 * small @ shift
-    slope[np.abs(slope) < 1e-13 * np.abs(found).max()] = 0.0
-    sign = -1.0 if constant > 0 else 1.0
-    if not slope.any():  # a centre, in which q is negative
-        small, constant = sign * small, sign * constant
+    small, slope, constant, shift = _at_centre(vectors[-1], len(axes), pairs, is_round)
     width = rows.shape[1]
     point, linear, quadratic = np.zeros(width), np.zeros(width), np.zeros((width, width))
     point[axes] = middle + scale * shift
@@ -217,6 +202,26 @@ def _quadric(rows, axes, space, is_round):
     return Surface(
         tuple(space), 1.0, point, linear, quadratic, float(constant * scale**2), softening
     )
+
+
+def _at_centre(found, size, pairs, is_round):
+    """Matrix, slope and constant of a quadric from coefficients, and where its centre is.
+
+    The slope is zero where there is a centre; there the quadric is negative.
+    """
+    squares = 1 if is_round else len(pairs)
+    matrix = found[0] * np.eye(size) if is_round else np.zeros((size, size))
+    if not is_round:
+        for (i, j), value in zip(pairs, found, strict=False):
+            matrix[i, j] += 0.5 * value
+            matrix[j, i] += 0.5 * value
+    slope = found[squares:-1]
+    shift = -0.5 * np.linalg.pinv(matrix, rcond=1e-9) @ slope
+    constant = found[-1] + shift @ matrix @ shift + slope @ shift
+    slope = slope + 2 * matrix @ shift
+    slope[np.abs(slope) < 1e-13 * np.abs(found).max()] = 0.0
+    sign = -1.0 if constant > 0 and not slope.any() else 1.0
+    return sign * matrix, slope, sign * constant, shift
 
 
 # Ends --------------------------------------------------------------------------------------

@@ -95,6 +95,18 @@ class Group:
         """2 if a derivative is given on a part, 1 if a value only."""
         return 2 if isinstance(next(iter(self.conditions[part].values())), Condition) else 1
 
+    def alike(self):
+        """The parts on which values are given, in groups with the same functions and numbers."""
+        found = []
+        for part in self.values:
+            for parts in found:
+                if self.conditions[parts[0]] == self.conditions[part]:
+                    parts.append(part)
+                    break
+            else:
+                found.append([part])
+        return found
+
     def evaluated(self, part, what, columns, outputs):
         """An argument of the conditions on a part at points.
 

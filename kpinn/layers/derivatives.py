@@ -8,7 +8,7 @@ from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.parsing import parse
 from kpinn.derivatives.names.space import Space
-from kpinn.options import keras_layer, names
+from kpinn.options import keras_layer, names, optional
 from kpinn.options.configs import FromConfig
 
 
@@ -22,6 +22,7 @@ class Derivatives(FromConfig, keras.layers.Layer):
         coordinates: names of the columns of the input, `"t x"`.
         fields: names of the columns of the output.
         method: how to compute them, see `kpinn.derivatives`.
+        parameters: names of the columns behind the coordinates that are no space, `"mu"`.
         **kwargs: of `keras.layers.Layer`.
 
     Input shape: `(n, d)`, or a dict of `(n, 1)` by coordinate (and directions).
@@ -40,28 +41,40 @@ class Derivatives(FromConfig, keras.layers.Layer):
 
     inner = ("network", "method")
 
-    def __init__(self, network, requests, coordinates, fields="u", method="auto", **kwargs):
+    def __init__(
+        self,
+        network,
+        requests,
+        coordinates,
+        fields="u",
+        method="auto",
+        parameters=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.network = keras_layer("network", network)
         self.requests = ", ".join(split_names(names("requests", requests, "u, u_x")))
         self.coordinates = names("coordinates", coordinates, "t x")
         self.fields, self.method = names("fields", fields, "u v"), method
-        space = Space(coordinates, fields)
+        self.parameters = optional(names, "parameters", parameters, "mu")
+        space = self._space()
         for name in split_names(requests):
             parse(name, space)
         resolve(method)
 
+    def _space(self):
+        return Space(self.coordinates, self.fields, self.parameters)
+
     def build(self, input_shape):
         """Builds the network."""
         if not self.network.built:
-            self.network.build((None, Space(self.coordinates, self.fields).input_size))
+            self.network.build((None, self._space().input_size))
 
     @tf.autograph.experimental.do_not_convert
     def call(self, inputs):
         """Values by name."""
-        return engine.derivatives(
-            self.network, inputs, self.requests, self.coordinates, self.fields, self.method
-        )
+        names = self.coordinates, self.fields, self.method, self.parameters
+        return engine.derivatives(self.network, inputs, self.requests, *names)
 
     def get_config(self):
         """The arguments."""
@@ -71,6 +84,7 @@ class Derivatives(FromConfig, keras.layers.Layer):
             "coordinates": self.coordinates,
             "fields": self.fields,
             "method": keras.saving.serialize_keras_object(self.method),
+            "parameters": self.parameters,
         }
 
 
@@ -87,10 +101,11 @@ class FiniteDifference(Derivatives):
         accuracy=2,
         scheme="central",
         step=None,
+        parameters=None,
         **kwargs,
     ):
         method = engine.FiniteDifference(accuracy, scheme, step)
-        super().__init__(network, requests, coordinates, fields, method, **kwargs)
+        super().__init__(network, requests, coordinates, fields, method, parameters, **kwargs)
 
     def get_config(self):
         """The arguments."""

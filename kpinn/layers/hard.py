@@ -23,7 +23,7 @@ class HardCondition(FromConfig, keras.layers.Layer):
 
     Args:
         network: Keras model or layer `(n, d) -> (n, m)`; its weights are this layer's weights.
-        coordinates: names of the columns of the input, `"t x"`.
+        coordinates: names of the columns of the input, `"t x"`, those of parameters too.
         value: function from columns `(n, 1)` to `(n, 1)` or `(n, m)`, or a number; by default 0.
         distance: the same; by default 1.
         fields: names of the columns of the output, `"u v p"`, if `value` or `distance` is a dict

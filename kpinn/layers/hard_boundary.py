@@ -27,8 +27,8 @@ class HardBoundary(FromConfig, keras.layers.Layer):
     hold to rounding whatever the weights are, so that no condition of the PINN needs to say so. On
     parts that are not named the network is free. Where two parts with different conditions meet,
     at a corner, values must agree; second derivatives may grow towards it like one over the
-    distance. A derivative along a normal takes the first derivatives of the network, so that each
-    evaluation costs about twice as much. What is periodic is a `PeriodicEmbedding` in front.
+    distance. Neumann's and Robin's take first derivatives of the network, so that a step takes a
+    few times as long. What is periodic is a `PeriodicEmbedding` in front.
 
     Args:
         network: Keras model or layer `(n, d) -> (n, m)`; its weights are this layer's weights.
@@ -153,15 +153,17 @@ class HardBoundary(FromConfig, keras.layers.Layer):
         rows, pieces = self._geometry.rows(columns), self._geometry.pieces
         distances = [pieces[part].distance(rows, ops) for part in group.values]
         orders = [group.order(part) for part in group.values]
-        weights = gates.interpolation(distances, orders)
-        scaled = gates.free(distances, orders) * outputs
-        for part, weight in zip(group.values, weights, strict=True):
+        weights = dict(zip(group.values, gates.interpolation(distances, orders), strict=True))
+        alike = group.alike()
+        found = gates.free(distances, orders) * outputs
+        for part, *others in alike:
             value = group.evaluated(part, "value", columns, outputs)
             if group.order(part) == 2:
                 rate = group.evaluated(part, "rate", columns, outputs)
                 value = value + pieces[part].size * pieces[part].distance(rows, ops) * rate
-            scaled = scaled + weight * value
-        return scaled
+            weight = 1.0 if len(alike) == 1 else sum(weights[each] for each in (part, *others))
+            found = found + weight * value
+        return found
 
     def _with_fluxes(self, inputs, group, held):
         """The values, corrected near the parts where a derivative along the normal is given.

@@ -96,8 +96,10 @@ class ByShapes:
         return without_retracing_warning(tf.function(self._function, **options)), True
 
     def _key(self, arguments):
-        whole = self._signature is not None
-        return () if whole else tuple(map(_shape, tf.nest.flatten(arguments)))
+        if self._signature is not None:
+            return ()
+        streams = tuple(getattr(argument, "streams", ()) for argument in arguments)
+        return streams, *map(_shape, tf.nest.flatten(arguments))
 
     def _keep(self, function, arguments):
         """Keeps a function that has been traced; returns its trace."""

@@ -16,7 +16,7 @@ References:
 
 import tensorflow as tf
 
-from kpinn.objective.losses import Mean
+from kpinn.objective.functionals import Mean
 from kpinn.objective.weighted_residuals import (
     is_square,
     point_weights,

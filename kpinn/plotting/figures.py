@@ -5,28 +5,34 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kpinn.backend.figures import figure as new_figure
+from kpinn.backend.figures import triangulation
 from kpinn.options import text
 from kpinn.options.arrays import real_array
-from kpinn.plotting.grid import Grid
+from kpinn.plotting.grid import TALL, WIDE, Grid
 
 VALUES, SIGNED, ERRORS = "viridis", "RdBu_r", "magma"
+LONG = 7.0  # inches of the longer side of a map that is very wide or high
 DECADES = 8  # what a logarithmic map shows below its largest value
 RATES = ("learning_rate", "lr")  # schedules write these into the history; they are no losses
 
 
-def field(pinn, box, name="u", reference=None, points=101, path=None, fixed=None):
+def field(pinn, domain, name="u", reference=None, points=101, path=None, fixed=None):
     """Draw a field or a derivative, beside a reference and the error if there is one.
 
-    Two coordinates make maps (the first one horizontal), one coordinate makes curves.
+    Two coordinates make maps (the first one horizontal), one coordinate makes curves. A domain
+    other than a box is drawn to scale, with its outline; holes stay holes. Fixed coordinates of
+    space make slices of bodies.
 
     Args:
         pinn: model with `predict_fields(points, name) -> {name: (n, 1)}`.
-        box: `kpinn.domains.Box` to draw over.
+        domain: `kpinn.domains.Domain` to draw over.
         name: field or derivative, such as `"u"` or `"u_xx"`.
         reference: function of one array `(n,)` per coordinate (`(n, d)` for a vector one), in the
-            order of the box; or values on the grid, `(n,)`, `(n, 1)` or shaped as the grid, the
-            first coordinate along the first axis.
-        points: points along each coordinate that is drawn, an int or `{"t": 101, "x": 256}`.
+            order of the domain; over a box also values on the grid, `(n,)`, `(n, 1)` or shaped as
+            the grid, the first coordinate along the first axis.
+        points: points along each axis that is drawn, an int or `{"t": 101, "x": 256}`. In a domain
+            other than a box an int makes equal steps, as many in all, and more near the boundary.
         path: file to save to.
         fixed: `{name: value}` of the coordinates that are not drawn.
 
@@ -35,13 +41,14 @@ def field(pinn, box, name="u", reference=None, points=101, path=None, fixed=None
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if not one or two scalar coordinates are left, or shapes do not fit.
+        ValueError: if not one or two axes are left, nothing of the domain is, or shapes do not fit.
 
     Example:
         >>> figure = plotting.field(pinn, box, "u", lambda t, x: np.exp(-t) * np.sin(x))
         >>> figure = plotting.field(pinn, cube, "u_x", fixed={"z": 0.5}, path="slice.png")
+        >>> figure = plotting.field(pinn, channel - cylinder, "p", fixed={"t": 2.0})
     """
-    grid, name = Grid(box, points, fixed), text("name", name, "u_x")
+    grid, name = Grid(domain, points, fixed), text("name", name, "u_x")
     try:
         values = pinn.predict_fields(grid.points, name)[name]
     except ValueError as error:
@@ -52,14 +59,14 @@ def field(pinn, box, name="u", reference=None, points=101, path=None, fixed=None
     return _save(figure, path)
 
 
-def residual(pinn, box, condition, points=101, path=None, fixed=None):
+def residual(pinn, domain, condition, points=101, path=None, fixed=None):
     """Draw the absolute residual of a condition on a logarithmic scale.
 
     Of several components the root of the sum of squares is drawn.
 
     Args:
         pinn: model with `residuals({condition: points}) -> {condition: (n, k)}`.
-        box: `kpinn.domains.Box` to draw over.
+        domain: `kpinn.domains.Domain` to draw over.
         condition: name of the condition; it must need no more than the coordinates.
         points, path, fixed: as for `field`.
 
@@ -68,26 +75,27 @@ def residual(pinn, box, condition, points=101, path=None, fixed=None):
 
     Raises:
         ImportError: if matplotlib is missing.
-        ValueError: if not one or two scalar coordinates are left, or shapes do not fit.
+        ValueError: if not one or two axes are left, nothing of the domain is, or shapes do not fit.
 
     Example:
         >>> figure = plotting.residual(pinn, box, "momentum", path="residual.png")
     """
-    grid = Grid(box, points, fixed)
+    grid = Grid(domain, points, fixed)
     values = np.asarray(pinn.residuals({condition: grid.points})[condition], "float64")
     values = grid.rows(values, f"the residual of {condition!r}")
     size = np.sqrt(np.sum(values**2, axis=1)).reshape(grid.shape)
-    figure = _figure(6.4, _height(grid, 4.4, panel=5.0))
-    axes = figure.subplots()
     if len(grid.names) == 1:
+        figure = new_figure(6.4, 4.4)
+        axes = figure.subplots()
         _curve_axes(grid, axes, ylabel=f"|{condition}|")
-        axes.plot(grid.ticks[0], size, color="C3")
+        axes.plot(*grid.curve(size), color="C3")
         _log_axis(axes, size)
     else:
+        figure, (axes,) = _panels(grid, (6.4, 4.4), panel=5.0)
         colours = _log_colours(size)
         mesh = _map(grid, axes, np.maximum(size, colours["vmin"]), **colours)
         figure.colorbar(mesh, ax=axes)
-    axes.set_title(f"|{condition}|{grid.where}, root mean square {_rms(size):.2e}")
+    axes.set_title(f"|{condition}|{grid.where}, root mean square {grid.root_mean_square(size):.2e}")
     return _save(figure, path)
 
 
@@ -115,7 +123,7 @@ def history(history, path=None, unknowns=()):
     """
     logs = _logs(history, unknowns)
     losses = {k: v for k, v in logs.items() if k not in unknowns and k not in RATES}
-    figure = _figure(6.4 + 4.4 * bool(unknowns), 4.2)
+    figure = new_figure(6.4 + 4.4 * bool(unknowns), 4.2)
     panels = figure.subplots(1, 1 + bool(unknowns), squeeze=False)[0]
     _lines(panels[0], losses)
     _loss_scale(panels[0], np.concatenate([*losses.values(), []]))
@@ -126,19 +134,30 @@ def history(history, path=None, unknowns=()):
     return _save(figure, path)
 
 
-def _figure(width, height):
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Plots need matplotlib: pip install kpinn[plot]") from error
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08)
-    return figure
+def _panels(grid, size, panel, count=1):
+    """A figure with axes for `count` maps, beside each other, or one above the other if wide.
 
+    Args:
+        grid: `Grid`.
+        size: width and height in inches of the figure of maps that are not drawn to scale.
+        panel: width in inches of a map that is.
+        count: number of maps.
 
-def _height(grid, default, panel):
-    """Height of a figure whose maps are `panel` inches wide, so that colour bars fit them."""
-    return default if grid.ratio is None else 0.7 + panel * grid.ratio
+    Returns:
+        Figure and list of axes.
+    """
+    (width, height), ratio, is_wide = size, grid.ratio, False
+    if ratio is not None and WIDE < ratio < TALL:
+        height = 0.7 + panel * ratio
+    elif ratio is not None:
+        is_wide = ratio <= WIDE
+        width = LONG + 1.6 if is_wide else count * (LONG / ratio + 1.6)
+        height = count * (LONG * ratio + 0.8) if is_wide else LONG + 0.7
+    figure = new_figure(width, height)
+    if grid.covering is not None and count == 1:
+        figure.set_layout_engine("compressed")  # that for axes of equal scale
+    shape = (count, 1) if is_wide else (1, count)
+    return figure, figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
 
 
 def _save(figure, path):
@@ -152,48 +171,53 @@ def _save(figure, path):
 
 def _field_maps(grid, name, values, expected):
     if expected is None:
-        figure = _figure(6.0, _height(grid, 4.2, panel=4.6))
-        axes = figure.subplots()
+        figure, (axes,) = _panels(grid, (6.0, 4.2), panel=4.6)
         figure.colorbar(_map(grid, axes, values, **_colours(values)), ax=axes)
         axes.set_title(f"{name}{grid.where}")
         return figure
-    figure = _figure(14.0, _height(grid, 4.0, panel=3.6))
-    left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
+    figure, (left, middle, right) = _panels(grid, (14.0, 4.0), panel=3.6, count=3)
     colours, error = _colours(values, expected), np.abs(values - expected)
     _map(grid, left, values, **colours)
     figure.colorbar(_map(grid, middle, expected, **colours), ax=[left, middle])
     figure.colorbar(_map(grid, right, error, cmap=ERRORS, vmin=0.0), ax=right)
     left.set_title(f"{name}{grid.where}")
     middle.set_title("reference")
-    middle.label_outer()
-    right.label_outer()
-    right.set_title(f"|error|, {_relative_error(values, expected)}")
+    right.set_title(f"|error|, {_relative_error(grid, values, expected)}")
+    for axes in (left, middle, right):
+        axes.label_outer()
     return figure
 
 
 def _field_curves(grid, name, values, expected):
-    figure = _figure(6.4, 4.2 if expected is None else 5.6)
+    figure = new_figure(6.4, 4.2 if expected is None else 5.6)
     if expected is None:
         axes = figure.subplots()
         _curve_axes(grid, axes, ylabel=name)
-        axes.plot(grid.ticks[0], values)
+        axes.plot(*grid.curve(values))
         axes.set_title(f"{name}{grid.where}")
         return figure
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _curve_axes(grid, lower, ylabel="|error|")
     upper.set_ylabel(name)
     upper.grid(alpha=0.3)
-    upper.plot(grid.ticks[0], values, linewidth=2.5, label="prediction")
-    upper.plot(grid.ticks[0], expected, "k--", linewidth=1.2, label="reference")
+    upper.plot(*grid.curve(values), linewidth=2.5, label="prediction")
+    upper.plot(*grid.curve(expected), "k--", linewidth=1.2, label="reference")
     upper.legend()
-    upper.set_title(f"{name}{grid.where}, {_relative_error(values, expected)}")
-    lower.plot(grid.ticks[0], np.abs(values - expected), color="C3")
+    upper.set_title(f"{name}{grid.where}, {_relative_error(grid, values, expected)}")
+    lower.plot(*grid.curve(np.abs(values - expected)), color="C3")
     _log_axis(lower, np.abs(values - expected))
     return figure
 
 
 def _map(grid, axes, values, **colours):
-    mesh = axes.pcolormesh(*grid.ticks, values.T, shading="gouraud", rasterized=True, **colours)
+    style = {"shading": "gouraud", "rasterized": True, **colours}
+    if grid.covering is None:
+        mesh = axes.pcolormesh(*grid.ticks, values.T, **style)
+    else:
+        triangles = triangulation(grid.covering.nodes, grid.covering.simplices)
+        mesh = axes.tripcolor(triangles, values, **style)
+        axes.plot(*grid.covering.outline(), "k", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)  # the outline is the frame
     axes.set(xlabel=grid.names[0], ylabel=grid.names[1], aspect="equal" if grid.ratio else "auto")
     return mesh
 
@@ -287,15 +311,11 @@ def _lines(axes, logs):
         axes.legend()
 
 
-def _relative_error(values, expected):
-    size = np.linalg.norm(expected)
+def _relative_error(grid, values, expected):
+    size, error = (grid.root_mean_square(each) for each in (expected, values - expected))
     if size == 0:
-        return f"L2 error {_rms(values):.3e} (reference is 0)"
-    return f"relative L2 error {np.linalg.norm(values - expected) / size:.3e}"
-
-
-def _rms(values):
-    return float(np.sqrt(np.mean(np.square(values))))
+        return f"L2 error {error:.3e} (reference is 0)"
+    return f"relative L2 error {error / size:.3e}"
 
 
 def _finite(*arrays):

@@ -1,38 +1,55 @@
-"""The grid that a figure is drawn on."""
+"""The points that a figure is drawn from."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from kpinn.options.arrays import float_array
+from kpinn.plotting.covering import bounds, cover
+from kpinn.plotting.slices import Slice
+
+WIDE, TALL = 0.3, 1.5  # height over width outside of which a map of a box is not drawn to scale
 
 
 class Grid:
-    """The grid to draw on: `names` and `ticks` of what varies, `points` of everything."""
+    """The points to draw from: a lattice over a box, or nodes of triangles or segments.
 
-    def __init__(self, box, points, fixed):
-        fixed = _fixed_values(box, {} if fixed is None else fixed)
-        self.coordinates = box.coordinates
-        self.names = _free_names(box, fixed)
+    Attributes:
+        names: labels of the axes that are drawn.
+        ticks: of a lattice, one array per axis.
+        covering: `Covering` of a domain that does not fill its bounding box, else None.
+        points: `{coordinate: (size, d)}`.
+        shape: of the values that are drawn: that of the lattice, or `(size,)`.
+        where: the fixed values, for titles.
+        ratio: height over width of a map that is drawn to scale, else None.
+    """
+
+    def __init__(self, domain, points, fixed):
+        plane = Slice(domain, fixed)
+        self.coordinates, self.names, self.where = domain.coordinates, plane.labels, plane.where
+        lower, upper = bounds(plane)
         counts = _point_counts(points, self.names)
-        self.ticks = [np.linspace(*box.bounds[k], counts[k]) for k in self.names]
-        self.shape = tuple(counts.values())
-        mesh = np.meshgrid(*self.ticks, indexing="ij")
-        free = {k: axis.reshape(-1, 1) for k, axis in zip(self.names, mesh, strict=True)}
-        self.size = mesh[0].size
-        held = {k: np.tile(value, (self.size, 1)) for k, value in fixed.items()}
-        self.points = {k: (free | held)[k] for k in box.coordinates}
-        listed = ", ".join(f"{k} = {_short(value)}" for k, value in fixed.items())
-        self.where = f" at {listed}" if listed else ""
-        self.ratio = _ratio(self.ticks) if set(self.names) <= set(box.spatial) else None
+        if plane.is_space and not plane.is_box and not isinstance(points, Mapping):
+            counts = _equal_steps(upper - lower, counts)
+        ends = zip(lower, upper, counts, strict=True)
+        self.ticks = [np.linspace(*each) for each in ends]
+        self.covering = cover(plane, self.ticks)
+        if self.covering is None:
+            lattice = np.stack(np.meshgrid(*self.ticks, indexing="ij"), axis=-1)
+            nodes, self.shape = lattice.reshape(-1, len(counts)), lattice.shape[:-1]
+        else:
+            nodes = self.covering.nodes
+            self.shape = (len(nodes),)
+        self.size, self.points = len(nodes), plane.points(nodes)
+        self.ratio = _ratio(self.ticks, self.covering) if plane.is_space else None
 
     def rows(self, values, what):
         """`values` as `(n, k)`, or an error."""
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or len(values) != self.size:
+            kind = f"of the grid {self.shape}" if self.covering is None else "inside the domain"
             raise ValueError(
-                f"Expected {what} with {self.size} values, one per point of the grid "
-                f"{self.shape}, got the shape {values.shape}."
+                f"Expected {what} with {self.size} values, one per point {kind}, got the shape "
+                f"{values.shape}."
             )
         return values
 
@@ -54,40 +71,38 @@ class Grid:
         values = np.asarray(reference, "float64")
         return self.column(values.ravel() if values.shape == self.shape else values, "a reference")
 
+    def root_mean_square(self, values):
+        """Over the grid, or over the length or area of the domain."""
+        weights = None if self.covering is None else self.covering.weights
+        return float(np.sqrt(np.average(np.square(values), weights=weights)))
 
-def _ratio(ticks):
+    def curve(self, values):
+        """Places and values along the only axis, NaN between where the domain has a gap."""
+        if self.covering is None:
+            return self.ticks[0], values
+        segments = self.covering.simplices
+        gaps = np.flatnonzero(segments[:-1, 1] != segments[1:, 0]) + 1
+        lines = [np.append(piece[:, 0], piece[-1, 1]) for piece in np.split(segments, gaps)]
+        places = self.covering.nodes[:, 0]
+        return tuple(
+            np.concatenate([np.append(each[line], np.nan) for line in lines])
+            for each in (places, values)
+        )
+
+
+def _ratio(ticks, covering):
     """Height over width of a map in space, drawn to scale; None where that makes a bad figure."""
     spans = [axis[-1] - axis[0] for axis in ticks]
-    return spans[1] / spans[0] if len(spans) == 2 and 0.3 < spans[1] / spans[0] < 1.5 else None
+    if len(spans) < 2:
+        return None
+    ratio = spans[1] / spans[0]
+    return ratio if covering is not None or WIDE < ratio < TALL else None
 
 
-def _fixed_values(box, fixed):
-    if not isinstance(fixed, Mapping):
-        raise TypeError(f"`fixed` must be a dict such as {{'t': 0.5}}, got {fixed!r}.")
-    unknown = [name for name in fixed if name not in box.coordinates]
-    if unknown:
-        raise ValueError(f"Cannot fix {unknown}. The box has the coordinates {box.coordinates}.")
-    return {name: _fixed_value(box, name, fixed[name]) for name in box.coordinates if name in fixed}
-
-
-def _fixed_value(box, name, value):
-    value, width = float_array(f"fixed[{name!r}]", value), np.size(box.bounds[name][0])
-    value = np.atleast_1d(value)
-    if value.shape != (width,):
-        raise ValueError(f"fixed[{name!r}] needs {width} number(s), got the shape {value.shape}.")
-    return value
-
-
-def _free_names(box, fixed):
-    free = [name for name in box.coordinates if name not in fixed]
-    vectors = [name for name in free if np.size(box.bounds[name][0]) > 1]
-    if len(free) not in (1, 2) or vectors:
-        raise ValueError(
-            f"A plot is over one or two scalar coordinates, but {tuple(free) or 'none'} vary"
-            f"{f' and {tuple(vectors)} are vectors' if vectors else ''}. Fix all but one or two "
-            "of them, as in fixed={'t': 0.5} (a vector coordinate takes a list)."
-        )
-    return free
+def _equal_steps(spans, counts):
+    """Counts with about the same product, and steps of about the same length."""
+    size = np.prod(spans) ** (1 / len(spans))
+    return [max(2, round(k * span / size)) for k, span in zip(counts, spans, strict=True)]
 
 
 def _point_counts(points, names):
@@ -97,9 +112,4 @@ def _point_counts(points, names):
     for name, n in counts.items():
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
             raise ValueError(f"`points` along {name!r} must be an int of at least 2, got {n!r}.")
-    return {name: int(counts[name]) for name in names}
-
-
-def _short(value):
-    listed = ", ".join(f"{v:g}" for v in value)
-    return listed if len(value) == 1 else f"[{listed}]"
+    return [int(counts[name]) for name in names]

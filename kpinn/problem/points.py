@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.columns import half_range
+from kpinn.domains import Stream
 from kpinn.options import did_you_mean, flag
 from kpinn.options.arrays import as_dict, real_array
+from kpinn.problem import fresh
 from kpinn.problem.arguments import Array, Quantity
 
 
@@ -25,28 +27,36 @@ class Data:
             conditions, whose derivatives are then computed once.
         targets: dict from condition to tensor.
         sample_weight: dict from condition to tensor.
+        streams: pairs of a `Stream`, which draws points anew in each step, and the names of the
+            conditions that have them (none for all); `points` are those that are in no step.
     """
 
     points: dict
     targets: dict
     sample_weight: dict
+    streams: tuple = ()
 
     @property
     def parts(self):
         """The tuple that Keras takes: points, targets, sample weights."""
         return self.points, self.targets, self.sample_weight
 
+    def in_memory(self, names):
+        """The conditions among these whose points are arrays."""
+        streamed = {each for _, streamed in self.streams for each in streamed or names}
+        return [name for name in names if name not in streamed]
+
     def __tf_flatten__(self):
         """How `tf.nest` and `tf.function` take it apart: where the tensors are, and each once."""
         found = {}
         places = tuple(_places(part, found) for part in self.parts)
-        return (places,), tuple(tensor for _, tensor in found.values())
+        return (places, self.streams), tuple(tensor for _, tensor in found.values())
 
     @classmethod
     def __tf_unflatten__(cls, metadata, components):
         """The inverse of `__tf_flatten__`."""
-        (places,) = metadata
-        return cls(*(_filled(part, components) for part in places))
+        places, streams = metadata
+        return cls(*(_filled(part, components) for part in places), streams)
 
 
 def _places(tree, found):
@@ -131,6 +141,7 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
     x, y, sample_weight = map(as_dict, unpack(x, y, sample_weight))
+    x, streams = fresh.streams_in(x) if has_streams(x) else (x, ())
     names, every = list(problem.conditions), flag("every", every)
     x = {name: as_dict(part) for name, part in x.items()} if isinstance(x, dict) else x
     if not isinstance(x, dict) or not x:
@@ -152,27 +163,16 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         points = {n: one_set(n, x[n], problem, [n], kept) for n in names if n in x}
         present = list(points)
     sizes = {name: _count(points if is_shared(points) else points[name]) for name in present}
-    return Data(
-        points,
-        _by_condition("targets", y, present, sizes, problem),
-        _by_condition("sample_weight", sample_weight, present, sizes, problem),
-    )
+    targets = _by_condition("targets", y, present, sizes, problem)
+    weights = _by_condition("sample_weight", sample_weight, present, sizes, problem)
+    if streams:
+        fresh.refuse_values(streams, targets, weights)
+    return Data(points, targets, weights, streams)
 
 
-def replaced(old, new):
-    """The `Data` old with the sets of points of new, their targets and sample weights.
-
-    Raises:
-        ValueError: if one has a set for all conditions and the other a set for each.
-    """
-    if is_shared(new.points) != is_shared(old.points):
-        shared, each = "one set of points for all conditions", "a set of points for each condition"
-        before, now = (shared, each) if is_shared(old.points) else (each, shared)
-        raise ValueError(f"fit began with {before}, and the new points are {now}.")
-    if is_shared(new.points):
-        return new
-    kept = [{n: v for n, v in part.items() if n not in new.points} for part in old.parts]
-    return Data(*(before | after for before, after in zip(kept, new.parts, strict=True)))
+def has_streams(x):
+    """Whether points, or some sets of them, are a `Stream`."""
+    return any(isinstance(part, Stream) for part in (x.values() if isinstance(x, dict) else [x]))
 
 
 def one_set(where, arrays, problem, conditions, kept=None):
@@ -191,18 +191,18 @@ def one_set(where, arrays, problem, conditions, kept=None):
             f"points of {where!r} are {type(arrays).__name__}: expected a dict of arrays by name, "
             f"with {', '.join(problem.space.coordinates)}."
         )
-    dtype = problem.dtype.as_numpy_dtype
+    dtype, arrays = problem.dtype.as_numpy_dtype, _repeated(where, arrays, problem.space)
     arrays = {name: _array(where, name, values, dtype) for name, values in arrays.items()}
     for name, part in problem.space.coordinates.items():
         if name not in arrays:
             raise ValueError(
-                f"points of {where!r} lack the coordinate {name!r}: there are "
+                f"points of {where!r} lack the {problem.space.kind(name)} {name!r}: there are "
                 f"{', '.join(arrays) or 'none'}.{did_you_mean(name, arrays)}"
             )
         if arrays[name].shape[1] != part.stop - part.start:
             raise ValueError(
-                f"coordinate {name!r} of {where!r} has the shape {arrays[name].shape}: expected "
-                f"(n, {part.stop - part.start})."
+                f"{problem.space.kind(name)} {name!r} of {where!r} has the shape "
+                f"{arrays[name].shape}: expected (n, {part.stop - part.start})."
             )
     counts = {name: len(values) for name, values in arrays.items()}
     if len(set(counts.values())) > 1:
@@ -210,6 +210,20 @@ def one_set(where, arrays, problem, conditions, kept=None):
     needed = arrays if conditions is None else _needed(arrays, problem, conditions)
     kept = {} if kept is None else kept
     return {name: _tensor(name, values, kept) for name, values in arrays.items() if name in needed}
+
+
+def _repeated(where, arrays, space):
+    """Arrays with parameters that have one value for all points repeated."""
+    if not space.parameters:
+        return arrays
+    found = {name: real_array(f"{name!r} of {where!r}", values) for name, values in arrays.items()}
+    others = [found[n] for n in space.coordinates if n in found and n not in space.parameters]
+    counts = [array.shape[0] for array in others if array.ndim]
+    for name in found.keys() & space.parameters if counts else ():
+        size = space.coordinates[name].stop - space.coordinates[name].start
+        if found[name].size == size:
+            found[name] = np.broadcast_to(found[name].reshape(1, size), (counts[0], size))
+    return found
 
 
 def _tensor(name, values, kept):
@@ -296,14 +310,43 @@ def scales(points, coordinates):
     return {name: 2.0 ** round(math.log2(value)) for name, value in ranges.items()}
 
 
+def counts(names, data):
+    """The number of points of each condition, by name."""
+    points, shared = data.points, is_shared(data.points)
+    return {name: _count(points if shared else points[name]) for name in names}
+
+
 def batch(data, rows):
-    """The rows of every set; `rows` maps the number of points of a set to row numbers.
+    """Some rows of sets. Equal tensors stay one where they are taken by the same rows.
 
     Args:
         data: a `Data`.
-        rows: dict from number of points to an index tensor.
+        rows: dict from condition to an index tensor; conditions that it lacks keep all.
     """
-    return tf.nest.map_structure(lambda array: tf.gather(array, rows[array.shape[0]]), data)
+    if not rows:
+        return data
+    taken = {}
+
+    def some(name, array):
+        if name not in rows:
+            return array
+        key = id(array), id(rows[name])
+        if key not in taken:
+            taken[key] = tf.gather(array, rows[name])
+        return taken[key]
+
+    def every(part):
+        return {name: some(name, array) for name, array in part.items()}
+
+    if is_shared(data.points):
+        name = next(iter(rows))
+        points = {key: some(name, array) for key, array in data.points.items()}
+    else:
+        points = {
+            name: {key: some(name, array) for key, array in arrays.items()}
+            for name, arrays in data.points.items()
+        }
+    return Data(points, every(data.targets), every(data.sample_weight), data.streams)
 
 
 FEW = 64  # points by which the shapes of residuals and targets are seen

@@ -12,9 +12,10 @@ from kpinn.derivatives.context import Context
 from kpinn.derivatives.declarations import like
 from kpinn.derivatives.errors import refuse_complex
 from kpinn.options import argument_names, shown
-from kpinn.problem import residuals, together
+from kpinn.problem import misspelt, residuals, together
 from kpinn.problem.arguments import Array, Coordinate, Names, Quantity, Unknown, order
-from kpinn.problem.conditions import Function, name_of, option
+from kpinn.problem.conditions import Function
+from kpinn.problem.marks import name_of, option
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
@@ -28,8 +29,6 @@ class Problem:
 
     Attributes:
         network: a function `(n, d) -> (n, m)`.
-        coordinates: names of the columns of the points, `"t x[3]"`.
-        fields: names of the columns of the network's output, `"v[2] p"`.
         conditions: dict from name to `Function`.
         derived: dict from name to `Function`, the derived fields.
         unknowns: dict from name to variable.
@@ -40,8 +39,6 @@ class Problem:
     """
 
     network: Callable
-    coordinates: str
-    fields: str
     conditions: dict
     derived: dict
     unknowns: dict
@@ -51,13 +48,12 @@ class Problem:
     names: Names
 
     @classmethod
-    def of(cls, network, coordinates, fields, conditions, derived, method, **rest):
+    def of(cls, network, space, conditions, derived, method, **rest):
         """The problem of functions as a user writes them.
 
         Args:
             network: a function `(n, d) -> (n, m)`.
-            coordinates: names of the coordinates.
-            fields: names of the fields.
+            space: the `Space` of its coordinates, parameters and fields.
             conditions: list of callables.
             derived: list of callables.
             method: how derivatives are computed where a condition does not say it.
@@ -67,13 +63,11 @@ class Problem:
             ValueError: for functions without a name, or arguments without one; see `check` too.
         """
         sizes = {name_of(f, "field"): option(f) or 1 for f in derived}
-        names = Names(coordinates, fields, sizes, rest["unknowns"])
+        names = Names(space, sizes, rest["unknowns"])
         found = [_function(f, "condition", names, resolve(option(f) or method)) for f in conditions]
         _check_different([function.name for function in found])
         return cls(
             network,
-            coordinates,
-            fields,
             {function.name: function for function in found},
             {name: _function(f, "field", names) for name, f in zip(sizes, derived, strict=True)},
             names=names,
@@ -85,7 +79,7 @@ class Problem:
         names = self.names
         if "unknowns" in changes:
             sizes = {name: function.size for name, function in self.derived.items()}
-            names = Names(self.coordinates, self.fields, sizes, changes["unknowns"])
+            names = Names(names.network, sizes, changes["unknowns"])
 
         def resolved(functions):
             return {
@@ -111,7 +105,7 @@ class Problem:
             for name, function in functions.items():
                 for argument in function.arrays:
                     try:
-                        self.names.refuse_typing_error(argument.name)
+                        misspelt.refuse_typing_error(self.names, argument.name)
                     except ValueError as error:
                         raise ValueError(f"{kind} {name!r}: {error}") from None
                     if kind == "field":
@@ -161,7 +155,7 @@ class Problem:
             try:
                 found.append(self.names.at(argument, widths))
             except ValueError:
-                message = self.names.missing(argument, widths)
+                message = misspelt.missing(self.names, argument, widths)
                 raise ValueError(f"condition {function.name!r} {message}") from None
         return tuple(found)
 

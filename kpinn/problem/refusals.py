@@ -43,17 +43,18 @@ def refuse_network(problem):
         refuse_together(problem.network, traced, points)
 
 
-def refuse_parts(problem, data, batch_size):
+def refuse_parts(problem, data, parts, batch_size):
     """Raises `ValueError` for a condition that takes together points which a step has in part.
 
     Args:
         problem: the `Problem`.
         data: a `Data`.
-        batch_size: points of each set in a step.
+        parts: names of the conditions of whose points a step has a part.
+        batch_size: as it was given.
     """
     for names, arrays in sets_of(problem, data.points):
         count = next(iter(arrays.values())).shape[0]
-        for name in names if count > batch_size else ():
+        for name in filter(parts.__contains__, names):
             if problem.takes_together(name, widths_of(arrays)):
                 raise ValueError(
                     f"condition {name!r} takes its points together, as a mean over them does, so "

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kpinn.derivatives.api import Taylor, as_column
+from kpinn.derivatives.api import Taylor, as_columns
 from kpinn.derivatives.methods.stochastic import Stochastic
 from kpinn.options import shown
 from kpinn.problem import merging, refusals
@@ -14,7 +14,7 @@ def on_set(problem, names, arrays, step):
     """Residuals of conditions on one set of points; see `Problem.residuals_at`."""
     if not isinstance(arrays, dict):
         raise ValueError(f"arrays are {shown(arrays)}: expected a dict of arrays by name.")
-    arrays = {name: as_column(name, a, problem.dtype) for name, a in arrays.items()}
+    arrays = as_columns(arrays, problem.space, problem.dtype)
     residuals, groups = {}, {}
     for name in names:
         function = problem.conditions[name]
@@ -67,6 +67,7 @@ def on_sets(problem, points, step):
     """
     residuals, single = {}, {}
     for names, arrays in sets_of(problem, points):
+        arrays = as_columns(arrays, problem.space, problem.dtype)
         if len(names) == 1:
             single[names[0]] = arrays
         else:
@@ -105,12 +106,8 @@ def _requests(problem, function, arrays):
     return frozenset(asked) if asked and known else None
 
 
-def _together(problem, names, points, step):
+def _together(problem, names, sets, step):
     functions = [problem.conditions[name] for name in names]
-    sets = {
-        name: {key: as_column(key, a, problem.dtype) for key, a in points[name].items()}
-        for name in names
-    }
     joined = {
         key: tf.concat([sets[name][key] for name in names], axis=0)
         for key in problem.space.coordinates

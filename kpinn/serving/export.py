@@ -6,6 +6,7 @@ import pathlib
 import tensorflow as tf
 
 from kpinn.backend.files import written_whole
+from kpinn.derivatives.columns import as_columns
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.options import names as names_of
 from kpinn.options import shown
@@ -135,15 +136,20 @@ def _residual_function(problem, name, function, widths):
 
 def _directions(problem, arguments, widths):
     """The directions of derivatives, and their numbers of columns."""
-    usual = len(problem.space.spatial) or problem.space.input_size
+    usual = min(problem.space.bases)
     names = [d for a in arguments if isinstance(a, Array) for d in a.request.directions]
     return {name: widths.get(name, usual) for name in names}
 
 
 def _trace(problem, function, arrays):
-    widths = {name: part.stop - part.start for name, part in problem.space.coordinates.items()}
-    specs = {
-        name: tf.TensorSpec((None, width), problem.dtype, name)
-        for name, width in (widths | arrays).items()
-    }
-    return tf.function(function, autograph=False).get_concrete_function(**specs)
+    space = problem.space
+    widths = {name: part.stop - part.start for name, part in space.coordinates.items()}
+    specs = {}
+    for name, width in (widths | arrays).items():
+        shape = None if name in space.parameters else (None, width)  # one number, or one for each
+        specs[name] = tf.TensorSpec(shape, problem.dtype, name)
+
+    def served(**arrays):
+        return function(**as_columns(arrays, space, problem.dtype))
+
+    return tf.function(served, autograph=False).get_concrete_function(**specs)

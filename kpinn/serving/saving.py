@@ -119,8 +119,13 @@ def _deserialized(name, value, custom_objects=None):
 
 def columns(cls, arguments):
     """The number of columns of the points of a PINN of a class, made of these arguments."""
-    names = names_of("coordinates", arguments.get("coordinates") or cls.coordinates or "x", "t x")
-    return max(part.stop for part in declare(names, "coordinate").values())
+    size = 0
+    for what, usual in (("coordinates", "x"), ("parameters", ())):
+        names = arguments.get(what) or getattr(cls, what) or usual
+        if names:
+            declared = declare(names_of(what, names, "t x"), what.removesuffix("s"), size)
+            size = max(part.stop for part in declared.values())
+    return size
 
 
 def checked_scales(entry, coordinates):

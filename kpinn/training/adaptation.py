@@ -16,7 +16,7 @@ from kpinn.derivatives.keras_private import all_layers
 from kpinn.layers import RandomFeatures
 from kpinn.objective.compiled import Compiled
 from kpinn.optimizers.least_squares.spectrum import ROUNDS, least_squares
-from kpinn.problem.points import batch, sets_of, sizes, widths_of
+from kpinn.problem.points import batch, counts, sets_of, sizes, widths_of
 
 COLUMNS, MANY = 400, 1_500  # most parameters that are fitted, to many scales and to a few
 ROWS = 3  # points for each of them, to fit and as many to judge, as far as there are
@@ -299,10 +299,10 @@ def _halves(problem, data, columns, random):
         random: a numpy generator.
     """
     whole = _whole_sizes(problem, data)
-    counts = sizes(data)
-    wanted = ROWS * columns / sum(counts)
+    different = sizes(data)
+    wanted = ROWS * columns / sum(different)
     parts = {}, {}
-    for count in counts:
+    for count in different:
         if count < FEW or count in whole:
             rows = 2 * [np.arange(count)]
         else:
@@ -311,7 +311,8 @@ def _halves(problem, data, columns, random):
             rows = order[:size], order[size : 2 * size]
         for part, chosen in zip(parts, rows, strict=True):
             part[count] = tf.constant(chosen)
-    return [batch(data, part) for part in parts]
+    of = counts(problem.conditions, data)
+    return [batch(data, {name: part[count] for name, count in of.items()}) for part in parts]
 
 
 def _whole_sizes(problem, data):

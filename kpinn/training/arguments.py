@@ -3,6 +3,7 @@
 import keras
 
 from kpinn.options import flag, number, of_keras, one_of, optional, positive_whole, shown, whole
+from kpinn.problem.points import check_known, is_shared
 from kpinn.problem.streams import is_stream
 
 _VERBOSE = ("auto", 0, 1, 2, True, False)
@@ -59,7 +60,7 @@ def of_fit(x, schedule, settings):
     if settings.pop("validation_batch_size", None) is not None:
         raise ValueError("validation_batch_size is not used: each set is taken as a whole.")
     schedule = {
-        "batch_size": optional(positive_whole, "batch_size", schedule["batch_size"]),
+        "batch_size": optional(_batch_size, "batch_size", schedule["batch_size"]),
         "steps_per_epoch": optional(positive_whole, "steps_per_epoch", schedule["steps_per_epoch"]),
         "shuffle": flag("shuffle", schedule["shuffle"]),
     }
@@ -75,6 +76,39 @@ def of_fit(x, schedule, settings):
         steps = settings["validation_steps"]
         checked["validation_steps"] = optional(positive_whole, "validation_steps", steps)
     return schedule, settings | checked
+
+
+def _batch_size(name, given):
+    """A whole number, or a dict of those by condition."""
+    if not isinstance(given, dict):
+        return positive_whole(name, given)
+    if not given:
+        raise ValueError(
+            "batch_size is an empty dict: expected numbers by condition, or leave it out."
+        )
+    return {key: positive_whole(f"batch_size of {key!r}", value) for key, value in given.items()}
+
+
+def check_batch_sizes(sizes, points, counts):
+    """Raises `ValueError` for batch sizes by condition that do not fit the points.
+
+    Args:
+        sizes: dict from condition to batch size.
+        points: as in `Data`.
+        counts: dict from condition to number of points.
+    """
+    check_known(sizes, list(counts), "batch_size is given for")
+    if is_shared(points):
+        raise ValueError(
+            f"batch_size={sizes} is by condition, and all conditions have one set of points: pass "
+            "one number, or a dict of points by condition."
+        )
+    for name, size in sizes.items():
+        if size > counts[name]:
+            raise ValueError(
+                f"batch_size of {name!r} is {size}, and it has {counts[name]} points: pass at most "
+                "that many, or leave the condition out of batch_size to take all in each step."
+            )
 
 
 _FIT = (

@@ -5,14 +5,13 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import inference, input_dtype
 from kpinn.derivatives.keras_private import all_layers
-from kpinn.derivatives.names.space import Space
 from kpinn.options import flag, keras_layer
 
 HALF_PRECISION = ("float16", "bfloat16")
 
 
-def check_network(network, coordinates, fields, allow_mixed_precision):
-    """Builds a network and checks that it fits the names.
+def check_network(network, space, allow_mixed_precision):
+    """Builds a network and checks that it fits the names of a `Space`.
 
     Returns:
         The name of the dtype of its variables.
@@ -22,7 +21,6 @@ def check_network(network, coordinates, fields, allow_mixed_precision):
     """
     keras_layer("network", network)
     flag("allow_mixed_precision", allow_mixed_precision)
-    space = Space(coordinates, fields)
     if not network.built and isinstance(network, keras.Sequential):
         network.build((None, space.input_size))
     dtype = input_dtype(network, {})

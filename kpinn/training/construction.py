@@ -8,7 +8,7 @@ from kpinn.derivatives.api import epsilon, inference, input_dtype
 from kpinn.derivatives.names.space import Space
 from kpinn.options import function, names, shown
 from kpinn.problem import refusals
-from kpinn.problem.conditions import marked
+from kpinn.problem.marks import marked
 from kpinn.problem.problem import Problem
 from kpinn.problem.reads import Reads
 from kpinn.training.changes import KNOWN
@@ -31,11 +31,14 @@ def completed(init, cls):
     return wrapper
 
 
-def names_of(cls, coordinates, fields):
-    """The coordinates and the fields, those of the class where they are not given."""
-    given, found = {"coordinates": coordinates, "fields": fields}, []
+def names_of(cls, coordinates, fields, parameters):
+    """The three, those of the class where they are not given; there may be no parameters."""
+    given = {"coordinates": coordinates, "fields": fields, "parameters": parameters}
+    found = []
     for what, value in given.items():
         found.append(getattr(cls, what) if value is None else value)
+        if found[-1] is None and what == "parameters":
+            break
         if found[-1] is None:
             raise ValueError(
                 f"{cls.__name__} names no {what}: set the class attribute ({what} = 't x', for "
@@ -63,11 +66,10 @@ def first_state(pinn, functions):
             "pass conditions=[...]."
         )
     dtype = input_dtype(pinn.network, {})
-    reads = Reads(pinn, dtype)
+    reads, space = Reads(pinn, dtype), Space(pinn.coordinates, pinn.fields, pinn.parameters)
     problem = Problem.of(
-        inference(pinn.network, Space(pinn.coordinates, pinn.fields)),
-        pinn.coordinates,
-        pinn.fields,
+        inference(pinn.network, space),
+        space,
         [reads.recorded(each, feeds=True) for each in (*methods, *functions)],
         [reads.recorded(each, feeds=False) for each in derived],
         pinn.method,

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from kpinn.derivatives.api import as_column
+from kpinn.derivatives.columns import as_columns
 from kpinn.derivatives.errors import FAILURES, UnsupportedError
 from kpinn.derivatives.graphs.interpreter import Run
 from kpinn.derivatives.graphs.tracing import TraceError, bodies_of, traced
@@ -110,7 +110,7 @@ def _each(pinn, problem, data):
     for names, arrays in sets_of(problem, data.points):
         for name in names:
             function = problem.conditions[name]
-            arrays = {n: as_column(n, array, problem.dtype) for n, array in arrays.items()}
+            arrays = as_columns(arrays, problem.space, problem.dtype)
             asked = problem.arguments_at(function, widths_of(arrays))
             asked = sorted(asked, key=_order)
             values = problem.values(asked, arrays, function.method, step=step_number(pinn))

@@ -19,7 +19,6 @@ from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import current, enter, has_ended, stages
-from kpinn.problem.points import batch, sizes
 from kpinn.problem.refusals import refuse_parts
 from kpinn.training import changes
 from kpinn.training.checkpoints.callback import Checkpoint
@@ -34,50 +33,6 @@ from kpinn.training.waiting import may_change, wakes
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # longest call with several epochs in it
 SHOWN_SECONDS = 0.01  # the same with a progress bar, whose times would look odd
-
-
-class Schedule:
-    """How many steps an epoch has, and which points each step takes.
-
-    Args:
-        data: a `Data`.
-        batch_size: `None` for all points in each step.
-        steps_per_epoch: by default one for full batches, else what the largest set needs.
-        shuffle: whether the points of a mini-batch are drawn in a new order in each epoch.
-    """
-
-    def __init__(self, data, batch_size, steps_per_epoch, shuffle):
-        self.batch_size, self.shuffle = batch_size, shuffle
-        self._given = steps_per_epoch
-        self.follow(data)
-
-    def follow(self, data):
-        """Gives the next epochs the steps that other points need."""
-        needed = 1 if self.batch_size is None else -(-sizes(data)[-1] // self.batch_size)
-        self.steps = self._given or needed
-
-    @property
-    def key(self):
-        """What a compiled function depends on, beside the shapes of the points."""
-        return self.batch_size and (self.batch_size, self.shuffle)
-
-    def orders(self, seed, epoch, data):
-        """For each number of points the order in which an epoch takes them."""
-        orders = {}
-        for size in sizes(data) if self.batch_size else ():
-            orders[size] = tf.range(size)
-            if self.shuffle:
-                keys = tf.random.stateless_uniform((size,), tf.stack([seed, epoch + size]))
-                orders[size] = tf.argsort(keys)
-        return orders
-
-    def rows(self, orders, step):
-        """Row numbers of one step; smaller sets begin again when they are used up."""
-        rows = {}
-        for size, order in orders.items():
-            count = min(self.batch_size, size)
-            rows[size] = tf.gather(order, (step * count + tf.range(count)) % size)
-        return rows
 
 
 def compiled_epochs(pinn, schedule, first_step_resets):
@@ -108,20 +63,20 @@ def compile_epochs(pinn, schedule, first_step_resets):
         first = tf.convert_to_tensor(step_counter(optimizer))
         marks.enter()
 
-        def one_step(step, orders):
-            chosen = data if not orders else batch(data, schedule.rows(orders, step))
-            if flat and not orders:
+        def one_step(epoch, orders, step):
+            if flat and not (data.streams or schedule.parts(data)):
                 flat_step(pinn, data, stale=tf.constant(False))
             else:
-                pinn.train_step(chosen)
+                pinn.train_step(schedule.batch(data, orders, (seed, epoch, step)))
+            return (step + 1,)
 
         def one_epoch(index, rows):
             if first_step_resets:
                 pinn.reset_metrics()
-            orders = schedule.orders(seed, epoch + index, data)
+            orders = schedule.orders(data, seed, epoch + index)
             tf.while_loop(
                 lambda step: (step < first_step + steps) & marks.goes_on(),
-                lambda step: (one_step(step, orders), step + 1)[1:],
+                functools.partial(one_step, epoch + index, orders),
                 [first_step],
             )
             row = [tf.cast(pinn.get_metrics_result()[name], tf.float64) for name in names]
@@ -237,8 +192,8 @@ def fit(
 
 
 def _check_schedule(pinn, schedule, data):
-    if schedule.batch_size is not None:
-        refuse_parts(pinn.problem, data, schedule.batch_size)
+    parts = {name for name, part in schedule.parts(data).items() if part.size < part.count}
+    refuse_parts(pinn.problem, data, parts, schedule.batch_size)
     for optimizer, _ in stages(pinn.optimizer, 0):
         scipy = isinstance(optimizer, ScipyOptimizer)
         if scipy and (schedule.steps, schedule.batch_size) != (1, None):

@@ -13,7 +13,7 @@ from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals, streams
-from kpinn.training import adaptation, changes, replicas
+from kpinn.training import adaptation, changes, fresh, replicas
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
@@ -22,6 +22,7 @@ from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.results import reported
+from kpinn.training.schedule import Schedule
 from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer, check_rates
 
@@ -51,6 +52,8 @@ def fit(pinn, usual_step, given, schedule, settings):
         replicas.check_fit(pinn, stream, callbacks)
     if stream is None:
         arrays = pinn.prepare(*given, every=True)
+        if arrays.streams:
+            fresh.check_streams(pinn, arrays, schedule, loops.runs_on_arrays(pinn))
         _check_start(pinn, arrays, settings["verbose"])
     else:
         arrays = _check_stream(pinn, stream, settings["verbose"])
@@ -71,7 +74,7 @@ def _train(pinn, arrays, stream, schedule, settings):
         shuffle = schedule["shuffle"] and isinstance(stream, keras.utils.PyDataset)
         x = stream
     elif loops.runs_on_arrays(pinn):
-        loops.fit(pinn, arrays, loops.Schedule(arrays, **schedule), **settings)
+        loops.fit(pinn, arrays, Schedule(list(pinn.conditions), arrays, **schedule), **settings)
         return pinn.history
     else:
         x, steps, shuffle = streams.as_dataset(arrays, schedule["batch_size"]), steps or 1, False

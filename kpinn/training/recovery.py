@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from kpinn.optimizers.flat import assign
 from kpinn.optimizers.stages import current
-from kpinn.problem.points import batch
 from kpinn.training.culprit import (
     cause,
     settings_that_are_not_finite,
@@ -53,8 +52,8 @@ def after_call(guard, function, schedule, numbers, bad):
     epoch, step = epoch + max(bad, 0) // steps, first + max(bad, 0) % steps
     if found is None:
         data = state_of(pinn).training_data
-        orders = schedule.orders(seed, epoch, data)
-        found = cause(pinn, batch(data, schedule.rows(orders, step)) if orders else data)
+        orders = schedule.orders(data, seed, epoch)
+        found = cause(pinn, schedule.batch(data, orders, (seed, epoch, step)))
     return _judged(guard, f"epoch {epoch + 1}, step {step + 1}: {found}", bad > 0)
 
 

@@ -8,7 +8,7 @@ from kpinn.backend.keras_private import (
     layers_with_losses,
     losses_of_regularizers,
 )
-from kpinn.derivatives.columns import as_column, join_points
+from kpinn.derivatives.columns import as_columns, join_points
 from kpinn.problem.points import sets_of
 from kpinn.training.state import state_of
 
@@ -31,9 +31,8 @@ def regularization(pinn, points):
         return losses
     problem, columns = pinn.problem, []
     for _, arrays in sets_of(problem, points):
-        names = problem.space.coordinates
-        arrays = {name: as_column(name, arrays[name], problem.dtype) for name in names}
-        columns.append(join_points(arrays, problem.space))
+        arrays = {name: arrays[name] for name in problem.space.coordinates}
+        columns.append(join_points(as_columns(arrays, problem.space, problem.dtype), problem.space))
     clear_losses(pinn.network)
     problem.network(tf.concat(columns, axis=0))
     added = added_losses(pinn.network)

@@ -66,7 +66,9 @@ def fit(name, **arguments):
 
 
 EPOCHS = Kind(st.sampled_from([1, 1, 1, 2, 0, 1.0, np.int64(1)]), whole(0).invalid | st.none())
-OPTIONAL = {"batch_size": whole(1, 3), "steps_per_epoch": whole(1, 2)}
+WRONG_SIZES = {"heat": 0}, {"heat": "2"}, {"heart": 1}, {"heat": 10_000}, {3: 1}
+BATCH_SIZE = Kind(whole(1, 3).valid, whole(1).invalid | st.sampled_from(WRONG_SIZES))
+OPTIONAL = {"batch_size": BATCH_SIZE, "steps_per_epoch": whole(1, 2)}
 CALLBACKS = Kind(
     later(lambda: None, list, lambda: [keras.callbacks.Callback()], keras.callbacks.Callback),
     st.sampled_from([3, "early", [3], [keras.callbacks.EarlyStopping], kinds.nothing, ["a"]]),
@@ -128,6 +130,12 @@ call(
     conditions=Kind(st.just([equation]), st.sampled_from(WRONG_CONDITIONS), ("condition",), True),
     method=METHODS,
     allow_mixed_precision=FLAG,
+)
+call(
+    "PINN",
+    lambda **arguments: kpinn.PINN(kinds.network(), "t", "u", [equation], **arguments),
+    1,
+    parameters=kinds.PARAMETERS.needed(),
 )
 call(
     "PINN.unknown",

@@ -145,6 +145,11 @@ COORDINATES = Kind(
     | st.sampled_from([np.array(["t", "x"]), np.ones(2)]),
     ("coordinate",),
 )
+PARAMETERS = Kind(  # where "t" is the only coordinate
+    st.sampled_from(["x", ["x"], ("x",)]),
+    st.sampled_from(["", "t", "x x", "x_", "1", [3], 3, {"x": 1}, 1j, [None], "x[0]", "u", [[]]]),
+    ("parameter", "coordinate", "lack"),
+)
 FIELDS = Kind(
     st.sampled_from(["u", ["u"]]),
     st.sampled_from(["u u", "1", [3], 3, {"u": 1}, 1j, [None], "u[0]", "é", [[]], "t"])

@@ -262,14 +262,39 @@ call("optimizers.Sequence", kpinn.optimizers.Sequence, 2, stages=STAGES.needed()
 SAMPLER = Kind(kinds.FUNCTION.valid, kinds.FUNCTION.invalid | st.none())
 EVERY = whole(1)
 call("callbacks.Resample", kpinn.callbacks.Resample, 1, sampler=SAMPLER.needed(), every=EVERY)
+EXPONENT = number(0.0, np.inf, True)
+
+
+def is_not_infinite(value):
+    """Whether a value is anything but infinity."""
+    return not (isinstance(value, float) and value == np.inf)
+
+
 call(
     "callbacks.ResidualSampling",
     kpinn.callbacks.ResidualSampling,
     2,
     sampler=SAMPLER.needed(),
     every=EVERY,
-    exponent=number(0.0, np.inf, True),
+    exponent=Kind(EXPONENT.valid | st.just(np.inf), EXPONENT.invalid.filter(is_not_infinite)),
     constant=number(0.0, np.inf, True),
+    add=Kind(whole(1).valid | st.none(), whole(1).invalid),
+)
+call(
+    "callbacks.ImportanceSampling",
+    kpinn.callbacks.ImportanceSampling,
+    1,
+    sampler=SAMPLER.needed(),
+    every=EVERY,
+    exponent=EXPONENT,
+    constant=POSITIVE,
+)
+call(
+    "callbacks.RetainResampleRelease",
+    kpinn.callbacks.RetainResampleRelease,
+    1,
+    sampler=SAMPLER.needed(),
+    every=EVERY,
 )
 FRACTION = number(0.0, 1.0, True)
 CONDITIONS = Kind(st.sampled_from([None, "heat", ["heat"]]), st.sampled_from([3, [], [3], 1j, {}]))
@@ -402,6 +427,13 @@ call(
     coordinates=kinds.COORDINATES,
     fields=kinds.FIELDS,
     method=kinds.METHOD,
+)
+call(
+    "derivatives",
+    lambda **arguments: kpinn.derivatives(product, {"t": [0.1], "x": [0.2]}, "u_t", **arguments),
+    1,
+    coordinates=Kind(st.just("t"), st.nothing(), required=True),
+    parameters=kinds.PARAMETERS.needed(),
 )
 COLUMNS = Kind(
     fresh(

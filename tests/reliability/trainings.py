@@ -96,6 +96,15 @@ POINTS = {
     "by residual": lambda: [
         kpinn.callbacks.ResidualSampling(lambda seed: {"heat": inside(seed, 150)}, every=7)
     ],
+    "added": lambda: [
+        kpinn.callbacks.ResidualSampling(lambda seed: {"heat": inside(seed, 99)}, every=3, add=8)
+    ],
+    "released": lambda: [
+        kpinn.callbacks.RetainResampleRelease(lambda seed: {"heat": inside(seed)}, every=4)
+    ],
+    "by importance": lambda: [
+        kpinn.callbacks.ImportanceSampling(lambda seed: {"heat": inside(seed, 99)}, every=5)
+    ],
     "own": lambda: [Drawing(points=True)],
     "growing": lambda: [Drawing(points=True, growth=1)],
 }
@@ -114,6 +123,7 @@ WEIGHTS = {
 BATCHES = {
     "full": {},
     "mini-batches": {"batch_size": 11},
+    "by set": {"batch_size": {"heat": 7, "start": 5}},
     "steps": {"batch_size": 13, "steps_per_epoch": 2},
     "dataset": {},
     "dataset, steps": {"steps_per_epoch": 3},
@@ -149,6 +159,11 @@ CASES = (
     Case(("Adam", "LBFGS"), "resampled", "balanced"),
     Case(("Adam", "LM", "SSBroyden"), "by residual", "own"),
     Case(("Adam, schedule", "Adam"), "own", "balanced", "mini-batches"),
+    Case(("Adam",), "added", "fixed", "by set"),
+    Case(("Adam",), "by importance", "own", "by set"),
+    Case(("LBFGS",), "added", "balanced"),
+    Case(("LM",), "released", "by point"),
+    Case(("SSBroyden",), "by importance"),
 )
 
 

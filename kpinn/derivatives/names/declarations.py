@@ -16,12 +16,13 @@ def split_names(names):
     return tuple(name for name in names if name)
 
 
-def declare(names, what):
+def declare(names, what, start=0):
     """Turns `"t x[100]"` into `{"t": slice(0, 1), "x": slice(1, 101)}`.
 
     Args:
         names: names as a string or a sequence, each with an optional number of components.
-        what: "coordinate" or "field", for the error message.
+        what: "coordinate", "field" or "parameter", for the error message.
+        start: the first column.
 
     Returns:
         A dict from name to the slice of its columns, in the order of the names.
@@ -29,7 +30,7 @@ def declare(names, what):
     Raises:
         ValueError: for a malformed, repeated or missing name.
     """
-    columns, start = {}, 0
+    columns = {}
     for item in split_names(names):
         match = _DECLARATION.match(item)
         if not match or match[2] == "0":
@@ -53,14 +54,15 @@ def check_names(space):
     """Raises `ValueError` for coordinates and fields whose names cannot be told apart."""
     letters = {name for name in space.coordinates if len(name) == 1}
     for name in space.coordinates:
+        what = space.kind(name)
         if "_" in name:
             raise ValueError(
-                f"coordinate {name!r} has an underscore, which separates the coordinates in "
+                f"{what} {name!r} has an underscore, which separates the coordinates in "
                 f"names like 'u_x_x': rename it, for example to {name.replace('_', '')!r}."
             )
         if len(name) > 1 and set(name) <= letters:
             raise ValueError(
-                f"coordinate {name!r} cannot be told from the coordinates "
+                f"{what} {name!r} cannot be told from the coordinates "
                 f"{', '.join(name)} one after the other: rename it."
             )
     for name in space.fields:
@@ -71,9 +73,8 @@ def check_names(space):
 
 def check_new_name(name, space):
     """Raises `ValueError` if `name` already means something in a space."""
-    for what, names in (("coordinate", space.coordinates), ("field", space.fields)):
-        if name in names:
-            raise ValueError(f"{name!r} is the name of a {what} and of something else.")
+    if name in space.coordinates or name in space.fields:
+        raise ValueError(f"{name!r} is the name of a {space.kind(name)} and of something else.")
     try:
         request = parse(name, space, directions=())
     except ValueError:

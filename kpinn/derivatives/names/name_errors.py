@@ -23,8 +23,13 @@ def no_axis(name, part, directions, space):
     )
 
 
-def no_number(name, size):
+def no_number(name, size, is_parameter):
     """The error for a derivative with respect to a coordinate with several components."""
+    if is_parameter:
+        return ValueError(
+            f"{name!r}: the parameter has {size} components, so that a derivative with respect to "
+            "it is not one number: name them, parameters='a b', or ask for a direction."
+        )
     return ValueError(
         f"{name!r}: the coordinate has {size} components, so that a derivative "
         "with respect to it is not one number: ask for grad_, laplacian_ or a direction. "

@@ -18,7 +18,7 @@ def check_operator(name, operator, field, space):
     if dimension == 0:
         raise ValueError(
             f"{name!r} is an operator over the spatial coordinates, but there are none beside "
-            f"time: {space.describe()}."
+            f"time{' and parameters' * bool(space.parameters)}: {space.describe()}."
         )
     if operator in ("grad", "hessian") and size != 1:
         raise ValueError(f"{name!r} takes a scalar field; for {field!r} use jac_{field}.")

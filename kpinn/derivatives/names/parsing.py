@@ -50,7 +50,8 @@ def _parse_axes(name, suffix, space, directions):
         axes.extend(found)
     for axis in axes:
         if isinstance(axis, slice):
-            raise no_number(name, size_of(axis))
+            is_parameter = any(space.coordinates[each] == axis for each in space.parameters)
+            raise no_number(name, size_of(axis), is_parameter)
     return axes
 
 

@@ -1,5 +1,6 @@
-"""The coordinates and the fields of a function, by name."""
+"""The coordinates, the parameters and the fields of a function, by name."""
 
+import copy
 import itertools
 
 from kpinn.derivatives.names.declarations import check_names, check_new_name, declare
@@ -14,22 +15,56 @@ class Space:
     Args:
         coordinates: `"t x"`, or `"t x[3]"` with a vector-valued coordinate.
         fields: `"u p"`, or `"v[2] p"` with a vector field.
+        parameters: `"mu"`, the columns behind the coordinates that tell the problems of a family
+            apart; or `None`.
+
+    Attributes:
+        coordinates: dict from name to the slice of its columns, those of parameters too.
+        fields: dict from name to the slice of its columns.
+        parameters: tuple of names.
+        spatial: the columns of space, which are not those of time and of parameters.
 
     Raises:
         ValueError: for names that cannot be told apart.
     """
 
-    def __init__(self, coordinates, fields):
-        self.coordinates = declare(coordinates, "coordinate")
+    def __init__(self, coordinates, fields, parameters=None):
+        self.coordinates, self.parameters = declare(coordinates, "coordinate"), ()
+        if parameters is not None:
+            found = declare(parameters, "parameter", self.input_size)
+            if both := found.keys() & self.coordinates:
+                raise ValueError(f"{min(both)!r} is a coordinate, and a parameter too: rename one.")
+            self.coordinates |= found
+            self.parameters = tuple(found)
         self.fields = declare(fields, "field")
-        self.spatial = tuple(
-            itertools.chain.from_iterable(
-                range(columns.start, columns.stop)
-                for name, columns in self.coordinates.items()
-                if name not in TIME_NAMES
-            )
-        )
+        self.spatial = self._columns_without((*TIME_NAMES, *self.parameters))
         check_names(self)
+
+    def _columns_without(self, names):
+        parts = (part for name, part in self.coordinates.items() if name not in names)
+        return tuple(itertools.chain.from_iterable(range(p.start, p.stop) for p in parts))
+
+    def with_fields(self, fields):
+        """The same coordinates and parameters, with other fields."""
+        other = copy.copy(self)
+        other.fields = declare(fields, "field")
+        check_names(other)
+        return other
+
+    @property
+    def bases(self):
+        """The columns that vectors of a direction may be over, by their number.
+
+        Those of space, of all coordinates, or of the parameters too.
+        """
+        every = self.spatial, self._columns_without(self.parameters), range(self.input_size)
+        return {len(columns): tuple(columns) for columns in every if columns}
+
+    def kind(self, name):
+        """What a name of this space names."""
+        if name in self.fields:
+            return "field"
+        return "parameter" if name in self.parameters else "coordinate"
 
     def check_new_name(self, name):
         """Raises `ValueError` if `name` already means something in this space."""
@@ -67,4 +102,7 @@ class Space:
                 for name, part in columns.items()
             )
 
-        return f"coordinates: {listed(self.coordinates)}; fields: {listed(self.fields)}"
+        kinds = {"coordinate": {}, "parameter": {}, "field": self.fields}
+        for name, part in self.coordinates.items():
+            kinds[self.kind(name)][name] = part
+        return "; ".join(f"{kind}s: {listed(found)}" for kind, found in kinds.items() if found)

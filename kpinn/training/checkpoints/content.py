@@ -70,7 +70,8 @@ def restore(pinn, memory, content, steps_follow):
         if hasattr(optimizer, "result"):
             optimizer.result = _minimize_result(result)
     if content["points"] is not None:
-        state.training_data = _data(content["points"])
+        streams = state.training_data.streams if state.training_data else ()
+        state.training_data = _data(content["points"], streams)
     state.order_seed, state.last_logs = content["order_seed"], dict(content["logs"])
     memory.restore(content["memory"])
     # The last, since what is above may make other functions.
@@ -167,9 +168,9 @@ def _numbered(tree, tensors):
     return tensors.setdefault(id(tree), (len(tensors), tree))[0]
 
 
-def _data(content):
+def _data(content, streams):
     tensors = [tf.constant(array) for array in content["arrays"]]
-    return Data(*(_filled(part, tensors) for part in content["places"]))
+    return Data(*(_filled(part, tensors) for part in content["places"]), streams)
 
 
 def _filled(places, tensors):

@@ -39,6 +39,8 @@ def description(pinn, arrays, schedule, is_stream):
         "loss_weights": {name: float(v.numpy()) for name, v in pinn.loss_weights.items()},
         "schedule": {name: _plain(value) for name, value in schedule.items()},
     }
+    if pinn.parameters is not None:
+        found["parameters"] = pinn.parameters
     if not is_stream:
         found["points"] = _shapes(arrays)
         found["residuals at given weights"] = _residuals(pinn, arrays)
@@ -71,9 +73,11 @@ def _plain(value):
 
 
 def _shapes(arrays):
-    """The shapes of points, targets and sample weights."""
+    """The shapes of points, targets and sample weights, and how streams are written."""
     parts = zip(("points", "targets", "sample weights"), arrays.parts, strict=True)
-    return {name: tf.nest.map_structure(lambda t: list(t.shape), part) for name, part in parts}
+    found = {name: tf.nest.map_structure(lambda t: list(t.shape), part) for name, part in parts}
+    streams = {" ".join(names): str(stream) for stream, names in arrays.streams}
+    return found | ({"streams": streams} if streams else {})
 
 
 def _residuals(pinn, arrays):

@@ -1,0 +1,51 @@
+"""What is asked of the optional packages matplotlib and pyvista, which are imported on use."""
+
+PLOT = "Plots need matplotlib: pip install kpinn[plot]"
+
+
+def figure(width, height):
+    """A `matplotlib.figure.Figure`, which needs neither a display nor pyplot's global state.
+
+    Args:
+        width, height: in inches.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(PLOT) from error
+    made = Figure(figsize=(width, height), layout="constrained")
+    made.get_layout_engine().set(w_pad=0.08)
+    return made
+
+
+def triangulation(nodes, triangles=None):
+    """A `matplotlib.tri.Triangulation`, that of Delaunay where no triangles are given.
+
+    Args:
+        nodes: `(n, 2)`.
+        triangles: indices `(m, 3)`.
+
+    Raises:
+        ImportError: if matplotlib is missing.
+    """
+    try:
+        from matplotlib.tri import Triangulation
+    except ImportError as error:
+        raise ImportError(PLOT) from error
+    return Triangulation(*nodes.T, triangles)
+
+
+def pyvista():
+    """The package pyvista.
+
+    Raises:
+        ImportError: if it is missing.
+    """
+    try:
+        import pyvista
+    except ImportError as error:
+        raise ImportError("Plots by pyvista need it: pip install kpinn[mesh]") from error
+    return pyvista
