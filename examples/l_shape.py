@@ -4,8 +4,8 @@ At the corner that points inwards u behaves like r^(2/3) cos(2 theta / 3), whose
 infinite. That limits every smooth network (tried first); two functions of the known series beside
 the features take it away. What is left are the logarithms at the other corners.
 Shows: a difference of boxes, turned; a network with functions of your own; quadrature. Expected:
-the integral of u, 0.2140758 by finite elements, to about 2e-5, without the two functions to 25 %, in
-about 25 seconds on two CPU cores.
+the integral of u, 0.2140758 by finite elements, to about 2e-5, without the two functions to 25 %,
+in about 25 seconds on two CPU cores.
 
 Run: python examples/l_shape.py [--short]
 """

@@ -5,6 +5,7 @@ XLA compiles only where that is what a test is about: compiling takes longer tha
 
 import gc
 import os
+import pathlib
 import signal
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -18,6 +19,17 @@ from kpinn.derivatives.operations.table import TABLE
 
 tf.random.set_seed(0)
 gc.freeze()  # the million objects of the imports above are not looked through again and again
+
+
+SLOW = pathlib.Path(__file__).with_name("slow_cases.txt").read_text(encoding="utf8").splitlines()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the cases of `slow_cases.txt`: quicker ones of their tables, or tests, stay."""
+    for item in items:
+        if item.nodeid in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

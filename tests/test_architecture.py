@@ -320,3 +320,10 @@ def test_all_layers_finds_nested_ones():
     inner = keras.Sequential([keras.layers.Dense(2, name="deep")])
     outer = keras.Sequential([inner, keras.layers.Dense(1, name="shallow")])
     assert {"deep", "shallow"} <= {layer.name for layer in all_layers(outer)}
+
+
+def test_slow_cases_are_tests():
+    folder = pathlib.Path(__file__).parent
+    for name in (folder / "slow_cases.txt").read_text(encoding="utf8").splitlines():
+        path, function = name.split("[")[0].split("::")
+        assert f"def {function}(" in (folder.parent / path).read_text(encoding="utf8"), name

@@ -271,8 +271,8 @@ def test_steps_per_epoch_counts_steps():
     assert int(pinn.optimizer.iterations) == 21 + 2 * 4
     with pytest.raises(ValueError, match="steps_per_epoch is a positive whole number, not 0"):
         pinn.fit(heat_points(), steps_per_epoch=0, verbose=0)
-    for wrong in (0, 2.5, {"start": 1}):
-        with pytest.raises(ValueError, match="batch_size is a positive whole number"):
+    for wrong in (0, 2.5, {"start": 0}):
+        with pytest.raises(ValueError, match="batch_size( of 'start')? is a positive whole number"):
             pinn.fit(heat_points(), batch_size=wrong, verbose=0)
 
 

@@ -24,7 +24,7 @@ class Stream:
 
     Args:
         source: the `Domain` or `Part`.
-        patches: its `Patch`es.
+        patches: its patches, each a `Patch`.
         n: number of points.
         seed: int, or None.
         extras: what else the points carry, as in `sample`.
