@@ -1,5 +1,6 @@
 """Shapes and what is made of them: volumes, areas, normals and points against closed forms."""
 
+import functools
 import math
 
 import keras
@@ -218,10 +219,10 @@ def chi_square(counts, expected):
     return scipy.stats.chisquare(counts, expected * counts.sum() / expected.sum()).pvalue
 
 
-def test_points_are_uniform(domain):
+@pytest.mark.parametrize("name", [name for name in SHAPES if name != "7-ball"])
+def test_points_are_uniform(name):
     """Against points of the bounding box that lie inside, which share no map with ours."""
-    if domain.frame.width > 4:
-        pytest.skip("rejection from the box finds too few points")
+    domain = SHAPES[name][0]
     rng, n = np.random.default_rng(5), 20_000
     lower, upper = domain.lower, domain.upper
     others = lower + (upper - lower) * rng.random((100_000, len(lower)))
@@ -235,6 +236,18 @@ def test_points_are_uniform(domain):
     keep = pooled > 5
     statistic = np.sum((counts - expected * n / len(others))[keep] ** 2 / (pooled[keep] * variance))
     assert scipy.stats.chi2.sf(statistic, max(keep.sum() - 1, 1)) > 1e-4
+
+
+def test_points_are_uniform_in_seven_dimensions():
+    """Rejection from the box finds too few points: by the laws of radii and of directions."""
+    rows = np.hstack(list(SHAPES["7-ball"][0].sample(5_000, seed=0).values()))
+    radii = np.linalg.norm(rows, axis=1)
+    largest = SHAPES["7-ball"][0].radius
+    assert scipy.stats.kstest((radii / largest) ** 7, "uniform").pvalue > 1e-3
+    for column in rows.T:
+        squares = (column / radii) ** 2
+        assert scipy.stats.kstest(squares, scipy.stats.beta(0.5, 3.0).cdf).pvalue > 1e-3
+        assert abs(np.mean(column > 0) - 0.5) < 0.03
 
 
 @pytest.mark.parametrize(
@@ -284,8 +297,8 @@ def test_the_device_places_the_same_points(name, dtype, close):
     """The same functions with keras.ops, in a graph."""
     for patch in (*SHAPES[name][0].inside, *SHAPES[name][0].border):
         unit = np.random.default_rng(0).random((50, patch.draws))
-        place = tf.function(lambda unit: tuple(patch.candidates(unit, keras.ops)), autograph=False)  # noqa: B023
-        rows, normals, counts = place(tf.constant(unit, dtype))
+        placed = functools.partial(patch.candidates, xp=keras.ops)
+        rows, normals, counts = tf.function(placed, autograph=False)(tf.constant(unit, dtype))
         expected = patch.candidates(unit)
         assert rows.dtype == dtype
         np.testing.assert_allclose(rows, expected[0], atol=close)

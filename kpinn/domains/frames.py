@@ -128,6 +128,15 @@ def check_name(name):
     return name
 
 
+def check_spatial_name(shape, name):
+    """Raises `ValueError` for a name that is not usable, or is that of time."""
+    if check_name(name) in TIMES:
+        raise ValueError(
+            f"{shape} lies in space, and {name!r} is time. Multiply it by "
+            f"Box({name}=(0, 1)), or call the coordinate something else."
+        )
+
+
 def spatial_vector(shape, coordinates, example):
     """A point in space, given by coordinates, as a `Frame` and an array `(axes,)`.
 
@@ -143,11 +152,7 @@ def spatial_vector(shape, coordinates, example):
         raise ValueError(f"A {shape} needs coordinates, as in {example}.")
     parts = {}
     for name, value in coordinates.items():
-        if check_name(name) in TIMES:
-            raise ValueError(
-                f"A {shape} lies in space, and {name!r} is time. Multiply it by "
-                f"Box({name}=(0, 1)), or call the coordinate something else."
-            )
+        check_spatial_name(f"A {shape}", name)
         part = np.atleast_1d(float_array(f"`{name}` of {shape}", value))
         if part.ndim > 1 or part.size == 0 or not np.all(np.isfinite(part)):
             raise ValueError(f"`{name}` of {shape} is a finite number or array (d,), got {value}.")

@@ -1,5 +1,6 @@
 """Regions: what a shape defines, and how points are drawn from it and its boundary."""
 
+import abc
 import functools
 
 import numpy as np
@@ -19,7 +20,7 @@ MOST_CORNERS = 10  # dimensions in which all corners of a box are looked at
 NEAR = 64 * np.finfo("float64").eps  # relative: faces with coordinates so close are the same
 
 
-class Region:
+class Region(abc.ABC):
     """A set of points, from which and from whose boundary points are drawn; see `Domain`.
 
     Args:
@@ -34,6 +35,7 @@ class Region:
 
     # What a shape defines ---------------------------------------------------------------------
 
+    @abc.abstractmethod
     def level(self, rows, xp):
         """Negative inside, zero on the boundary, positive outside; a distance near the boundary.
 
@@ -47,15 +49,14 @@ class Region:
         Returns:
             `(n,)`.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def patches(self):
         """The patches (each a `Patch`) of the inside."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def boundary_patches(self):
         """The patches (each a `Patch`) of the boundary in space, with normals."""
-        raise NotImplementedError
 
     is_convex = False
     is_surface = False  # of fewer dimensions than the space, so that it has no inside

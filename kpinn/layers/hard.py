@@ -12,8 +12,52 @@ from kpinn.options import argument_names, keras_layer, names, number, optional, 
 from kpinn.options.configs import FromConfig
 
 
+class OverNetwork(FromConfig, keras.layers.Layer):
+    """What layers have in common that change the fields of a network at points with named columns.
+
+    Args:
+        network: Keras model or layer `(n, d) -> (n, m)`.
+        coordinates: names of the columns of the input.
+        fields: names of the columns of the output, or None.
+        **kwargs: of `keras.layers.Layer`; `dtype` is by default that of the network.
+    """
+
+    def __init__(self, network, coordinates, fields, **kwargs):
+        kwargs.setdefault("dtype", policy(keras_layer("network", network)))
+        super().__init__(**kwargs)
+        self.network = network
+        self.coordinates = " ".join(split_names(names("coordinates", coordinates, "t x")))
+        fields = optional(names, "fields", fields, "u v")
+        self.fields = None if fields is None else " ".join(split_names(fields))
+
+    def _space(self):
+        return Space(self.coordinates, self.fields or "u")
+
+    def _columns(self, points):
+        return {name: points[:, part] for name, part in self._space().coordinates.items()}
+
+    def build(self, input_shape):
+        """Builds the network."""
+        size = self._space().input_size
+        if len(input_shape) != 2 or input_shape[-1] != size:
+            raise ValueError(
+                f"points have the shape {tuple(input_shape)}: expected (n, {size}), one column per "
+                f"component of the coordinates {self.coordinates!r}."
+            )
+        if not self.network.built:
+            self.network.build(input_shape)
+
+    def get_config(self):
+        """The arguments."""
+        return super().get_config() | {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "coordinates": self.coordinates,
+            "fields": self.fields,
+        }
+
+
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class HardCondition(FromConfig, keras.layers.Layer):
+class HardCondition(OverNetwork):
     """A network with values that hold exactly: `value + distance * network`.
 
     Where `distance` is zero, the field is `value`, whatever the weights are, so that no condition
@@ -55,21 +99,13 @@ class HardCondition(FromConfig, keras.layers.Layer):
     inner = ("network", "value", "distance")
 
     def __init__(self, network, coordinates, value=None, distance=None, fields=None, **kwargs):
-        kwargs.setdefault("dtype", policy(keras_layer("network", network)))
-        super().__init__(**kwargs)
-        self.network = network
-        self.coordinates = " ".join(split_names(names("coordinates", coordinates, "t x")))
-        fields = optional(names, "fields", fields, "u v")
-        self.fields = None if fields is None else " ".join(split_names(fields))
+        super().__init__(network, coordinates, fields, **kwargs)
         self.value, self.distance = value, distance
         if value is None and distance is None:
             raise ValueError("value and distance are missing: the network would be unchanged.")
         space = self._space()
         for what, given in (("value", value), ("distance", distance)):
             self._check_names(what, given, space)
-
-    def _space(self):
-        return Space(self.coordinates, self.fields or "u")
 
     def _check_names(self, what, given, space):
         if not isinstance(given, dict):
@@ -83,21 +119,9 @@ class HardCondition(FromConfig, keras.layers.Layer):
         for name, one in given.items():
             check_arguments(f"{what} of {name!r}", one, space)
 
-    def build(self, input_shape):
-        """Builds the network."""
-        size = self._space().input_size
-        if len(input_shape) != 2 or input_shape[-1] != size:
-            raise ValueError(
-                f"points have the shape {tuple(input_shape)}: expected (n, {size}), one column per "
-                f"component of the coordinates {self.coordinates!r}."
-            )
-        if not self.network.built:
-            self.network.build(input_shape)
-
     def call(self, inputs):
         """The fields `(n, m)`."""
-        outputs, space = self.network(inputs), self._space()
-        columns = {name: inputs[:, part] for name, part in space.coordinates.items()}
+        outputs, space, columns = self.network(inputs), self._space(), self._columns(inputs)
         if not isinstance(self.value, dict) and not isinstance(self.distance, dict):
             return _combine(self.value, self.distance, columns, outputs)
         space.check_output(outputs.shape, inputs.shape)
@@ -110,11 +134,8 @@ class HardCondition(FromConfig, keras.layers.Layer):
     def get_config(self):
         """The arguments; raises `ValueError` for a function that is not registered."""
         return super().get_config() | {
-            "network": keras.saving.serialize_keras_object(self.network),
-            "coordinates": self.coordinates,
             "value": serialized("value", self.value),
             "distance": serialized("distance", self.distance),
-            "fields": self.fields,
         }
 
 

@@ -6,21 +6,18 @@ import tensorflow as tf
 from keras import ops
 
 from kpinn import derivatives as engine
-from kpinn.derivatives.names.declarations import split_names
-from kpinn.derivatives.names.space import Space
 from kpinn.layers import gates
 from kpinn.layers.boundary_geometry import geometry_of
 from kpinn.layers.boundary_values import Condition, Initial, Neumann, Robin, groups_of
-from kpinn.layers.hard import check_arguments, policy, serialized
-from kpinn.options import keras_layer, names, optional, shown
-from kpinn.options.configs import FromConfig
+from kpinn.layers.hard import OverNetwork, check_arguments, serialized
+from kpinn.options import shown
 
 VALUES, DIRECTION = "values", "direction"
 ALONG = f"{VALUES}_{DIRECTION}"
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
-class HardBoundary(FromConfig, keras.layers.Layer):
+class HardBoundary(OverNetwork):
     """A network with conditions that hold exactly on named parts of a domain.
 
     Values (Dirichlet), derivatives along the outward normal (Neumann, Robin) and initial values
@@ -72,12 +69,7 @@ class HardBoundary(FromConfig, keras.layers.Layer):
     inner = ("network", "conditions")
 
     def __init__(self, network, domain, conditions, coordinates, fields=None, **kwargs):
-        kwargs.setdefault("dtype", policy(keras_layer("network", network)))
-        super().__init__(**kwargs)
-        self.network = network
-        self.coordinates = " ".join(split_names(names("coordinates", coordinates, "t x")))
-        fields = optional(names, "fields", fields, "u v")
-        self.fields = None if fields is None else " ".join(split_names(fields))
+        super().__init__(network, coordinates, fields, **kwargs)
         space = self._space()
         if not isinstance(conditions, dict) or not conditions:
             raise ValueError(
@@ -89,9 +81,6 @@ class HardBoundary(FromConfig, keras.layers.Layer):
         for part, given in self.conditions.items():
             self._check_condition(part, given, space)
         self._groups = groups_of(self.conditions, self.fields and space.fields)
-
-    def _space(self):
-        return Space(self.coordinates, self.fields or "u")
 
     def _check_condition(self, part, given, space):
         if isinstance(given, dict):
@@ -108,17 +97,6 @@ class HardBoundary(FromConfig, keras.layers.Layer):
             arguments = one.arguments() if isinstance(one, Condition) else {"condition": one}
             for what, function in arguments.items():
                 check_arguments(f"{what} on {part!r}", function, space)
-
-    def build(self, input_shape):
-        """Builds the network."""
-        size = self._space().input_size
-        if len(input_shape) != 2 or input_shape[-1] != size:
-            raise ValueError(
-                f"points have the shape {tuple(input_shape)}: expected (n, {size}), one column per "
-                f"component of the coordinates {self.coordinates!r}."
-            )
-        if not self.network.built:
-            self.network.build(input_shape)
 
     @tf.autograph.experimental.do_not_convert  # it would take the engine for code to rewrite
     def call(self, inputs):
@@ -196,20 +174,14 @@ class HardBoundary(FromConfig, keras.layers.Layer):
             return sum(len(_indices(part)) for part in group.fields.values())
         return self.network.compute_output_shape(tuple(inputs.shape))[-1]
 
-    def _columns(self, points):
-        return {name: points[:, part] for name, part in self._space().coordinates.items()}
-
     def get_config(self):
         """The arguments, the domain as surfaces; `ValueError` for functions without a name."""
         return super().get_config() | {
-            "network": keras.saving.serialize_keras_object(self.network),
             "domain": self._geometry.config(),
             "conditions": {
                 part: serialized(f"the condition on {part!r}", given)
                 for part, given in self.conditions.items()
             },
-            "coordinates": self.coordinates,
-            "fields": self.fields,
         }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kpinn.domains.frames import TIMES, Frame, check_name
+from kpinn.domains.frames import TIMES, Frame, check_name, check_spatial_name
 from kpinn.options import names
 from kpinn.options.arrays import float_array
 
@@ -26,11 +26,7 @@ def vertices_by_name(shape, coordinates, example):
         raise ValueError(f"{shape} needs vertices by coordinate, as in {example}.")
     columns = {}
     for name, values in coordinates.items():
-        if check_name(name) in TIMES:
-            raise ValueError(
-                f"{shape} lies in space, and {name!r} is time. Multiply it by "
-                f"Box({name}=(0, 1)), or call the coordinate something else."
-            )
+        check_spatial_name(shape, name)
         columns[name] = column(f"`{name}` of {shape}", values)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:

@@ -85,5 +85,5 @@ def _by_label(domain, patches):
 def _label(patch, counts, given):
     """The most telling name of a patch: of `with_parts`, else what the fewest patches have."""
     telling = [tag for tag in sorted(patch.tags) if not NUMBERED.fullmatch(tag)]
-    rank = lambda tag: (counts.get(tag, 0), tag not in given)  # noqa: E731
-    return patch.part or min(telling, key=rank, default=REST)
+    ranked = [(counts.get(tag, 0), tag not in given, tag) for tag in telling]
+    return patch.part or min(ranked, default=(REST,))[-1]

@@ -42,7 +42,10 @@ class Ball(Domain):
         """One patch: the radius by the first number, the direction by the others."""
         if self.frame.width > 1:
             return (shell_patch(self.center, 0.0, self.radius),)
-        place = lambda unit, xp: constant(self.center, unit) + self.radius * (2 * unit - 1)  # noqa: E731
+
+        def place(unit, xp):
+            return constant(self.center, unit) + self.radius * (2 * unit - 1)
+
         return (Patch(numbers=1, place=place, measure=2 * self.radius, grid_axes=(0,)),)
 
     def boundary_patches(self):
