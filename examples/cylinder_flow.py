@@ -7,7 +7,7 @@ parts, fresh points that are dense near the body, weights for integrals over its
 Published: drag 5.57953523, lift 0.01061895, pressure difference 0.11752017; length of the wake
 0.0842 to 0.0852 (Schaefer & Turek 1996, Nabh 1998). Expected: drag and pressure to about 0.2 %,
 lift to about 0.003 (it is 1 / 500 of the drag), the wake in its range, in about 100 seconds on two
-CPU cores; more epochs go on.
+CPU cores.
 
 Run: python examples/cylinder_flow.py [--short]
 """

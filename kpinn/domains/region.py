@@ -169,6 +169,10 @@ class Region(abc.ABC):
 
         Raises:
             TypeError, ValueError: if an argument is not one of the above.
+
+        Example:
+            >>> Ball(x=0, y=0, radius=1).sample(1_000, "sobol", seed=0)["x"].shape
+            (1000, 1)
         """
         sampling.check_method(method)
         names = names_of(extras)
@@ -242,6 +246,9 @@ class Region(abc.ABC):
 
         Raises:
             ValueError: if a name is unknown or given twice, or there is nothing to choose.
+
+        Example:
+            >>> walls = flow.boundary("y").sample(200)     # with the outward normals "n"
         """
         if not names and not self.border and self.spatial:
             raise ValueError(f"{self} has no boundary. For its own points use sample().")
@@ -273,6 +280,10 @@ class Region(abc.ABC):
 
         Raises:
             ValueError: if there is no such edge.
+
+        Example:
+            >>> Polygon(x=[0, 2, 0], y=[0, 0, 1]).edge(0).area
+            2.0
         """
         numbered = f"edge {name}"
         is_known = any(numbered in patch.tags for patch in self.border)
@@ -291,6 +302,10 @@ class Region(abc.ABC):
 
         Raises:
             ValueError: if a coordinate is missing or shapes do not fit.
+
+        Example:
+            >>> Ball(x=0, y=0, radius=1).contains({"x": [0.0, 2.0], "y": [0.0, 0.0]})
+            array([ True, False])
         """
         return self.holds(self.frame.rows(points))
 
@@ -305,6 +320,11 @@ class Region(abc.ABC):
 
         Raises:
             ValueError: if there is no rule for such a domain.
+
+        Example:
+            >>> points, weights = Ball(x=0, y=0, radius=1).quadrature(400)
+            >>> round(float(np.sum(weights * points["x"] ** 2)), 12)   # pi / 4
+            0.785398163397
         """
         rows, weights = self.rule(sampling.count(n))
         return self.frame.points(rows), weights[:, None]

@@ -31,7 +31,13 @@ class Neumann(Condition):
     """The derivative along the outward normal: `u_n = value`.
 
     Args:
-        value: a number, or a function whose arguments are named like coordinates.
+        value: a number, or a function whose arguments are named like coordinates, columns
+            `(n, 1)`, and that returns `(n, 1)` or `(n, m)`. `HardBoundary` raises `ValueError` for
+            others, as for those of `Robin` and `Initial`.
+
+    Example:
+
+        kpinn.layers.HardBoundary(network, disk, {"rim": Neumann(lambda x: 2 * x)}, "x y")
     """
 
     inner = ("value",)
@@ -45,7 +51,12 @@ class Robin(Condition):
     """Value and derivative along the outward normal together: `u_n + coefficient u = value`.
 
     Args:
-        coefficient, value: numbers, or functions whose arguments are named like coordinates.
+        coefficient, value: numbers, or functions whose arguments are named like coordinates, as
+            that of `Neumann`.
+
+    Example:
+
+        kpinn.layers.HardBoundary(network, disk, {"rim": Robin(1.5, value=0.3)}, "x y")
     """
 
     inner = ("coefficient", "value")
@@ -59,7 +70,13 @@ class Initial(Condition):
     """The value and the rate of change at the start: `u = value` and `u_t = rate`.
 
     Args:
-        value, rate: numbers, or functions whose arguments are named like coordinates.
+        value, rate: numbers, or functions whose arguments are named like coordinates, as that of
+            `Neumann`.
+
+    Example:
+
+        start = Initial(lambda x: ops.sin(math.pi * x), rate=0.0)
+        kpinn.layers.HardBoundary(network, string, {"x": 0.0, "t": start}, "t x")
     """
 
     inner = ("value", "rate")

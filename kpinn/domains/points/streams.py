@@ -32,6 +32,11 @@ class Stream:
     Raises:
         TypeError, ValueError: for other arguments, a source that is empty or so thin that too many
             candidates would be drawn, and one that cannot be drawn inside a compiled step.
+
+    Example:
+        >>> pinn.fit({"heat": disk.stream(4096), "edge": disk.boundary().stream(256)}, epochs=9)
+        >>> disk.stream(4096, seed=0).points(epoch=0, step=0)["x"].shape
+        (4096, 1)
     """
 
     def __init__(self, source, patches, n, seed=None, extras=""):
@@ -91,17 +96,18 @@ class Stream:
 
     def __eq__(self, other):
         """Whether a step that was compiled for the other draws what this one does."""
-        return isinstance(other, Stream) and self._recipe == other._recipe
+        return isinstance(other, Stream) and self.recipe == other.recipe
 
     def __hash__(self):
-        return hash(self._recipe)
+        return hash(self.recipe)
 
     def __repr__(self):
         seed = "" if self.seed is None else f", seed={self.seed}"
         return f"{self.source}.stream({self.n}{seed})"
 
     @property
-    def _recipe(self):
+    def recipe(self):
+        """What makes it, by which streams are compared."""
         parts = tuple(map(id, (self._domain, *self.patches)))
         return parts, self.n, self.seed, self.extras
 
