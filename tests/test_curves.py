@@ -48,6 +48,16 @@ def test_length_and_points_of_curves(name):
     np.testing.assert_allclose(curve.upper, upper, atol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_unit_of_the_argument_of_a_curve_does_not_matter(unit):
+    def ellipse(s):
+        return 2 * np.cos(s / unit), np.sin(s / unit)
+
+    arcs = Curve(ellipse, (0, TURN * unit)).arcs
+    assert arcs.length == pytest.approx(CURVES["ellipse"][-1], rel=1e-13)
+    assert len(arcs.lengths) < 30
+
+
 def test_a_counterclockwise_curve_has_outward_normals_and_tangents_along_it():
     circle = Curve(lambda s: (1 + 2 * np.cos(s), 2 * np.sin(s)), (0, TURN))
     points = circle.sample(100, seed=0, extras="tangents")
