@@ -25,14 +25,6 @@ def moved(domain, shifts):
     text = f"{domain}.moved({', '.join(f'{k}={_written(v)}' for k, v in shifts.items())})"
     paths = {name: shift for name, shift in shifts.items() if callable(shift)}
     fixed = spatial_row(frame, "moved()", {k: 0.0 if k in paths else v for k, v in shifts.items()})
-    if not paths:
-        motion = Motion(
-            frame,
-            forward=lambda rows, xp: rows + constant(fixed, rows),
-            back=lambda rows, xp: rows - constant(fixed, rows),
-            shift=fixed,
-        )
-        return image(domain, motion, domain.lower + fixed, domain.upper + fixed, text)
     arguments = {name: _arguments(domain, name, path) for name, path in paths.items()}
 
     def way(rows, xp):
