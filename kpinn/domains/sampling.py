@@ -26,6 +26,9 @@ def sobol(n, dims, rng):
 
     A Sobol sequence is balanced only in blocks of a power of two, so the smallest such block
     that holds `n` points is drawn and cut. `n = 2**m` keeps the full balance.
+
+    Raises:
+        ValueError: for more dimensions than are tabulated.
     """
     qmc = scipy.stats.qmc
     if dims > qmc.Sobol.MAXDIM:
