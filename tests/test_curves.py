@@ -48,6 +48,13 @@ def test_length_and_points_of_curves(name):
     np.testing.assert_allclose(curve.upper, upper, atol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [1e-15, 1e9])
+def test_the_bounds_of_curves_of_any_size(unit):
+    curve = Curve(lambda s: (unit * np.cos(s), 2 * unit * np.sin(s)), (0.3, 6))
+    np.testing.assert_allclose(curve.lower, [-unit, -2 * unit], rtol=1e-14)
+    np.testing.assert_allclose(curve.upper, [np.cos(6) * unit, 2 * unit], rtol=1e-14)
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1e9])
 def test_the_unit_of_the_argument_of_a_curve_does_not_matter(unit):
     def ellipse(s):

@@ -95,6 +95,31 @@ def test_names_survive_what_is_made_of_a_domain():
     assert FLOW.moved(x=0.1).face(x=2.3).area == pytest.approx(0.41)
 
 
+def test_scaling_leaves_time_as_it_is():
+    """Of a product with time: areas, faces, normals and the distance."""
+    flow = (TIME * FLOW).scaled(2, x=1)
+    assert flow.bounds["x"] == pytest.approx((-1, 3.4)) and flow.bounds["t"] == (0, 2)
+    assert flow.volume == pytest.approx(2 * 4 * FLOW.volume)
+    assert flow.boundary().area == pytest.approx(2 * 2 * FLOW.boundary().area)
+    assert flow.face(t=2).area == pytest.approx(4 * FLOW.volume)
+    assert flow.face(x=3.4).area == pytest.approx(2 * 0.82)
+    assert flow.level(np.array([[1, 2, 0.41]]), np) == pytest.approx([-0.41])
+    later = flow.moved(y=0.1).scaled(0.5)
+    assert (later.face(x=1.7).sample(3)["n"] == [1, 0]).all()
+
+
+def test_what_is_made_of_a_convex_domain_is_known_to_be_convex():
+    """So that nothing has to be integrated."""
+    for outer in (
+        SQUARE.rotated(0.3),
+        Ball(x=0, y=0, radius=2).scaled(0.8) & Box(x=(0, 3), y=(0, 3)),
+    ):
+        small = Ball(x=0.5, y=0.6, radius=0.1)
+        assert outer.is_convex and (outer - small).volume == outer.volume - small.volume
+    assert not (SQUARE * Box(z=(0, 1)) - Ball(x=1, y=1, z=1, radius=0.5)).is_convex
+    assert not (Box(z=(0, 1)) * FLOW).is_convex and (Box(z=(0, 1)) * DISK).is_convex
+
+
 def test_what_is_in_two_parts_belongs_to_the_first():
     left = FLOW.boundary().where(lambda x: x < 0.5)
     domain = FLOW.with_parts(inlet=FLOW.face(x=0), left=left, walls=FLOW.boundary("y"))
@@ -147,6 +172,7 @@ def test_a_difference_of_products_with_time_is_closed_in_time():
     assert both.face(t=0).area == pytest.approx(FLOW.volume)
     assert both.boundary("t").area == pytest.approx(2 * FLOW.volume)
     assert (TIME * CHANNEL + TIME * DISK).face(t=2).area == pytest.approx(CHANNEL.volume)
+    assert (TIME * CHANNEL + TIME * DISK).boundary("t").area == pytest.approx(2 * CHANNEL.volume)
     assert (TIME * CHANNEL & TIME * DISK).boundary("t").area == pytest.approx(2 * DISK.volume)
 
 
@@ -229,8 +255,9 @@ def test_surfaces_can_be_cut():
     assert cap.volume == pytest.approx(PI, rel=1e-11) and (points["z"] >= 0.5).all()
     space = np.hstack([points[k] for k in "xyz"])
     np.testing.assert_allclose(points["n"], space, atol=1e-12)
-    with pytest.raises(ValueError, match="a surface or curve has no inside"):
-        SQUARE - Sphere(x=0, y=0, radius=1)
+    for surface in (Sphere(x=0, y=0, radius=1), Sphere(x=0, y=0, radius=1).moved(x=1)):
+        with pytest.raises(ValueError, match="a surface or curve has no inside"):
+            SQUARE - surface
 
 
 def test_concatenate():

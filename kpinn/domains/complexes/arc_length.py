@@ -45,7 +45,9 @@ class Arcs:
         values = [self.place(ends, np)]
         for piece in self.coefficients:
             for own in piece.T:
-                roots = chebyshev.chebroots(chebyshev.chebtrim(chebyshev.chebder(own), 1e-14))
+                slope = chebyshev.chebder(own)
+                least = 1e-14 * np.abs(slope).max()
+                roots = chebyshev.chebroots(chebyshev.chebtrim(slope, least))
                 real = roots.real[np.abs(roots.imag) < 1e-6]
                 values.append(chebyshev.chebval(real[np.abs(real) <= 1], piece).T)
         return np.concatenate(values).min(axis=0), np.concatenate(values).max(axis=0)
