@@ -103,9 +103,27 @@ def test_scaling_leaves_time_as_it_is():
     assert flow.boundary().area == pytest.approx(2 * 2 * FLOW.boundary().area)
     assert flow.face(t=2).area == pytest.approx(4 * FLOW.volume)
     assert flow.face(x=3.4).area == pytest.approx(2 * 0.82)
+    assert flow.face(x=-0.6).area == pytest.approx(2 * 2 * 0.31)  # through the cylinder
+    assert "n" not in flow.face(x=1.2).sample(1)
     assert flow.level(np.array([[1, 2, 0.41]]), np) == pytest.approx([-0.41])
     later = flow.moved(y=0.1).scaled(0.5)
     assert (later.face(x=1.7).sample(3)["n"] == [1, 0]).all()
+
+
+@pytest.mark.parametrize("quarter", [math.pi / 2, [[0, -1], [1, 0]]])
+def test_rotations_are_counterclockwise(quarter):
+    turned = Box(x=(0, 2), y=(0, 1)).rotated(quarter, y=1)
+    assert turned.bounds["x"] == pytest.approx((0, 1)) and turned.bounds["y"] == pytest.approx(
+        (1, 3)
+    )
+    assert turned.contains({"x": [0.9, 0.9], "y": [2.9, 0.9]}).tolist() == [True, False]
+
+
+def test_rotations_about_an_axis_follow_the_right_hand():
+    turned = PIPE.rotated(math.pi / 2, axis=(0, 2, 0))
+    assert turned.bounds["z"] == pytest.approx((-2.2, 0))
+    assert turned.bounds["x"] == pytest.approx((0, 0.41)) and turned.bounds["y"] == (0, 0.41)
+    assert (turned.face(y=0.41).sample(3)["n"] == [0, 1, 0]).all()
 
 
 def test_what_is_made_of_a_convex_domain_is_known_to_be_convex():

@@ -67,20 +67,20 @@ class Before:
 def mapped(patch, motion):
     """The image of a patch."""
     others = sum(axis not in patch.fixed for axis in motion.frame.other_axes)
-    factor = motion.scale ** (patch.numbers - others)
+    power, log = patch.numbers - others, patch.log_measure
     straight = patch.grid_axes is not None and not motion.lost
     lost = {motion.frame.name(axis) for axis in motion.lost}
     return dataclasses.replace(
         patch,
         place=lambda unit, xp: motion.forward(patch.place(unit, xp), xp),
-        measure=patch.measure * factor,
+        measure=patch.measure * motion.scale**power,
         normal=patch.normal and (lambda unit, xp: motion.turn(patch.normal(unit, xp), xp)),
         keep=tuple(Before(condition, motion) for condition in patch.keep),
         tags=patch.tags - lost,
         fixed=motion.image(patch.fixed),
         grid_axes=patch.grid_axes if straight else None,
         smooth=patch.smooth and mapped(patch.smooth, motion),
-        log_measure=None if factor != 1 else patch.log_measure,
+        log_measure=None if log is None else log + power * math.log(motion.scale),
     )
 
 
