@@ -219,6 +219,31 @@ def test_moving_domain():
     assert flow.boundary("disk").area == pytest.approx(0.2 * PI, rel=1e-12)
 
 
+def test_the_faces_of_a_box_that_moves_are_not_at_one_place():
+    moving = (TIME * SQUARE).moved(x=lambda t: t)
+    assert moving.face(y=1).area == pytest.approx(2)
+    with pytest.raises(ValueError, match=r"no .*face\(x=0\). The flat faces are y=0, y=1"):
+        moving.face(x=0)
+    with pytest.raises(ValueError, match="no part 'x'"):
+        moving.boundary("x")
+
+
+def test_faces_of_a_body_of_revolution():
+    drum = (TIME * Box(r=(0, 1), z=(0, 2))).revolved(r="x y")
+    assert drum.face(z=2).area == pytest.approx(2 * PI)
+    assert (drum.face(z=2).sample(3)["n"] == [0, 0, 1]).all()
+    section = drum.face(z=0.5)
+    assert section.area == pytest.approx(2 * PI) and set(section.sample(3)["z"][:, 0]) == {0.5}
+    assert drum.face(t=0).area == pytest.approx(2 * PI)
+    with pytest.raises(ValueError, match=r"no .*face\(y=0\). The flat faces are z=0, z=2"):
+        drum.face(y=0)
+
+
+def test_the_bounds_of_a_path_hold_between_the_times_that_are_tried():
+    disk = (Box(t=(0, 1)) * DISK).moved(x=lambda t: 100 * (t - 1 / 3) ** 2)
+    assert 0.149 < disk.bounds["x"][0] <= 0.15
+
+
 # What points carry
 
 
