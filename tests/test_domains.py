@@ -446,8 +446,10 @@ def test_the_boundary_of_a_box_in_many_dimensions_after_it_was_scaled():
 
 
 def test_boundary_grid():
-    points = Box(t=(0, 1), x=(0, 1), y=(0, 2)).boundary().sample({"t": 2, "x": 3, "y": 5}, "grid")
+    box, product = Box(t=(0, 1), x=(0, 1), y=(0, 2)), Box(t=(0, 1)) * Box(x=(0, 1), y=(0, 2))
+    points, same = (b.boundary().sample({"t": 2, "x": 3, "y": 5}, "grid") for b in (box, product))
     assert faces_of(points) == {(-1, 0): 10, (1, 0): 10, (0, -1): 6, (0, 1): 6}
+    assert all(np.array_equal(points[name], same[name]) for name in ("t", "x", "y", "n"))
     assert len(BOXES["time"].boundary().sample(20, "grid")["t"]) == 20
     assert BOXES["line"].boundary().sample(2, "grid")["x"].tolist() == [[-1], [3]]
     vector = BOXES["vector"].boundary().sample({"t": 2, "x": 3}, "grid")

@@ -98,7 +98,7 @@ SHAPES = {
         7 * PI,
     ),
     "turned": (SQUARE.rotated(0.3, x=1).scaled(2, y=1).moved(x=3, y=[-1]), 4, 8),
-    "turned step": ((SQUARE + Box(x=(1, 2), y=(0, 2))).rotated(0.3), 3, 8),
+    "turned step": ((SQUARE + Box(x=(1, 2), y=(0, 2))).rotated(2.5), 3, 8),
     "turned cube": (CUBE.rotated(0.7, axis=(1, 1, 1)).scaled(0.5), 1 / 8, 6 / 4),
     "mirrored": (
         CHANNEL.rotated([[0, 1], [1, 0]]) - Ball(x=0.2, y=0, radius=0.1),

@@ -194,6 +194,14 @@ def test_a_difference_of_products_with_time_is_closed_in_time():
     assert (TIME * CHANNEL & TIME * DISK).boundary("t").area == pytest.approx(2 * DISK.volume)
 
 
+@pytest.mark.parametrize("domain", [TIME * DISK, DISK * TIME, Box(t=(0, 2), x=(0, 1), y=(0, 0.4))])
+def test_time_bounds_a_domain_and_is_no_distance(domain):
+    points = {"t": [1.99, 2.5], "x": [0.2, 0.2], "y": [0.2, 0.2]}
+    in_space = domain.level(domain.frame.rows({**points, "t": [1, 1]}), np)[0]
+    assert in_space < -0.04
+    assert domain.level(domain.frame.rows(points), np) == pytest.approx([in_space, 0.5])
+
+
 def test_parameters_are_no_space():
     family = FAMILY * FLOW
     assert family.parameters == ("mu",) and family.spatial == ("x", "y")

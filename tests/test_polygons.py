@@ -358,8 +358,11 @@ def test_quadrature_on_the_boundary(count):
     assert flux == pytest.approx(2 * 2 * area, rel=1e-12)
 
 
-def test_quadrature_of_products_of_polygons():
-    points, weights = (Polygon(**L_SHAPE) * Box(z=(0, 3))).quadrature(400)
+@pytest.mark.parametrize(
+    "body", [Polygon(**L_SHAPE) * Box(z=(0, 3)), Box(z=(0, 3)) * Polygon(**L_SHAPE)], ids=str
+)
+def test_quadrature_of_products_of_polygons(body):
+    points, weights = body.quadrature(400)
     moment = np.sum(weights * points["x"] ** 2 * points["z"])
     assert moment == pytest.approx(3 * 4.5, rel=1e-13) and np.sum(weights) == pytest.approx(9)
 
