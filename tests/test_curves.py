@@ -48,13 +48,30 @@ def test_length_and_points_of_curves(name):
     np.testing.assert_allclose(curve.upper, upper, atol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [1e-15, 1e9])
+def test_the_bounds_of_curves_of_any_size(unit):
+    curve = Curve(lambda s: (unit * np.cos(s), 2 * unit * np.sin(s)), (0.3, 6))
+    np.testing.assert_allclose(curve.lower, [-unit, -2 * unit], rtol=1e-14)
+    np.testing.assert_allclose(curve.upper, [np.cos(6) * unit, 2 * unit], rtol=1e-14)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_unit_of_the_argument_of_a_curve_does_not_matter(unit):
+    def ellipse(s):
+        return 2 * np.cos(s / unit), np.sin(s / unit)
+
+    arcs = Curve(ellipse, (0, TURN * unit)).arcs
+    assert arcs.length == pytest.approx(CURVES["ellipse"][-1], rel=1e-13)
+    assert len(arcs.lengths) < 30
+
+
 def test_a_counterclockwise_curve_has_outward_normals_and_tangents_along_it():
     circle = Curve(lambda s: (1 + 2 * np.cos(s), 2 * np.sin(s)), (0, TURN))
     points = circle.sample(100, seed=0, extras="tangents")
     center = np.hstack([points["x"] - 1, points["y"]]) / 2
     np.testing.assert_allclose(points["n"], center, atol=1e-12)
     np.testing.assert_allclose(points["s"], np.stack([-center[:, 1], center[:, 0]], 1), atol=1e-12)
-    with pytest.raises(ValueError, match="closed, so that it has no ends"):
+    with pytest.raises(ValueError, match=r"Curve\(x y, closed, .* has no boundary"):
         circle.boundary()
 
 
@@ -184,7 +201,7 @@ def test_polyline_in_the_plane():
     np.testing.assert_array_equal(points["n"], [[0, -1]] * 4 + [[1, 0]] * 2)
     np.testing.assert_array_equal(line.boundary("start").sample(1)["n"], [[-1, 0]])
     closed = Polyline(x=[0, 1, 0, 0], y=[0, 0, 1, 0])
-    with pytest.raises(ValueError, match="closed, so that it has no ends"):
+    with pytest.raises(ValueError, match=r"Polyline\(4 vertices\) has no boundary"):
         closed.boundary()
     points, weights = line.quadrature(8)
     assert np.sum(weights * points["x"] ** 3) == pytest.approx(4 + 8)

@@ -438,9 +438,18 @@ def test_boundary_in_many_dimensions():
     assert min(faces_of(points).values()) == 1 and points["x"].shape == (1000, 400)
 
 
+def test_the_boundary_of_a_box_in_many_dimensions_after_it_was_scaled():
+    """Its faces across the long edge are smaller than the others; all measures underflow."""
+    widths = np.append(np.full(199, 1e-3), 1e-2)
+    points = Box(x=(np.zeros(200), widths)).scaled(2).boundary().sample(4_000, seed=0)
+    assert np.sum(points["n"][:, -1] != 0) == pytest.approx(4_000 * 0.1 / 199.1, abs=2)
+
+
 def test_boundary_grid():
-    points = Box(t=(0, 1), x=(0, 1), y=(0, 2)).boundary().sample({"t": 2, "x": 3, "y": 5}, "grid")
+    box, product = Box(t=(0, 1), x=(0, 1), y=(0, 2)), Box(t=(0, 1)) * Box(x=(0, 1), y=(0, 2))
+    points, same = (b.boundary().sample({"t": 2, "x": 3, "y": 5}, "grid") for b in (box, product))
     assert faces_of(points) == {(-1, 0): 10, (1, 0): 10, (0, -1): 6, (0, 1): 6}
+    assert all(np.array_equal(points[name], same[name]) for name in ("t", "x", "y", "n"))
     assert len(BOXES["time"].boundary().sample(20, "grid")["t"]) == 20
     assert BOXES["line"].boundary().sample(2, "grid")["x"].tolist() == [[-1], [3]]
     vector = BOXES["vector"].boundary().sample({"t": 2, "x": 3}, "grid")

@@ -99,6 +99,7 @@ SHAPES = {
         7 * PI,
     ),
     "turned": (SQUARE.rotated(0.3, x=1).scaled(2, y=1).moved(x=3, y=[-1]), 4, 8),
+    "turned step": ((SQUARE + Box(x=(1, 2), y=(0, 2))).rotated(2.5), 3, 8),
     "turned cube": (CUBE.rotated(0.7, axis=(1, 1, 1)).scaled(0.5), 1 / 8, 6 / 4),
     "mirrored": (
         CHANNEL.rotated([[0, 1], [1, 0]]) - Ball(x=0.2, y=0, radius=0.1),
@@ -188,6 +189,34 @@ def test_normals_are_gradients_of_the_level(domain):
         away = step * np.eye(domain.frame.width)[axis]
         slope = (domain.level(rows + away, np) - domain.level(rows - away, np)) / (2 * step)
         assert np.median(np.abs(slope - border["n"][:, i])) < 1e-8
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        SQUARE,
+        CUBE,
+        Ball(x=1, y=2, radius=0.5),
+        Ring(x=0, y=1, inner=0.5, outer=1),
+        Cylinder(x=(0, 2), y=1, z=2, radius=0.5),
+        Cone(x=0, y=1, z=(1, 3), radius=1),
+        Cone(x=0, y=(1, 3), z=0, radius=(0.5, 1)),
+        Ball(x=0, y=0, radius=1) * Box(z=(0, 1)),
+        CUBE.rotated(0.7, axis=(1, 1, 1)).scaled(0.5),
+        Ball(r=2, z=0, radius=0.5).revolved(r="x y"),
+    ],
+    ids=str,
+)
+def test_the_level_is_the_distance_to_the_boundary(domain):
+    """Which is less than that to any of many points on it, but not by much."""
+    border = domain.frame.rows(domain.boundary().sample(60_000, "halton", seed=0))
+    rows = np.random.default_rng(4).uniform(
+        domain.lower - 0.7, domain.upper + 0.7, (500, border.shape[1])
+    )
+    found = scipy.spatial.cKDTree(border).query(rows)[0]
+    levels = domain.level(rows, np)
+    assert (levels < 0).any() and np.all(np.abs(levels) <= found + 1e-12)
+    assert np.all(found - np.abs(levels) < 0.06)
 
 
 @pytest.mark.parametrize("method", ["uniform", "latin_hypercube", "sobol", "halton"])

@@ -95,6 +95,49 @@ def test_names_survive_what_is_made_of_a_domain():
     assert FLOW.moved(x=0.1).face(x=2.3).area == pytest.approx(0.41)
 
 
+def test_scaling_leaves_time_as_it_is():
+    """Of a product with time: areas, faces, normals and the distance."""
+    flow = (TIME * FLOW).scaled(2, x=1)
+    assert flow.bounds["x"] == pytest.approx((-1, 3.4)) and flow.bounds["t"] == (0, 2)
+    assert flow.volume == pytest.approx(2 * 4 * FLOW.volume)
+    assert flow.boundary().area == pytest.approx(2 * 2 * FLOW.boundary().area)
+    assert flow.face(t=2).area == pytest.approx(4 * FLOW.volume)
+    assert flow.face(x=3.4).area == pytest.approx(2 * 0.82)
+    assert flow.face(x=-0.6).area == pytest.approx(2 * 2 * 0.31)  # through the cylinder
+    assert "n" not in flow.face(x=1.2).sample(1)
+    assert flow.level(np.array([[1, 2, 0.41]]), np) == pytest.approx([-0.41])
+    later = flow.moved(y=0.1).scaled(0.5)
+    assert (later.face(x=1.7).sample(3)["n"] == [1, 0]).all()
+
+
+@pytest.mark.parametrize("quarter", [math.pi / 2, [[0, -1], [1, 0]]])
+def test_rotations_are_counterclockwise(quarter):
+    turned = Box(x=(0, 2), y=(0, 1)).rotated(quarter, y=1)
+    assert turned.bounds["x"] == pytest.approx((0, 1)) and turned.bounds["y"] == pytest.approx(
+        (1, 3)
+    )
+    assert turned.contains({"x": [0.9, 0.9], "y": [2.9, 0.9]}).tolist() == [True, False]
+
+
+def test_rotations_about_an_axis_follow_the_right_hand():
+    turned = PIPE.rotated(math.pi / 2, axis=(0, 2, 0))
+    assert turned.bounds["z"] == pytest.approx((-2.2, 0))
+    assert turned.bounds["x"] == pytest.approx((0, 0.41)) and turned.bounds["y"] == (0, 0.41)
+    assert (turned.face(y=0.41).sample(3)["n"] == [0, 1, 0]).all()
+
+
+def test_what_is_made_of_a_convex_domain_is_known_to_be_convex():
+    """So that nothing has to be integrated."""
+    for outer in (
+        SQUARE.rotated(0.3),
+        Ball(x=0, y=0, radius=2).scaled(0.8) & Box(x=(0, 3), y=(0, 3)),
+    ):
+        small = Ball(x=0.5, y=0.6, radius=0.1)
+        assert outer.is_convex and (outer - small).volume == outer.volume - small.volume
+    assert not (SQUARE * Box(z=(0, 1)) - Ball(x=1, y=1, z=1, radius=0.5)).is_convex
+    assert not (Box(z=(0, 1)) * FLOW).is_convex and (Box(z=(0, 1)) * DISK).is_convex
+
+
 def test_what_is_in_two_parts_belongs_to_the_first():
     left = FLOW.boundary().where(lambda x: x < 0.5)
     domain = FLOW.with_parts(inlet=FLOW.face(x=0), left=left, walls=FLOW.boundary("y"))
@@ -147,7 +190,16 @@ def test_a_difference_of_products_with_time_is_closed_in_time():
     assert both.face(t=0).area == pytest.approx(FLOW.volume)
     assert both.boundary("t").area == pytest.approx(2 * FLOW.volume)
     assert (TIME * CHANNEL + TIME * DISK).face(t=2).area == pytest.approx(CHANNEL.volume)
+    assert (TIME * CHANNEL + TIME * DISK).boundary("t").area == pytest.approx(2 * CHANNEL.volume)
     assert (TIME * CHANNEL & TIME * DISK).boundary("t").area == pytest.approx(2 * DISK.volume)
+
+
+@pytest.mark.parametrize("domain", [TIME * DISK, DISK * TIME, Box(t=(0, 2), x=(0, 1), y=(0, 0.4))])
+def test_time_bounds_a_domain_and_is_no_distance(domain):
+    points = {"t": [1.99, 2.5], "x": [0.2, 0.2], "y": [0.2, 0.2]}
+    in_space = domain.level(domain.frame.rows({**points, "t": [1, 1]}), np)[0]
+    assert in_space < -0.04
+    assert domain.level(domain.frame.rows(points), np) == pytest.approx([in_space, 0.5])
 
 
 def test_parameters_are_no_space():
@@ -173,6 +225,31 @@ def test_moving_domain():
     assert (away > 0.05).all()
     np.testing.assert_allclose(flow.face(t=2).sample(9, seed=0)["t"], 2)
     assert flow.boundary("disk").area == pytest.approx(0.2 * PI, rel=1e-12)
+
+
+def test_the_faces_of_a_box_that_moves_are_not_at_one_place():
+    moving = (TIME * SQUARE).moved(x=lambda t: t)
+    assert moving.face(y=1).area == pytest.approx(2)
+    with pytest.raises(ValueError, match=r"no .*face\(x=0\). The flat faces are y=0, y=1"):
+        moving.face(x=0)
+    with pytest.raises(ValueError, match="no part 'x'"):
+        moving.boundary("x")
+
+
+def test_faces_of_a_body_of_revolution():
+    drum = (TIME * Box(r=(0, 1), z=(0, 2))).revolved(r="x y")
+    assert drum.face(z=2).area == pytest.approx(2 * PI)
+    assert (drum.face(z=2).sample(3)["n"] == [0, 0, 1]).all()
+    section = drum.face(z=0.5)
+    assert section.area == pytest.approx(2 * PI) and set(section.sample(3)["z"][:, 0]) == {0.5}
+    assert drum.face(t=0).area == pytest.approx(2 * PI)
+    with pytest.raises(ValueError, match=r"no .*face\(y=0\). The flat faces are z=0, z=2"):
+        drum.face(y=0)
+
+
+def test_the_bounds_of_a_path_hold_between_the_times_that_are_tried():
+    disk = (Box(t=(0, 1)) * DISK).moved(x=lambda t: 100 * (t - 1 / 3) ** 2)
+    assert 0.149 < disk.bounds["x"][0] <= 0.15
 
 
 # What points carry
@@ -229,8 +306,9 @@ def test_surfaces_can_be_cut():
     assert cap.volume == pytest.approx(PI, rel=1e-11) and (points["z"] >= 0.5).all()
     space = np.hstack([points[k] for k in "xyz"])
     np.testing.assert_allclose(points["n"], space, atol=1e-12)
-    with pytest.raises(ValueError, match="a surface or curve has no inside"):
-        SQUARE - Sphere(x=0, y=0, radius=1)
+    for surface in (Sphere(x=0, y=0, radius=1), Sphere(x=0, y=0, radius=1).moved(x=1)):
+        with pytest.raises(ValueError, match="a surface or curve has no inside"):
+            SQUARE - surface
 
 
 def test_concatenate():

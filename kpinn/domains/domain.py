@@ -81,6 +81,9 @@ class Domain(Region):
 
         Raises:
             ValueError: if the factor or a coordinate is not usable.
+
+        Example:
+            >>> half = flow.scaled(0.5)
         """
         return Composed(motions.scaled, self, factor, center)
 
@@ -94,6 +97,9 @@ class Domain(Region):
 
         Raises:
             ValueError: if there is no such rotation.
+
+        Example:
+            >>> tilted = Box(x=(0, 2), y=(0, 1)).rotated(np.pi / 6, x=0, y=0)
         """
         return Composed(motions.rotated, self, angle, axis, center)
 
@@ -164,6 +170,9 @@ class Domain(Region):
         Raises:
             ImportError: if pyvista is missing.
             ValueError: if it is no body in space, or what is fixed is not time and parameters.
+
+        Example:
+            >>> Box(x=(0, 1), y=(0, 1), z=(0, 1)).plot3d().show()
         """
         return pictures3d.of_domain(self, plotter, points, opacity, fixed)
 

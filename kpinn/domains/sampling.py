@@ -26,6 +26,9 @@ def sobol(n, dims, rng):
 
     A Sobol sequence is balanced only in blocks of a power of two, so the smallest such block
     that holds `n` points is drawn and cut. `n = 2**m` keeps the full balance.
+
+    Raises:
+        ValueError: for more dimensions than are tabulated.
     """
     qmc = scipy.stats.qmc
     if dims > qmc.Sobol.MAXDIM:
@@ -97,9 +100,13 @@ def grid(lower, upper, counts):
     Returns:
         Array `(prod(counts), dims)`; the last axis varies fastest.
     """
-    axes = [np.linspace(a, b, k) for a, b, k in zip(lower, upper, counts, strict=True)]
+    return tensor([np.linspace(a, b, k) for a, b, k in zip(lower, upper, counts, strict=True)])
+
+
+def tensor(axes):
+    """The points of a tensor grid, `(prod(n_i), k)`, from its `k` axes `(n_i,)`."""
     mesh = np.meshgrid(*axes, indexing="ij")
-    return np.stack([axis.ravel() for axis in mesh], axis=-1) if axes else np.empty((1, 0))
+    return np.stack([axis.ravel() for axis in mesh], axis=1) if mesh else np.empty((1, 0))
 
 
 def integer_root(n, dims):

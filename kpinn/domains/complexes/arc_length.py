@@ -13,7 +13,7 @@ from kpinn.domains.complexes.simplices import cumulative, pick
 from kpinn.domains.patches import constant
 
 DEGREE = 16
-NODES = -np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)
+NODES = chebyshev.chebpts2(DEGREE + 1)
 TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(NODES, DEGREE))
 TAIL = 3  # last coefficients, which are rounding where a function is resolved
 RESOLVED = 2e-13  # relative
@@ -45,7 +45,9 @@ class Arcs:
         values = [self.place(ends, np)]
         for piece in self.coefficients:
             for own in piece.T:
-                roots = chebyshev.chebroots(chebyshev.chebtrim(chebyshev.chebder(own), 1e-14))
+                slope = chebyshev.chebder(own)
+                least = 1e-14 * np.abs(slope).max()
+                roots = chebyshev.chebroots(chebyshev.chebtrim(slope, least))
                 real = roots.real[np.abs(roots.imag) < 1e-6]
                 values.append(chebyshev.chebval(real[np.abs(real) <= 1], piece).T)
         return np.concatenate(values).min(axis=0), np.concatenate(values).max(axis=0)
@@ -86,9 +88,7 @@ def by_arc_length(function, start, end):
     Raises:
         ValueError: if the curve is not resolved by many pieces.
     """
-    size = max(
-        1e-300, np.ptp(function(start + (end - start) * np.linspace(0, 1, 257)), axis=0).max()
-    )
+    size = max(1e-300, np.ptp(function(np.linspace(start, end, 257)), axis=0).max())
     waiting, coefficients, lengths, kinks = [(start, end)], [], [], 0
     while waiting:
         a, b = waiting.pop()
@@ -115,12 +115,11 @@ def _piece(function, a, b, size, is_last):
 
     One that is not the last, but is cut again, is left as soon as that is known.
     """
-    half = (b - a) / 2
-    curve = TO_COEFFICIENTS @ function(a + half * (1 + NODES))
+    curve = TO_COEFFICIENTS @ function(a + (b - a) * (1 + NODES) / 2)
     if not is_last and np.abs(curve[-TAIL:]).max() > RESOLVED * size:
         return 0.0, None, False
-    slope = half * chebyshev.chebval(NODES, chebyshev.chebder(curve)).T
-    speed = TO_COEFFICIENTS @ np.linalg.norm(slope / half, axis=1)
+    slope = chebyshev.chebval(NODES, chebyshev.chebder(curve))
+    speed = TO_COEFFICIENTS @ np.linalg.norm(slope, axis=0)
     distance = chebyshev.chebint(speed, lbnd=-1)
     length = chebyshev.chebval(1.0, distance)
     if length <= np.finfo("float64").eps * size:  # in a cusp, or where the curve rests
@@ -128,7 +127,7 @@ def _piece(function, a, b, size, is_last):
     places = _inverse(distance, speed, length * (1 + NODES) / 2)
     by_length = TO_COEFFICIENTS @ chebyshev.chebval(places, curve).T
     # Differentiation multiplies rounding by the square of the degree.
-    tails = [by_length[-TAIL:], half * speed[-TAIL:] / DEGREE]
+    tails = [by_length[-TAIL:], speed[-TAIL:] / DEGREE]
     resolved = max(np.abs(each).max() for each in tails) <= RESOLVED * size
     return length, by_length, resolved
 

@@ -12,6 +12,7 @@ import numpy as np
 import scipy  # not scipy.special, which is slow to load, and loads when it is first named
 
 from kpinn.domains.patches import constant
+from kpinn.domains.sampling import tensor
 
 
 def signed_volumes(vertices):
@@ -199,32 +200,12 @@ def rule(dims, order):
     return tensor(nodes), np.prod(tensor(weights), axis=1)
 
 
-def rule_of_set(sizes, dims, n):
-    """A quadrature in the numbers that `place` takes: that of `rule` in each simplex.
-
-    Args:
-        sizes: the measures of the simplices, `(m,)`.
-        dims: their dimension `k`.
-        n: number of nodes; the result has about as many, and at least one for each simplex.
-
-    Returns:
-        Nodes `(n', k)` of the unit cube, weights `(n',)` with the sum 1.
-    """
-    order = max(1, round((n / len(sizes)) ** (1 / dims)))
-    nodes, weights = rule(dims, order)
-    share = sizes / np.sum(sizes)
-    start = np.concatenate([[0.0], cumulative(sizes)[:-1]])
-    unit = np.tile(nodes, (len(sizes), 1))
-    unit[:, 0] = np.repeat(start, len(nodes)) + np.outer(share, nodes[:, 0]).ravel()
-    return unit, np.outer(share, weights).ravel()
-
-
 def quadrature(vertices, n):
-    """Nodes and weights over a set of simplices: polynomials to rounding; see `rule_of_set`.
+    """Nodes and weights over a set of simplices: those of `rule` in each.
 
     Args:
         vertices: `(m, k + 1, d)`, `k >= 1`.
-        n: number of nodes, about.
+        n: number of nodes, about; there is at least one for each simplex.
 
     Returns:
         Nodes `(n', d)`, weights `(n',)` with the sum of all measures.
@@ -233,12 +214,6 @@ def quadrature(vertices, n):
     nodes, weights = rule(dims, max(1, round((n / len(vertices)) ** (1 / dims))))
     inside = np.einsum("qv,mvd->mqd", barycentric(nodes, np), vertices)
     return inside.reshape(-1, vertices.shape[-1]), np.outer(sizes, weights).ravel()
-
-
-def tensor(axes):
-    """The points of a tensor grid, `(prod(n_i), k)`, from its `k` axes `(n_i,)`."""
-    mesh = np.meshgrid(*axes, indexing="ij")
-    return np.stack([axis.ravel() for axis in mesh], axis=1) if mesh else np.ones((1, 0))
 
 
 def _edges(vertices):

@@ -35,7 +35,7 @@ def _star(corners):
         [0, 0, 0, -1],
         A_ub=np.concatenate([normals, np.ones((len(normals), 1))], axis=1),
         b_ub=offsets,
-        bounds=[(None, None)] * 3 + [(None, None)],
+        bounds=(None, None),
     )
     size = np.ptp(corners, axis=(0, 1)).max()
     if not found.success or found.x[3] <= 1e-6 * size:

@@ -215,9 +215,8 @@ def _places(domain, name):
 
 def _check(a, b, sign):
     """Raises `ValueError` unless two domains can be combined."""
-    if (a.frame.sizes, a.parameters) != (b.frame.sizes, b.parameters) or list(a.axes) != list(
-        b.axes
-    ):
+    ours, theirs = ((list(each.frame.sizes.items()), each.parameters) for each in (a, b))
+    if ours != theirs:
         raise ValueError(
             f"{a} {sign} {b}: both need the same coordinates in the same order, got "
             f"{_written(a.frame)} and {_written(b.frame)}. A * B makes a domain of the coordinates "

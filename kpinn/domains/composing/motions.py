@@ -20,37 +20,36 @@ class Motion:
     Args:
         frame: `Frame` of the image.
         forward, back: the map and its inverse, `(rows, xp) -> rows`.
+        shift: `(axes,)`: what is added to scaled coordinates, on axes that are not lost.
         turn, turn_back: what it does to normals, `(normals, xp) -> normals`.
         scale: of lengths.
-        shift: `(axes,)`: what is added to scaled coordinates, on axes that are not lost.
         lost: axes on whose faces a coordinate does not stay constant.
     """
 
     frame: Frame
     forward: Callable
     back: Callable
+    shift: np.ndarray
     turn: Callable = lambda normals, xp: normals
     turn_back: Callable = lambda normals, xp: normals
     scale: float = 1.0
-    shift: np.ndarray | float = 0.0
     lost: tuple = ()
 
     def image(self, fixed):
         """`{axis: value}` of a face after the motion."""
-        return {a: self._value(a, v) for a, v in fixed.items() if a not in self.lost}
-
-    def _value(self, axis, value):
-        if axis in self.frame.other_axes:
-            return value
-        return value * self.scale + float(np.broadcast_to(self.shift, self.frame.width)[axis])
+        others = self.frame.other_axes
+        return {
+            a: v if a in others else v * self.scale + float(self.shift[a])
+            for a, v in fixed.items()
+            if a not in self.lost
+        }
 
     def preimage(self, fixed):
         """`{axis: value}` of a face before the motion; None where there is none."""
         if any(axis in self.lost for axis in fixed):
             return None
-        shift = np.broadcast_to(self.shift, self.frame.width)
         others = self.frame.other_axes
-        return {a: v if a in others else (v - shift[a]) / self.scale for a, v in fixed.items()}
+        return {a: v if a in others else (v - self.shift[a]) / self.scale for a, v in fixed.items()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,20 +67,20 @@ class Before:
 def mapped(patch, motion):
     """The image of a patch."""
     others = sum(axis not in patch.fixed for axis in motion.frame.other_axes)
-    factor = motion.scale ** (patch.numbers - others)
+    power, log = patch.numbers - others, patch.log_measure
     straight = patch.grid_axes is not None and not motion.lost
     lost = {motion.frame.name(axis) for axis in motion.lost}
     return dataclasses.replace(
         patch,
         place=lambda unit, xp: motion.forward(patch.place(unit, xp), xp),
-        measure=patch.measure * factor,
+        measure=patch.measure * motion.scale**power,
         normal=patch.normal and (lambda unit, xp: motion.turn(patch.normal(unit, xp), xp)),
         keep=tuple(Before(condition, motion) for condition in patch.keep),
         tags=patch.tags - lost,
         fixed=motion.image(patch.fixed),
         grid_axes=patch.grid_axes if straight else None,
         smooth=patch.smooth and mapped(patch.smooth, motion),
-        log_measure=None if factor != 1 else patch.log_measure,
+        log_measure=None if log is None else log + power * math.log(motion.scale),
     )
 
 
@@ -182,4 +181,5 @@ def rotation(angle, axis, d):
         )
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    # Not by scipy's quaternions, which move a coordinate along the axis by rounding.
     return np.eye(3) + sine * cross + (1 - cosine) * cross @ cross

@@ -5,6 +5,7 @@ import numpy as np
 from kpinn.domains.composing.motions import Motion, image
 from kpinn.domains.frames import spatial_row
 from kpinn.domains.patches import constant
+from kpinn.domains.sampling import tensor
 from kpinn.options import argument_names
 
 TICKS = {1: 513, 2: 65, 3: 17}  # points of each argument of a path, from which its range is taken
@@ -24,14 +25,6 @@ def moved(domain, shifts):
     text = f"{domain}.moved({', '.join(f'{k}={_written(v)}' for k, v in shifts.items())})"
     paths = {name: shift for name, shift in shifts.items() if callable(shift)}
     fixed = spatial_row(frame, "moved()", {k: 0.0 if k in paths else v for k, v in shifts.items()})
-    if not paths:
-        motion = Motion(
-            frame,
-            forward=lambda rows, xp: rows + constant(fixed, rows),
-            back=lambda rows, xp: rows - constant(fixed, rows),
-            shift=fixed,
-        )
-        return image(domain, motion, domain.lower + fixed, domain.upper + fixed, text)
     arguments = {name: _arguments(domain, name, path) for name, path in paths.items()}
 
     def way(rows, xp):
@@ -86,11 +79,11 @@ def _range(domain, way, names):
     """Least and most shifts along paths, from many points and how they bend between these."""
     axes = [axis for name in names for axis in domain.frame.axes[name]]
     ticks = [np.linspace(domain.lower[a], domain.upper[a], TICKS.get(len(axes), 5)) for a in axes]
-    mesh = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1)
-    rows = np.zeros((mesh[..., 0].size, domain.frame.width))
-    rows[:, axes] = mesh.reshape(-1, len(axes))
+    places = tensor(ticks)
+    rows = np.zeros((len(places), domain.frame.width))
+    rows[:, axes] = places
     shifts = way(rows, np)
-    grid = shifts.reshape(*mesh.shape[:-1], -1)
+    grid = shifts.reshape(*map(len, ticks), -1)
     bends = [np.abs(np.diff(grid, 2, axis=i)).reshape(-1, grid.shape[-1]) for i in range(len(axes))]
     slack = sum(bend.max(axis=0) for bend in bends) / 8  # of the parabola between two ticks
     return shifts.min(axis=0) - slack, shifts.max(axis=0) + slack

@@ -37,6 +37,9 @@ class Box(Intervals, Domain):
 
         Args:
             **fixed: `name=value`, within the bounds, ends included. Several make an edge.
+
+        Raises:
+            ValueError: if a name is unknown or a vector, or a value lies outside of the bounds.
         """
         for name, value in fixed.items():
             value, axis = number(f"face({name}=...)", value), self._scalar_axis(name)

@@ -23,38 +23,12 @@ SEEDS = 32  # points of each piece of a curve, where these start
 CLOSED = 1e-12  # relative distance of the ends of a closed curve
 
 
-class Line(Domain):
-    """What curves have in common: points with normals in the plane, and two ends.
-
-    In the plane the normals point to the right of the direction of the curve, so to the outside
-    if it is closed and runs counterclockwise. The boundary of a curve are its ends, `"start"` and
-    `"end"`; a closed one has none.
-    """
-
-    is_surface = True
-
-    def boundary(self, *names):
-        """Both ends of an open curve, or one of them; with the directions in which it leaves."""
-        if not self.border:
-            raise ValueError(f"{self} is closed, so that it has no ends.")
-        return super().boundary(*names)
-
-    def ends(self, points, directions):
-        """The patches of both ends, from their places and the directions in which it leaves."""
-        return tuple(
-            Patch(
-                numbers=0,
-                place=lambda unit, xp, point=point: repeated(point, unit, xp),
-                measure=1.0,
-                normal=lambda unit, xp, direction=direction: repeated(direction, unit, xp),
-                tags=frozenset({name}),
-            )
-            for name, point, direction in zip(("start", "end"), points, directions, strict=True)
-        )
-
-
-class Polyline(Line):
+class Polyline(Domain):
     """A line through vertices, in any number of dimensions; closed if the last is the first again.
+
+    In the plane its points have normals, to the right of its direction: outward if it is closed and
+    runs counterclockwise. The boundary are its ends, `"start"` and `"end"`, with the directions in
+    which it leaves; a closed one has none.
 
     Args:
         **vertices: `x=[...], y=[...]`, or an array `(n, d)` for a vector coordinate.
@@ -67,6 +41,8 @@ class Polyline(Line):
         >>> crack.sample(100)["n"].shape
         (100, 2)
     """
+
+    is_surface = True
 
     def __init__(self, /, **vertices):
         frame, self.vertices = vertices_by_name("A Polyline", vertices, "x=[0, 1], y=[0, 1]")
@@ -95,7 +71,7 @@ class Polyline(Line):
             return ()
         first, last = self._segments[0, ::-1], self._segments[-1]
         directions = [(b - a) / np.linalg.norm(b - a) for a, b in (first, last)]
-        return self.ends([first[1], last[1]], directions)
+        return _ends([first[1], last[1]], directions)
 
     def rule(self, n):
         """Gauss's rule on each segment."""
@@ -109,8 +85,10 @@ class Polyline(Line):
         return distances.without_sides(self._segments)
 
 
-class Curve(Line):
+class Curve(Domain):
     """A curve given by a function, with points that are uniform in its length.
+
+    Its normals and ends are as those of a `Polyline`.
 
     Args:
         function: from an array `(n,)` to as many arrays `(n,)`, or numbers, as there are axes;
@@ -126,6 +104,8 @@ class Curve(Line):
         >>> circle.sample(100)["n"][0]                        # outward, as it is counterclockwise
         >>> helix = Curve(lambda s: (np.cos(s), np.sin(s), s), (0, 9), "x y z")
     """
+
+    is_surface = True
 
     def __init__(self, function, span=(0.0, 1.0), coordinates="x y"):
         check_function("The function of a Curve", function, "lambda s: (np.cos(s), np.sin(s))")
@@ -177,11 +157,13 @@ class Curve(Line):
             return ()
         ends = np.array([0.0, 1.0])
         directions = self.arcs.tangent(ends, np) * [[-1.0], [1.0]]
-        return self.ends(self.arcs.place(ends, np), directions)
+        return _ends(self.arcs.place(ends, np), directions)
 
     def rule(self, n):
         """Gauss's rule on each piece in which the curve is smooth."""
-        shares, weights = simplices.rule_of_set(self.arcs.lengths, 1, n)
+        ends = np.array([0.0, *simplices.cumulative(self.arcs.lengths)])
+        pieces = np.stack([ends[:-1], ends[1:]], axis=1)[:, :, None]
+        shares, weights = simplices.quadrature(pieces, n)
         return self.arcs.place(shares[:, 0], np), weights * self.arcs.length
 
     def polygon(self, n, edges=None):
@@ -193,6 +175,9 @@ class Curve(Line):
 
         Raises:
             ValueError: if the curve is open, or not in the plane, or meets itself.
+
+        Example:
+            >>> disk = circle.polygon(100)
         """
         if not self.is_closed:
             raise ValueError(f"{self} is open, so that it bounds nothing.")
@@ -202,6 +187,20 @@ class Curve(Line):
     def __repr__(self):
         kind = "closed" if self.is_closed else "open"
         return f"Curve({' '.join(self.coordinates)}, {kind}, length {self.arcs.length:.6g})"
+
+
+def _ends(points, directions):
+    """The patches of both ends, from their places and the directions in which the curve leaves."""
+    return tuple(
+        Patch(
+            numbers=0,
+            place=lambda unit, xp, point=point: repeated(point, unit, xp),
+            measure=1.0,
+            normal=lambda unit, xp, direction=direction: repeated(direction, unit, xp),
+            tags=frozenset({name}),
+        )
+        for name, point, direction in zip(("start", "end"), points, directions, strict=True)
+    )
 
 
 def _checked(function, width):

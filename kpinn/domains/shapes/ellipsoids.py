@@ -6,7 +6,7 @@ import numpy as np
 
 from kpinn.domains.domain import Domain
 from kpinn.domains.frames import show, show_point, spatial_vector
-from kpinn.domains.patches import Patch, constant, norm
+from kpinn.domains.patches import constant, norm
 from kpinn.domains.shapes.balls import check_dimension, shell_patch, sphere_patches
 from kpinn.options.arrays import float_array
 
@@ -67,12 +67,10 @@ class Ellipsoid(Domain):
             inner = patch.place(unit, xp)
             return constant(self.center, inner) + constant(self.radii, inner) * inner
 
-        return Patch(
-            numbers=patch.numbers,
+        return dataclasses.replace(
+            patch,
             place=place,
             measure=patch.measure * float(factor),
-            density=patch.density,
-            periodic=patch.periodic,
             smooth=patch.smooth and self._stretched(patch.smooth, factor),
         )
 

@@ -31,7 +31,7 @@ class Intervals(Region):
 
     def level(self, rows, xp):
         """The distance to the boundary in space, with the sign; see `Region.level`."""
-        outside = self._outside(rows, range(self.frame.width), xp)
+        outside = self._outside(rows, xp)
         space = self.frame.spatial_axes
         if not space:
             return xp.max(outside, axis=1)
@@ -44,7 +44,7 @@ class Intervals(Region):
 
     def holds(self, rows):
         """Which rows lie in the closed box, whose bounds are rounded to the dtype of the rows."""
-        return np.all(self._outside(rows, range(self.frame.width), np) <= 0, axis=1)
+        return np.all(self._outside(rows, np) <= 0, axis=1)
 
     def patches(self):
         """One patch."""
@@ -76,11 +76,9 @@ class Intervals(Region):
     def _unknown_part(self, name, pool):
         return f"Unknown coordinate {name!r}. The box has {self.coordinates}."
 
-    def _outside(self, rows, axes, xp):
+    def _outside(self, rows, xp):
         """How far each axis is beyond its bounds, `(n, axes)`; negative within."""
-        axes = list(axes)
-        rows = columns(rows, axes, xp)
-        lower, upper = constant(self.lower[axes], rows), constant(self.upper[axes], rows)
+        lower, upper = constant(self.lower, rows), constant(self.upper, rows)
         return xp.maximum(lower - rows, rows - upper)
 
     def _faces(self, axes):

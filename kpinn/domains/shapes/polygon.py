@@ -206,10 +206,10 @@ def _named_holes(holes, frame):
             "`holes` are a list of dicts of vertices, [{'x': [...], 'y': [...]}], or a dict of "
             f"them by name, got {got}."
         )
-    named = dict(holes) if isinstance(holes, Mapping) else {}
-    named = named or {f"hole {number}": hole for number, hole in enumerate(holes)}
+    if not isinstance(holes, Mapping):
+        holes = {f"hole {number}": hole for number, hole in enumerate(holes)}
     found = {}
-    for name, hole in named.items():
+    for name, hole in holes.items():
         label = f"Hole {name!r}"
         if not isinstance(name, str) or name == OUTER:
             raise ValueError(f"A hole needs a name other than {OUTER!r}, got {name!r}.")

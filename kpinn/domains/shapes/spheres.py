@@ -46,7 +46,7 @@ def smooth_direction(unit, d, xp):
     """Points of the unit sphere by angles, a smooth map: its density is `smooth_density`."""
 
     def split(u, further):
-        angle = math.pi * (u - 0.5) if further == 1 else math.pi / 2 * u
+        angle = _latitude(u, further)
         return xp.sin(angle), xp.cos(angle)
 
     return _by_pairs(unit, d, split, xp)
@@ -57,8 +57,8 @@ def smooth_density(unit, d, xp):
     sphere is `smooth_factor`."""
     density = 1.0 + 0 * xp.sum(unit, axis=1)
     for i in range(0, d - 2, 2):
-        further, u = d - 2 - i, unit[:, i + 1]
-        angle = math.pi * (u - 0.5) if further == 1 else math.pi / 2 * u
+        further = d - 2 - i
+        angle = _latitude(unit[:, i + 1], further)
         density = density * xp.cos(angle) * xp.sin(angle) ** (further - 1)
     return density
 
@@ -66,6 +66,11 @@ def smooth_density(unit, d, xp):
 def smooth_factor(d):
     """See `smooth_density`."""
     return math.prod((d - 2 - i) * math.pi / 2 for i in range(0, d - 2, 2))
+
+
+def _latitude(u, further):
+    """The angle to the plane of a pair; a single further coordinate may have both signs."""
+    return math.pi * (u - 0.5) if further == 1 else math.pi / 2 * u
 
 
 def _by_pairs(unit, d, split, xp):
