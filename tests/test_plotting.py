@@ -276,6 +276,8 @@ def test_domains_in_space_are_drawn_to_scale_with_an_outline():
     (outline,) = panels(figure)[0].lines
     x, y = outline.get_data()
     assert np.isnan(x).sum() == 2  # two loops
+    length = np.nansum(np.hypot(np.diff(x), np.diff(y)))
+    assert length == pytest.approx(FLOW.boundary().area, rel=1e-3)  # the hole included
     radii = np.hypot(x - 0.2, y - 0.2)
     on_box = (np.abs(x * (x - 2.2)) < 1e-9) | (np.abs(y * (y - 0.41)) < 1e-9)
     assert np.all(on_box | np.isnan(x) | (np.abs(radii - 0.05) < 1e-6))
