@@ -270,6 +270,8 @@ FICHERA = CUBE - Box(x=(0.5, 2), y=(0.5, 2), z=(0.5, 2))
         (SQUARE, {"x": lambda z: z}, "condition on 'x' takes 'z', which is no coordinate"),
         (SQUARE, {"x": Neumann(lambda z: z)}, "value on 'x' takes 'z', which is no coordinate"),
         (SQUARE, {"x": "zero"}, "condition on 'x' is 'zero': expected a function or a number"),
+        (SQUARE, {"x": None}, "condition on 'x' is None: expected a function or a number"),
+        (SQUARE, {"x": Robin(None)}, "coefficient on 'x' is None: expected a function or a number"),
         (SQUARE, {"x": Initial(0.0, 0.0)}, "is a condition at the start of time, not on 'x'"),
         (TIME * SQUARE, {"t": Neumann()}, "is a condition on a boundary in space, not on 't'"),
         (SQUARE, {"x": {"u": 0.0}}, "'u', which is no field"),

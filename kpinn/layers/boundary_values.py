@@ -15,7 +15,7 @@ class Condition(FromConfig):
 
     def arguments(self):
         """`{name: number or function}`, as the constructor takes them."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return dict(vars(self))
 
     def get_config(self):
         """The arguments; raises `ValueError` for a function that is not registered."""
@@ -31,7 +31,11 @@ class Neumann(Condition):
     """The derivative along the outward normal: `u_n = value`.
 
     Args:
-        value: a number, or a function whose arguments are named like coordinates.
+        value: a number, or a function whose arguments are named like coordinates, `(n, 1)` each,
+            which returns `(n, 1)` or `(n, m)`.
+
+    Example:
+        >>> conditions = {"walls": Neumann(), "heater": Neumann(lambda t: ops.sin(t))}
     """
 
     inner = ("value",)
@@ -45,7 +49,10 @@ class Robin(Condition):
     """Value and derivative along the outward normal together: `u_n + coefficient u = value`.
 
     Args:
-        coefficient, value: numbers, or functions whose arguments are named like coordinates.
+        coefficient, value: numbers, or functions, as of `Neumann`.
+
+    Example:
+        >>> conditions = {"walls": Robin(2.0, lambda x: ops.cos(x))}
     """
 
     inner = ("coefficient", "value")
@@ -59,7 +66,10 @@ class Initial(Condition):
     """The value and the rate of change at the start: `u = value` and `u_t = rate`.
 
     Args:
-        value, rate: numbers, or functions whose arguments are named like coordinates.
+        value, rate: numbers, or functions, as of `Neumann`.
+
+    Example:
+        >>> conditions = {"t": Initial(lambda x: ops.sin(x), 0.0), "x": 0.0}
     """
 
     inner = ("value", "rate")
