@@ -164,6 +164,17 @@ def test_the_start_with_its_rate_and_insulated_walls():
     assert np.abs(found["u_tt"]).max() > 1e-2
 
 
+def test_values_on_the_walls_leave_the_start_and_its_rate():
+    domain = Box(t=(0, 1)) * Box(x=(0, 2))
+    start = Initial(lambda x: ops.sin(np.pi * x), lambda x: x * (2 - x))
+    layer = HardBoundary(mlp(), domain, {"t": start, "x": lambda t: 0 * t}, "t x")
+    points, found = values(layer, domain.face(t=0), "u, u_t", "t x")
+    np.testing.assert_allclose(found["u"], np.sin(np.pi * points["x"]), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found["u_t"], points["x"] * (2 - points["x"]), rtol=0, atol=1e-13)
+    _, found = values(layer, domain.boundary(), "u", "t x")
+    assert np.abs(found["u"]).max() < 1e-14
+
+
 def test_a_start_without_a_rate_leaves_the_rate_free():
     domain = Box(t=(0, 1)) * Box(x=(0, 2))
     layer = HardBoundary(mlp(), domain, {"t": lambda x: x, "x": lambda x: x}, "t x")
@@ -270,6 +281,8 @@ FICHERA = CUBE - Box(x=(0.5, 2), y=(0.5, 2), z=(0.5, 2))
         (SQUARE, {"x": lambda z: z}, "condition on 'x' takes 'z', which is no coordinate"),
         (SQUARE, {"x": Neumann(lambda z: z)}, "value on 'x' takes 'z', which is no coordinate"),
         (SQUARE, {"x": "zero"}, "condition on 'x' is 'zero': expected a function or a number"),
+        (SQUARE, {"x": None}, "condition on 'x' is None: expected a function or a number"),
+        (SQUARE, {"x": Robin(None)}, "coefficient on 'x' is None: expected a function or a number"),
         (SQUARE, {"x": Initial(0.0, 0.0)}, "is a condition at the start of time, not on 'x'"),
         (TIME * SQUARE, {"t": Neumann()}, "is a condition on a boundary in space, not on 't'"),
         (SQUARE, {"x": {"u": 0.0}}, "'u', which is no field"),

@@ -20,6 +20,7 @@ HOLED = Polygon(
     holes={"window": {"x": [0.5, 1, 1], "y": [0.5, 0.5, 1]}},
     edges={"inlet": 4},
 )
+LENS = Ball(x=0, y=0, radius=1) & Ball(x=1, y=0, radius=1)
 TORUS = Ball(r=2, z=0, radius=0.5).revolved(r="x y")
 MOVING = (Box(t=(0, 8)) * Ball(x=0.2, y=0.2, radius=0.05)).moved(x=lambda t: 0.1 * t)
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -232,7 +233,8 @@ PLANES = {
         1 - 1e-4 * np.pi,
         1e-4,
     ),
-    "lens": (Ball(x=0, y=0, radius=1) & Ball(x=1, y=0, radius=1), {}, 1.2283696986, 1e-3),
+    "lens": (LENS, {}, 2 * np.pi / 3 - np.sqrt(3) / 2, 1e-3),
+    "closed gap": (Box(x=(0, 2), y=(0, 1)) - Box(x=(1, 1.5), y=(0, 1)), {}, 1.5, 1e-9),
     "moving": (MOVING, {"t": 4}, 0.0025 * np.pi, 1e-3),
     "family": (Box(mu=(1, 2), parameters="mu") * STEP, {"mu": 1.5}, 3.0, 1e-12),
     "slice of a body": (TORUS, {"z": 0.3}, 2 * np.pi * 2 * 0.8, 1e-3),
@@ -276,6 +278,8 @@ def test_domains_in_space_are_drawn_to_scale_with_an_outline():
     (outline,) = panels(figure)[0].lines
     x, y = outline.get_data()
     assert np.isnan(x).sum() == 2  # two loops
+    length = np.nansum(np.hypot(np.diff(x), np.diff(y)))
+    assert length == pytest.approx(FLOW.boundary().area, rel=1e-3)  # the hole included
     radii = np.hypot(x - 0.2, y - 0.2)
     on_box = (np.abs(x * (x - 2.2)) < 1e-9) | (np.abs(y * (y - 0.41)) < 1e-9)
     assert np.all(on_box | np.isnan(x) | (np.abs(radii - 0.05) < 1e-6))
@@ -320,6 +324,9 @@ def test_points_make_equal_steps_in_other_domains():
     plotting.field(pinn, FLOW, points=24)
     few = len(pinn.points["x"])
     assert np.max(np.diff(np.unique(pinn.points["x"].round(9)))) < 0.05 and few < 2 * 24**2
+    step, away = np.sqrt(2.2 * 0.41) / 24, np.hypot(*(pinn.points[k] - 0.2 for k in "xy")) - 0.05
+    around = np.pi * ((0.05 + step) ** 2 - 0.05**2) / step**2  # nodes of the lattice
+    assert np.sum((away > 1e-6) & (away < step)) > 2 * around  # finer near the boundary
     plotting.field(pinn, FLOW, points={"x": 10, "y": 24})
     assert len(pinn.points["x"]) < few
 

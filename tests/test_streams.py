@@ -142,9 +142,9 @@ def test_the_walls_of_a_combination_are_uniform(n):
 def test_a_patch_has_its_share_in_each_step():
     """As whole numbers can: systematic sampling, not chance alone."""
     stream = Box(x=(0, 3), y=(0, 1)).boundary().stream(20, seed=0)
-    for step in range(50):
-        on_top = np.sum(stream.points(0, step)["y"] == 1)
-        assert on_top in (7, 8)
+    on_top = [np.sum(stream.points(0, step)["y"] == 1) for step in range(50)]
+    assert set(on_top) == {7, 8}
+    assert np.mean(on_top) == pytest.approx(7.5, abs=0.3)
 
 
 def test_extras_come_along():

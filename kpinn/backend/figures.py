@@ -21,8 +21,8 @@ def figure(width, height):
     return made
 
 
-def triangulation(nodes, triangles=None):
-    """A `matplotlib.tri.Triangulation`, that of Delaunay where no triangles are given.
+def triangulation(nodes, triangles):
+    """A `matplotlib.tri.Triangulation`.
 
     Args:
         nodes: `(n, 2)`.

@@ -88,7 +88,7 @@ class Part:
         else:
             n, rng = sampling.count(n, method=method), sampling.generator(seed)
             drawn = drawing.draw(self.patches, n, method, rng, self.label)
-        return carried(self, lambda: self.area, drawn.rows, drawn.normals, names)
+        return carried(self, drawn.rows, drawn.normals, names)
 
     def stream(self, n, seed=None, extras=""):
         """Points that `PINN.fit` draws anew in each step, with normals; see `Domain.stream`."""
@@ -120,7 +120,7 @@ class Part:
             >>> flux = np.sum(weights * u_n)
         """
         rows, normals, weights = integration.rule(self.patches, sampling.count(n), self.label)
-        return carried(self, lambda: self.area, rows, normals, ()), weights[:, None]
+        return carried(self, rows, normals, ()), weights[:, None]
 
     def where(self, predicate):
         """The piece of the part in which a function of the coordinates is true.

@@ -79,6 +79,11 @@ class Patch:
         return (*self.cut, *(Pulled(condition, self) for condition in self.keep))
 
     @property
+    def ends(self):
+        """Of each number the ends of its intervals from 0 to 1, in which the map is smooth."""
+        return [np.append(0.0, self.breaks.get(number, 1.0)) for number in range(self.numbers)]
+
+    @property
     def draws(self):
         """How many numbers of [0, 1] a candidate takes."""
         return self.numbers + (self.density is not None)

@@ -184,7 +184,7 @@ class Region(abc.ABC):
         else:
             rows = grids.in_box(self.frame, self.lower, self.upper, n)
             drawn = drawing.Drawn(rows[self.holds(rows)], None)
-        return carried(self, lambda: self.volume, drawn.rows, drawn.normals, names)
+        return carried(self, drawn.rows, drawn.normals, names)
 
     def stream(self, n, seed=None, extras=""):
         """Points that `PINN.fit` draws anew in each step, on the device, uniform in the volume.

@@ -96,6 +96,11 @@ class HardBoundary(OverNetwork):
             _check_kind(part, one, part in self._geometry.starts)
             arguments = one.arguments() if isinstance(one, Condition) else {"condition": one}
             for what, function in arguments.items():
+                if function is None:
+                    raise ValueError(
+                        f"{what} on {part!r} is None: expected a function or a number. A part that "
+                        "is not named is free."
+                    )
                 check_arguments(f"{what} on {part!r}", function, space)
 
     @tf.autograph.experimental.do_not_convert  # it would take the engine for code to rewrite

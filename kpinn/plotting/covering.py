@@ -8,11 +8,13 @@ same rule as shapes in the plane.
 import dataclasses
 
 import numpy as np
+import scipy  # not scipy.spatial, which is slow to load, and loads when it is first named
 
-from kpinn.backend.figures import triangulation
+from kpinn.domains.complexes.simplices import measures, signed_volumes
+from kpinn.domains.integrating.lines import last
+from kpinn.domains.sampling import tensor
 
 FINE = 4  # edges near the boundary in place of one of the lattice
-HALVINGS = 24  # of an edge that crosses the boundary
 SMALL = 1e-5  # of a lattice step, over which levels are differentiated
 TURNED = 0.3  # sine of an angle between tangents above which there may be a corner
 ON_CORNER = 0.02  # of a fine step, within which the level of a corner is zero
@@ -31,14 +33,13 @@ class Covering:
     @property
     def weights(self):
         """Weights of the nodes `(n,)`, whose sum is the length or area."""
-        shares = _sizes(self.nodes[self.simplices]) / self.simplices.shape[1]
+        shares = measures(self.nodes[self.simplices]) / self.simplices.shape[1]
         counted = np.repeat(shares, self.simplices.shape[1])
         return np.bincount(self.simplices.ravel(), counted, minlength=len(self.nodes))
 
     def outline(self):
         """The boundary of the triangles as one line, `(x, y)` with NaN between its loops."""
-        a, b, c = self.nodes[self.simplices].transpose(1, 0, 2)
-        turned = np.linalg.det(np.stack([b - a, c - a], axis=1)) < 0
+        turned = signed_volumes(self.nodes[self.simplices]) < 0
         triangles = np.where(turned[:, None], self.simplices[:, ::-1], self.simplices)
         edges = {tuple(e) for e in triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).tolist()}
         following = {}
@@ -67,7 +68,7 @@ def bounds(plane):
     """
     if plane.is_box:
         return plane.lower, plane.upper
-    nodes, _ = _nodes(plane, _ticks(plane.lower, plane.upper, [PROBE] * len(plane.lower)))
+    nodes, _ = _nodes(plane, even_ticks(plane.lower, plane.upper, [PROBE] * len(plane.lower)))
     if not len(nodes) or np.any(np.ptp(nodes, axis=0) == 0):
         raise ValueError(
             f"There is no point of {plane.describe()}, or nothing around it. Fix other values, "
@@ -90,15 +91,19 @@ def cover(plane, ticks):
         return None
     origin, steps = _origin(ticks)
     scaled = (nodes - origin) / steps
-    simplices = _delaunay(scaled) if len(ticks) == 2 else _segments(scaled)
     if len(ticks) == 2:
-        simplices = simplices[_sizes(scaled[simplices]) > FLAT / FINE**2]
+        simplices = scipy.spatial.Delaunay(scaled).simplices
+        simplices = simplices[measures(scaled[simplices]) > FLAT / FINE**2]
+    else:  # segments between neighbours
+        order = np.argsort(scaled[:, 0])
+        simplices = np.stack([order[:-1], order[1:]], axis=1)
     simplices = simplices[plane.holds(nodes[simplices].mean(axis=1))]
     used, simplices = np.unique(simplices, return_inverse=True)
     return Covering(nodes[used], simplices.reshape(-1, len(ticks) + 1))
 
 
-def _ticks(lower, upper, counts):
+def even_ticks(lower, upper, counts):
+    """Those of a lattice with so many nodes along each axis, ends included."""
     return [np.linspace(*each) for each in zip(lower, upper, counts, strict=True)]
 
 
@@ -128,8 +133,7 @@ def _inside(plane, nodes, steps):
     level, small = plane.level(nodes), SMALL * steps
     inside = level <= plane.rounding
     lid = inside & (level > -small.min() / 4)
-    around = np.stack(np.meshgrid(*[(-1, 1)] * len(steps)), axis=-1).reshape(-1, len(steps))
-    levels = [plane.level(nodes[lid] + small * way) for way in around]
+    levels = [plane.level(nodes[lid] + small * way) for way in tensor([(-1, 1)] * len(steps))]
     inside[lid] = np.min(levels, axis=0) < -small.min() / 4
     return inside
 
@@ -156,11 +160,11 @@ def _halves(lattice, crossings, ticks):
     """Nodes with half of the steps in cells that the boundary crosses, and around these."""
     (origin, steps), k = _origin(ticks), len(ticks)
     lower = lattice[(slice(None, -1),) * k]
-    last = np.array(lower.shape[:-1]) - 1
-    cells = np.clip(np.floor((crossings - origin) / steps).astype(int), 0, last)
-    shifts = np.stack(np.meshgrid(*[(-1, 0, 1)] * k), axis=-1).reshape(-1, 1, k)
+    most = np.array(lower.shape[:-1]) - 1
+    cells = np.clip(np.floor((crossings - origin) / steps).astype(int), 0, most)
+    around = cells + tensor([(-1, 0, 1)] * k)[:, None]
     marked = np.zeros(lower.shape[:-1], bool)
-    marked[tuple(np.clip(cells + shifts, 0, last).reshape(-1, k).T)] = True
+    marked[tuple(np.clip(around, 0, most).reshape(-1, k).T)] = True
     return _split(lower[marked], steps, 2).reshape(-1, k)
 
 
@@ -175,8 +179,8 @@ def _boundary(plane, fine, ticks):
         number = np.full(crossed.shape, -1)
         number[crossed] = np.arange(crossed.sum()) + sum(map(len, found))
         numbers.append(number)
-        first, last, is_in = fine[behind][crossed], fine[ahead][crossed], inside[behind][crossed]
-        ends = np.where(is_in[:, None], [first, last], [last, first])
+        first, second, is_in = fine[behind][crossed], fine[ahead][crossed], inside[behind][crossed]
+        ends = np.where(is_in[:, None], [first, second], [second, first])
         found.append(_bisected(plane, *ends, steps))
     crossings = np.concatenate(found)
     if k == 1 or not len(crossings):
@@ -205,13 +209,13 @@ def _shifted(axis, k, offset):
 def _bisected(plane, inside, outside, steps):
     """The last points inside on the ways from points inside to points outside, `(n, k)`."""
     on_lid = plane.holds(outside)
-    for _ in range(HALVINGS):
-        middle = (inside + outside) / 2
-        holds = plane.holds(middle)
-        holds[on_lid] = _inside(plane, middle[on_lid], steps)
-        inside = np.where(holds[:, None], middle, inside)
-        outside = np.where(holds[:, None], outside, middle)
-    return inside
+
+    def holds(nodes):
+        found = plane.holds(nodes)
+        found[on_lid] = _inside(plane, nodes[on_lid], steps)
+        return found
+
+    return last(holds, inside, outside)
 
 
 def _corners(plane, crossings, pairs, ticks):
@@ -237,23 +241,6 @@ def _gradients(plane, nodes, steps):
     values = plane.level(nodes + shifts) - plane.level(nodes - shifts)
     size = np.linalg.norm(values, axis=0)
     return (values / np.where(size == 0, 1.0, size)).T
-
-
-def _delaunay(nodes):
-    """Triangles `(m, 3)` of nodes `(n, 2)`."""
-    return triangulation(nodes).triangles
-
-
-def _segments(nodes):
-    """Segments `(m, 2)` between neighbours on a line."""
-    order = np.argsort(nodes[:, 0])
-    return np.stack([order[:-1], order[1:]], axis=1)
-
-
-def _sizes(simplices):
-    """Lengths or areas `(m,)` of segments or triangles `(m, k + 1, k)`."""
-    edges = simplices[:, 1:] - simplices[:, :1]
-    return np.abs(np.linalg.det(edges)) / edges.shape[1]
 
 
 def _origin(ticks):

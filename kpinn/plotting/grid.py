@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kpinn.plotting.covering import bounds, cover
+from kpinn.plotting.covering import bounds, cover, even_ticks
 from kpinn.plotting.slices import Slice
 
 WIDE, TALL = 0.3, 1.5  # height over width outside of which a map of a box is not drawn to scale
@@ -30,8 +30,7 @@ class Grid:
         counts = _point_counts(points, self.names)
         if plane.is_space and not plane.is_box and not isinstance(points, Mapping):
             counts = _equal_steps(upper - lower, counts)
-        ends = zip(lower, upper, counts, strict=True)
-        self.ticks = [np.linspace(*each) for each in ends]
+        self.ticks = even_ticks(lower, upper, counts)
         self.covering = cover(plane, self.ticks)
         if self.covering is None:
             lattice = np.stack(np.meshgrid(*self.ticks, indexing="ij"), axis=-1)

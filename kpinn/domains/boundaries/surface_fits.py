@@ -60,8 +60,8 @@ def piece_of(part):
             is no trim for it.
     """
     domain = part.domain
-    inside = drawing.draw(domain.inside, PROBES, "halton", sampling.generator(0), str(domain)).rows
-    border = drawing.draw(domain.border, PROBES, "halton", sampling.generator(0), str(domain)).rows
+    inside = drawing.evenly(domain.inside, PROBES, str(domain)).rows
+    border = drawing.evenly(domain.border, PROBES, str(domain)).rows
     found = []
     for patch in part.patches:
         for surface in _surfaces(part, patch):
@@ -108,8 +108,7 @@ def _rows_of_others(part):
     others = [patch for patch in part.domain.border if patch.place not in places]
     if not others:
         return np.zeros((0, part.domain.frame.width))
-    rng = sampling.generator(0)
-    return drawing.draw(others, PROBES, "halton", rng, str(part.domain)).rows
+    return drawing.evenly(others, PROBES, str(part.domain)).rows
 
 
 def _check_alone(part, surface, inside, others):
@@ -128,17 +127,16 @@ def _check_alone(part, surface, inside, others):
 
 
 def _drawn(patch):
-    """Rows and normals of a patch; none where it is empty, up to what is not found."""
-    unit = sampling.METHODS["halton"](CANDIDATES, patch.draws, sampling.generator(0))
-    rows, normals, holds = patch.candidates(unit)
-    (found,) = np.nonzero(np.ones(len(rows)) if holds is None else holds)
-    return rows[found[:POINTS]], normals[found[:POINTS]]
+    """Points of a patch; none where it is empty, up to what is not found."""
+    unit = sampling.unit(CANDIDATES, patch.draws, "halton", sampling.generator(0))
+    return drawing.of_patch(patch, unit).pick(slice(POINTS))
 
 
 def _surfaces(part, patch):
     """The surfaces of one patch: several where conditions leave several pieces of a curve."""
     frame, size = part.domain.frame, part.domain.size
-    rows, normals = _drawn(patch)
+    drawn = _drawn(patch)
+    rows = drawn.rows
     if not len(rows):
         return []
     space = list(frame.spatial_axes)
@@ -153,7 +151,7 @@ def _surfaces(part, patch):
             "for it without a layer, or kpinn.layers.HardCondition."
         )
     _, gradients = carriers([carrier], rows, np)
-    outwards = np.sum(gradients[:, 0] * normals, axis=1)
+    outwards = np.sum(gradients[:, 0] * drawn.normals, axis=1)
     if np.any(outwards > 0) and np.any(outwards < 0):
         raise ValueError(f"{part} has the domain on both sides, so that its distance has no sign.")
     carrier = dataclasses.replace(carrier, side=-1.0 if outwards[0] > 0 else 1.0)

@@ -154,8 +154,7 @@ def _curved(surfaces, rows, xp):
 
 def trims(surfaces, rows, xp):
     """Dimensionless functions `(n, k)` that are positive on trimmed surfaces, negative beyond."""
-    columns = [_trim(each, rows, xp) for each in surfaces]
-    return xp.concatenate(columns, axis=1)
+    return xp.concatenate([_trim(each, rows, xp) for each in surfaces], axis=1)
 
 
 def _trim(surface, rows, xp):

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from kpinn.domains.sampling import tensor
+
 PARTS = {1: 16, 2: 6, 3: 4}  # of a window, by dimension, in each of which one point is tried
 INSET = 1e-13  # of the ends of the grid from those of the cube, where values are zero too often
 SMALL = 1e-9  # width of the last window over that of the first: the root of rounding
@@ -56,7 +58,7 @@ def _search(function, owner, lower, upper, sign):
     dimension = lower.shape[1]
     parts = PARTS[dimension]
     steps = np.linspace(0, 1, parts + 1)[1:-1]
-    mesh = np.stack(np.meshgrid(*[steps] * dimension, indexing="ij"), -1).reshape(-1, dimension)
+    mesh = tensor([steps] * dimension)
     index, found = np.arange(len(owner)), []
     for _ in range(math.ceil(math.log(SMALL) / math.log(2 / parts))):
         if not len(index):

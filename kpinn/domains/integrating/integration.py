@@ -6,8 +6,9 @@ import math
 import numpy as np
 
 from kpinn.domains import sampling
-from kpinn.domains.integrating.measures import cube_rule
+from kpinn.domains.integrating.measures import cube_rule, legendre
 from kpinn.domains.patches import shares
+from kpinn.domains.sampling import tensor
 
 CUT = {1: 64, 2: 400, 3: 1_000}  # nodes by numbers, of each smooth piece that is cut out
 PANEL = 16  # nodes of Gauss's rule on one of several intervals of a number
@@ -169,8 +170,8 @@ def _state(patch, lower, widths):
     The conditions are about distances: where they are farther from zero than points are from
     each other, there is no zero between these.
     """
-    probes, k = np.stack(np.meshgrid(*[PROBES] * patch.numbers, indexing="ij")), patch.numbers
-    probes = probes.reshape(k, -1).T
+    k = patch.numbers
+    probes = tensor([PROBES] * k)
     unit = (lower[:, None] + widths[:, None] * probes).reshape(-1, k)
     grid = patch.place(unit, np).reshape(len(lower), *[len(PROBES)] * k, -1)
     steps = [np.diff(grid, axis=axis) for axis in range(1, k + 1)]
@@ -183,10 +184,7 @@ def _state(patch, lower, widths):
 
 def _intervals(patch):
     """Lower ends and widths of the boxes that the breaks of a patch make, `(m, numbers)`."""
-    ends = [np.concatenate([[0.0], patch.breaks.get(i, [1.0])]) for i in range(patch.numbers)]
-    lower = np.stack(np.meshgrid(*[e[:-1] for e in ends], indexing="ij"), axis=-1)
-    widths = np.stack(np.meshgrid(*[np.diff(e) for e in ends], indexing="ij"), axis=-1)
-    return lower.reshape(-1, patch.numbers), widths.reshape(-1, patch.numbers)
+    return tensor([ends[:-1] for ends in patch.ends]), tensor([np.diff(e) for e in patch.ends])
 
 
 def _count(patch):
@@ -211,20 +209,19 @@ def _gauss(patch, n):
         return np.empty((1, 0)), np.ones(1)
     order = max(2 if patch.breaks else 1, round(n ** (1 / patch.numbers)))
     order = order // PANEL * PANEL or order
-    straight, turning = _legendre(order), (np.arange(order) / order, np.full(order, 1 / order))
+    straight, turning = _panels(order), (np.arange(order) / order, np.full(order, 1 / order))
     rules = [turning if i in patch.periodic else straight for i in range(patch.numbers)]
     for number, ends in patch.breaks.items():
         widths = np.diff(ends, prepend=0.0)[:, None]
         nodes, weights = straight
         rules[number] = (ends[:, None] - widths * (1 - nodes)).ravel(), (widths * weights).ravel()
-    unit = [each.ravel() for each in np.meshgrid(*[nodes for nodes, _ in rules])]
-    factors = [each.ravel() for each in np.meshgrid(*[weights for _, weights in rules])]
-    return np.stack(unit, axis=1), np.prod(factors, axis=0)
+    nodes, weights = zip(*rules, strict=True)
+    return tensor(nodes), np.prod(tensor(weights), axis=1)
 
 
-def _legendre(order):
+def _panels(order):
     """Gauss's rule on [0, 1], or on equal pieces of it where there are many nodes."""
     pieces = max(1, order // PANEL)
-    nodes, weights = np.polynomial.legendre.leggauss(order if pieces == 1 else PANEL)
-    nodes = ((nodes + 1) / 2 + np.arange(pieces)[:, None]).ravel() / pieces
-    return nodes, np.tile(weights / 2 / pieces, pieces)
+    nodes, weights = legendre(order if pieces == 1 else PANEL)
+    nodes = (nodes + np.arange(pieces)[:, None]).ravel() / pieces
+    return nodes, np.tile(weights / pieces, pieces)

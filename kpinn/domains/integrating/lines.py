@@ -12,6 +12,7 @@ from kpinn.domains.integrating.extrema import grid_places, hidden
 
 CUBE, NOTHING = -1, -2  # in place of the index of a condition: the end of the cube, no interval
 TINY = 1e-14  # an interval that is shorter is none
+HALVINGS = 30  # of a way from inside to outside
 EPSILON = np.finfo("float64").eps
 
 
@@ -119,6 +120,23 @@ def solve(function, lower, upper):
             least = np.minimum(EPSILON / np.abs(x2 - x1), 0.5)
         part = np.clip(np.where(quadratic, step, 0.5), least, 1 - least)
     return np.where(np.abs(f1) <= np.abs(f2), x1, x2)
+
+
+def last(holds, inside, outside):
+    """The last points on the ways from points where something holds to others, by bisection.
+
+    Args:
+        holds: from points `(n, d)` to bools `(n,)`.
+        inside, outside: `(n, d)`.
+
+    Returns:
+        Array `(n, d)`; what is asked holds there.
+    """
+    for _ in range(HALVINGS):
+        middle = (inside + outside) / 2
+        found = holds(middle)[:, None]
+        inside, outside = np.where(found, middle, inside), np.where(found, outside, middle)
+    return inside
 
 
 def _unite(ends, causes):

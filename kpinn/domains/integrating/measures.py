@@ -18,6 +18,7 @@ import numpy as np
 
 from kpinn.domains.integrating.extrema import grid_places, hidden
 from kpinn.domains.integrating.lines import NOTHING, TINY, sections
+from kpinn.domains.sampling import tensor
 
 ORDERS = (14, 21)  # of two rules that agree where a piece is smooth
 AGREE = {2: 2e-14, 3: 1e-12}  # by numbers, as the next three
@@ -103,13 +104,14 @@ def _rule(of, prefix, order):
 
 
 @functools.cache
-def _legendre(order):
+def legendre(order):
+    """Gauss's rule on [0, 1]: nodes and weights `(order,)`."""
     points, weights = np.polynomial.legendre.leggauss(order)
     return 0.5 * (points + 1), 0.5 * weights
 
 
 def _gauss(lower, upper, order):
-    points, weights = _legendre(order)
+    points, weights = legendre(order)
     width = (upper - lower)[:, None]
     return lower[:, None] + width * points, width * weights
 
@@ -121,7 +123,7 @@ def _bend(lower, upper, s):
 
 def _nodes(lower, upper, bent, order):
     """Gauss's rule on intervals, through `_bend` where `bent` holds: `(m, order)` twice."""
-    s, weights = _legendre(order)
+    s, weights = legendre(order)
     plain, plain_weights = _gauss(lower, upper, order)
     slope = 0.5 * np.pi * np.sin(np.pi * s)
     width = (upper - lower)[:, None]
@@ -175,7 +177,7 @@ def _scanned(of, prefix):
     """
     left = of.numbers - prefix.shape[1]
     places = grid_places(of.grid)
-    mesh = np.stack(np.meshgrid(*[places] * left, indexing="ij"), axis=-1).reshape(-1, left)
+    mesh = tensor([places] * left)
     grid = np.column_stack([np.repeat(prefix, len(mesh), 0), np.tile(mesh, (len(prefix), 1))])
     owners = [np.repeat(np.arange(len(prefix)), len(places))]
     found = [np.tile(places, len(prefix))]

@@ -5,7 +5,7 @@ import numpy as np
 from kpinn.backend.figures import figure
 from kpinn.domains import sampling
 from kpinn.domains.plots import groups
-from kpinn.domains.points import drawing
+from kpinn.domains.points import drawing, grids
 
 # Okabe and Ito's colours, which all can tell apart: https://jfly.uni-koeln.de/color/
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -24,8 +24,7 @@ def of_domain(domain, axes, points, normals, fixed):
     shown, points = groups.of_domain(domain, fixed), sampling.count(points, "points")
     drawn, inside = _spread(shown, points), None
     if not domain.is_surface and len(domain.frame.spatial_axes) == 2:
-        patches, rng = groups.inside(domain, fixed), np.random.default_rng(0)
-        inside = drawing.draw(patches, points, "halton", rng, str(domain)).rows
+        inside = drawing.evenly(groups.inside(domain, fixed), points, str(domain)).rows
     return _picture(domain.frame, drawn, inside, axes, normals)
 
 
@@ -93,14 +92,15 @@ def _spread(shown, points):
     """About so many points of `{label: patches}`, evenly spread, as `{label: Drawn}`."""
     patches = [patch for own in shown.values() for patch in own]
     if any(patch.numbers > 1 for patch in patches):
-        density, rng = points / sum(patch.measure for patch in patches), np.random.default_rng(0)
+        density = points / sum(patch.measure for patch in patches)
         counts = {k: round(density * sum(p.measure for p in own)) for k, own in shown.items()}
         return {
-            label: drawing.draw(tuple(own), max(FEWEST, counts[label]), "halton", rng, label)
+            label: drawing.evenly(own, max(FEWEST, counts[label]), label)
             for label, own in shown.items()
         }
-    lengths = [len(_along(patch).rows) / FINE * patch.measure for patch in patches if patch.numbers]
-    spacing = sum(lengths) / points
+    curves = [patch for patch in patches if patch.numbers]
+    length = sum(len(grids.along(patch, FINE).rows) / FINE * patch.measure for patch in curves)
+    spacing = length / points
     return {
         label: drawing.together([_stepped(patch, spacing) for patch in own])
         for label, own in shown.items()
@@ -109,16 +109,9 @@ def _spread(shown, points):
 
 def _stepped(patch, spacing):
     """The points of a curve with this distance between them, at least one if there is any."""
-    along = _along(patch)
+    along = grids.along(patch, FINE)
     step = max(1, round(spacing * FINE / patch.measure)) if patch.numbers else 1
     return along.pick(slice(min(step, len(along.rows)) // 2, None, step))
-
-
-def _along(patch):
-    """Points of a curve at equal distances, or its only point."""
-    unit = (np.arange(FINE)[:, None] + 0.5) / FINE if patch.numbers else np.empty((1, 0))
-    chance = np.zeros((len(unit), patch.draws - patch.numbers))
-    return drawing.of_patch(patch, np.concatenate([unit, chance], axis=1))
 
 
 def _some(count, total, dims):

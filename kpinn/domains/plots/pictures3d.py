@@ -4,12 +4,12 @@ import numpy as np
 
 from kpinn.backend.figures import pyvista
 from kpinn.domains import sampling
+from kpinn.domains.integrating.lines import last
 from kpinn.domains.plots import groups
 from kpinn.domains.plots.pictures import colour
 from kpinn.options import number
 
 END = 1e-9  # from the ends of an interval of a number, beyond which the map may jump
-HALVINGS = 30  # of an edge of a triangle that a condition cuts
 
 
 def of_domain(domain, plotter, points, opacity, fixed):
@@ -67,10 +67,9 @@ def triangulated(domain, patches, points):
 
 def _grid(patch, points):
     """Triangles `(m, 3, 2)` of the unit square, none of which goes over a break."""
-    ends = [np.concatenate([[0.0], patch.breaks.get(i, [1.0])]) for i in range(2)]
-    pieces = (len(ends[0]) - 1) * (len(ends[1]) - 1)
+    pieces = np.prod([len(ends) - 1 for ends in patch.ends])
     steps = max(1, int(np.sqrt(points / pieces)))
-    (left, right), (low, high) = (_intervals(each, steps) for each in ends)
+    (left, right), (low, high) = (_intervals(ends, steps) for ends in patch.ends)
     (left, low), (right, high) = np.meshgrid(left, low), np.meshgrid(right, high)
     corners = [(left, low), (right, low), (right, high), (left, high)]
     corners = np.stack([np.stack([x.ravel(), y.ravel()], axis=1) for x, y in corners], axis=1)
@@ -88,28 +87,22 @@ def _cut(patch, corners):
     """What conditions leave of triangles `(m, 3, 2)` of the unit square."""
     if not patch.is_cut:
         return corners
-    holds = _holds(patch, corners.reshape(-1, 2)).reshape(-1, 3)
+
+    def holds_at(unit):
+        return np.all([condition(unit, np) <= 0 for condition in patch.conditions], axis=0)
+
+    def cut(inside, outside):
+        return last(holds_at, inside, outside)
+
+    holds = holds_at(corners.reshape(-1, 2)).reshape(-1, 3)
     # Of each triangle the corner that is on its own side comes first, the order stays.
     alone = np.where(np.sum(holds, axis=1) == 1, np.argmax(holds, axis=1), np.argmin(holds, axis=1))
     order = (alone[:, None] + np.arange(3)) % 3
     corners, holds = np.take_along_axis(corners, order[..., None], axis=1), holds.sum(axis=1)
     tips, stumps = corners[holds == 1], corners[holds == 2]
     a, b, c = tips.transpose(1, 0, 2)
-    tips = np.stack([a, _last(patch, a, b), _last(patch, a, c)], axis=1)
+    tips = np.stack([a, cut(a, b), cut(a, c)], axis=1)
     a, b, c = stumps.transpose(1, 0, 2)
-    first, second = _last(patch, b, a), _last(patch, c, a)
+    first, second = cut(b, a), cut(c, a)
     stumps = [np.stack([first, b, c], axis=1), np.stack([first, c, second], axis=1)]
     return np.concatenate([corners[holds == 3], tips, *stumps])
-
-
-def _last(patch, inside, outside):
-    """The last points on the ways from points where all conditions hold to others, `(n, 2)`."""
-    for _ in range(HALVINGS):
-        middle = (inside + outside) / 2
-        holds = _holds(patch, middle)[:, None]
-        inside, outside = np.where(holds, middle, inside), np.where(holds, outside, middle)
-    return inside
-
-
-def _holds(patch, unit):
-    return np.all([condition(unit, np) <= 0 for condition in patch.conditions], axis=0)

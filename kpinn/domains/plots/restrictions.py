@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kpinn.domains.patches import constant
+from kpinn.domains.patches import repeated
 
 TRIED = 5  # places at which a number is tried
 SAME = 1e-9  # of the values along an axis, within which they are equal
@@ -69,9 +69,8 @@ def _held(patch, held):
     order = np.argsort([*free, *held]).astype("int32")
 
     def whole(unit, xp):
-        values = constant(list(held.values()), unit)
-        ones = xp.ones_like(xp.sum(unit, axis=1, keepdims=True))
-        return xp.take(xp.concatenate([unit, ones * values], axis=1), order, axis=1)
+        values = repeated(list(held.values()), unit, xp)
+        return xp.take(xp.concatenate([unit, values], axis=1), order, axis=1)
 
     def of_whole(function):
         return function and (lambda unit, xp: function(whole(unit, xp), xp))

@@ -12,12 +12,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kpinn.domains import sampling
 from kpinn.domains.patches import shares
 from kpinn.domains.points import drawing
 
 ENOUGH = 1_000  # candidates that count, by which the share that does is known
-TRIED = 2**20  # most candidates that are looked at for this
 MOST = 2**23  # candidates in a draw
 SPARE = 40  # more that count are expected than needed; that there is none has a chance of e**-40
 
@@ -98,12 +96,5 @@ class Choice:
 
 def _rate(patches):
     """The share of candidates that count; the same in each call."""
-    rng, tried = np.random.default_rng(0), drawing.PILOT
-    while True:
-        counts = sampling.allocate(tried, shares(patches)).tolist()
-        pairs = zip(patches, counts, strict=True)
-        drawn = [drawing.of_patch(p, rng.random((k, p.draws))) for p, k in pairs]
-        found = sum(len(each.rows) for each in drawn)
-        if found >= ENOUGH or tried >= TRIED:
-            return max(found, 1) / tried
-        tried = min(8 * tried, TRIED)
+    found, tried = drawing.counted(patches, np.random.default_rng(0), ENOUGH)
+    return max(found, 1) / tried

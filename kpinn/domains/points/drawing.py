@@ -74,8 +74,13 @@ def check_not_empty(patches, what):
         _pilot(patches, np.random.default_rng(0), what)
 
 
+def evenly(patches, n, what):
+    """`draw` by a Halton sequence; the same points in each call."""
+    return draw(patches, n, "halton", np.random.default_rng(0), what)
+
+
 def _pilot(patches, rng, what):
-    found, tried = _search(patches, rng)
+    found, tried = counted(patches, rng)
     if not found:
         raise ValueError(
             f"{what} is empty: none of {tried} points of its pieces lies in it. Check that the "
@@ -84,12 +89,12 @@ def _pilot(patches, rng, what):
     return found, tried
 
 
-def _search(patches, rng):
-    """How many candidates count, of how many; more are drawn until one does."""
+def counted(patches, rng, enough=1):
+    """How many candidates count, of how many; more are drawn until enough of them do."""
     found, tried = 0, PILOT
-    while not found and patches:
+    while patches:
         found = sum(len(each.rows) for each in _candidates(patches, tried, "uniform", rng))
-        if tried >= MOST or found:
+        if tried >= MOST or found >= enough:
             break
         tried *= 16
     return found, tried
@@ -106,6 +111,12 @@ def of_patch(patch, unit):
     rows, normals, counts = patch.candidates(unit)
     drawn = Drawn(rows, normals)
     return drawn if counts is None else drawn.pick(counts)
+
+
+def of_grid(patch, unit):
+    """The points of numbers `(n, numbers)` that count; a density thins no grid."""
+    chance = np.zeros((len(unit), patch.draws - patch.numbers))
+    return of_patch(patch, np.concatenate([unit, chance], axis=1))
 
 
 def _shorten(counts, n):

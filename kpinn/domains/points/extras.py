@@ -18,12 +18,11 @@ def names_of(extras):
     return names
 
 
-def carried(part, measure, rows, normals, names, xp=np):
+def carried(part, rows, normals, names, xp=np):
     """Points as a dict: coordinates, the normals if there are any, and extras.
 
     Args:
         part: the `Part` or `Domain`.
-        measure: a function to its measure, for weights.
         rows: `(n, axes)`.
         normals: `(n, spatial axes)` or None.
         names: as `names_of` gives them.
@@ -36,7 +35,8 @@ def carried(part, measure, rows, normals, names, xp=np):
     points = domain.frame.points(rows)
     more = {} if normals is None else {NORMAL: normals}
     if "w" in names:
-        more["w"] = xp.full((count, 1), float(measure()) / max(count, 1), dtype="float64")
+        measure = part.volume if part is domain else part.area
+        more["w"] = xp.full((count, 1), float(measure) / max(count, 1), dtype="float64")
     if "distance" in names:
         more["distance"] = xp.maximum(-domain.level(rows, xp), 0.0)[:, None]
     if "tangents" in names:

@@ -4,7 +4,7 @@ import numpy as np
 
 from kpinn.domains import sampling
 from kpinn.domains.patches import shares
-from kpinn.domains.points.drawing import of_patch, together
+from kpinn.domains.points.drawing import of_grid, together
 
 
 def in_box(frame, lower, upper, n):
@@ -34,12 +34,16 @@ def on_patches(frame, patches, n, what):
             f"{n} points do not make a grid on each of the {len(patches)} faces of {what}, "
             f"which get {counts}. Give the points per coordinate, n={dict.fromkeys(names, 11)}."
         ) from error
-    return together([of_patch(p, _with_chance(p, u)) for p, u in zip(patches, units, strict=True)])
+    return together(list(map(of_grid, patches, units)))
 
 
-def _with_chance(patch, unit):
-    """A density thins no grid: each point counts."""
-    return np.concatenate([unit, np.zeros((len(unit), patch.draws - patch.numbers))], axis=1)
+def along(patch, n):
+    """Points of a curve at `n` equal distances as `Drawn`, or its only point."""
+    return of_grid(patch, _steps(patch, n))
+
+
+def _steps(patch, n):
+    return (np.arange(n)[:, None] + 0.5) / n if patch.numbers else np.empty((1, 0))
 
 
 def _split(frame, patches, n):
@@ -53,8 +57,7 @@ def _split(frame, patches, n):
 
 def _unit(frame, patch, n):
     if patch.grid_axes is None:  # a curve, or a point
-        k = sampling.count(n)
-        return (np.arange(k)[:, None] + 0.5) / k if patch.numbers else np.empty((1, 0))
+        return _steps(patch, sampling.count(n))
     counts = _counts(frame, patch.grid_axes, n)
     return sampling.grid(np.zeros(len(counts)), np.ones(len(counts)), counts)
 

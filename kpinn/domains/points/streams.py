@@ -124,10 +124,7 @@ class Stream:
         )
         bits = tf.cast(tf.bitwise.right_shift(bits, tf.constant(11, tf.uint64)), tf.int64)
         rows, normals = self._choice.of(tf.cast(bits, tf.float64) * 2.0**-53)
-        return carried(self.source, self._measure, rows, normals, self.extras, ops)
-
-    def _measure(self):
-        return self.source.volume if self._domain is self.source else self.source.area
+        return carried(self.source, rows, normals, self.extras, ops)
 
     @property
     def _domain(self):

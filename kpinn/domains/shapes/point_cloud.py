@@ -58,7 +58,7 @@ class PointCloud(Domain):
     @property
     def points(self):
         """All points, dict of arrays `(points, d)`, with their normals `"n"` if there are any."""
-        return carried(self, self.measure, self.rows, self._normals, ())
+        return carried(self, self.rows, self._normals, ())
 
     @property
     def weights(self):
@@ -77,7 +77,7 @@ class PointCloud(Domain):
         rounds = -(-count // len(self.rows))
         index = np.concatenate([rng.permutation(len(self.rows)) for _ in range(rounds)])[:count]
         normals = None if self._normals is None else self._normals[index]
-        return carried(self, self.measure, self.rows[index], normals, names_of(extras))
+        return carried(self, self.rows[index], normals, names_of(extras))
 
     def level(self, rows, xp):
         """The distance to the nearest point."""
