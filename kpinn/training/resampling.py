@@ -7,8 +7,10 @@ import numpy as np
 from kpinn.options import function, number, optional, positive_whole
 from kpinn.problem.points import unpack
 from kpinn.training import candidates as of
-from kpinn.training.every import SAMPLER, Every
+from kpinn.training.every import Every
 from kpinn.training.fit import training_data
+
+SAMPLER = "lambda seed: {'heat': box.sample(1_000, seed=seed)}"
 
 
 class Resample(Every):
@@ -119,8 +121,8 @@ class ResidualSampling(Every):
 
     def on_train_end(self, logs=None):
         """Leaves spare rows out."""
-        points, sets = self.model.training_points if self._grown else {}, []
-        for names in of.together(self.model.problem, points, points) if self._grown else ():
+        points, sets = self.model.training_points, []
+        for names in of.together(self.model.problem, points, points):
             count, rows = self._grown.get(names[0], (None, None))
             if rows == of.count(points, names):
                 sets.append((names, of.taken(of.arrays_of(points, names), slice(count))))
