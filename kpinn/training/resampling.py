@@ -101,7 +101,7 @@ class ResidualSampling(Every):
         """Refuses points that cannot be others."""
         super().on_train_begin(logs)
         self._grown = {}
-        of.refuse_bound(self, lambda: self.sampler(0), training_data(self.model))
+        of.refuse_bound(self, training_data(self.model))
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed."""
@@ -190,7 +190,7 @@ class RetainResampleRelease(Every):
     def on_train_begin(self, logs=None):
         """Refuses points that cannot be others."""
         super().on_train_begin(logs)
-        of.refuse_bound(self, lambda: self.sampler(0), training_data(self.model))
+        of.refuse_bound(self, training_data(self.model))
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed."""
@@ -249,8 +249,8 @@ class ImportanceSampling(Every):
         """Weights of one, so that the first step has the same arguments as the others."""
         super().on_train_begin(logs)
         data = training_data(self.model)
+        of.refuse_bound(self, data)
         drawn = self.model.prepare(self.sampler(0)).points
-        of.refuse_bound(self, lambda: drawn, data)
         sets = of.together(self.model.problem, drawn, data.points)
         ones = {n: np.ones(of.count(data.points, names)) for names in sets for n in names}
         self.model.replace_weights(ones)
