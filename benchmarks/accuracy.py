@@ -230,12 +230,12 @@ def train(problem, stages, seed, seconds, uniform=False, stop=False, jit_compile
     }
 
 
-def train_in_windows(problem, seed, seconds, windows=None, features=None, jit_compile="auto"):
-    """The same in windows of time; their number is by default that of the problem."""
+def train_in_windows(problem, seed, seconds, windows, features, jit_compile):
+    """The same in windows of time; with 0 windows as many as the problem says."""
     keras.utils.set_random_seed(seed)
     problem.exact(**problem.grid)  # what the exact solution takes does not count
     clock = Clock()
-    solution = march.March(problem, windows, features, seed, jit_compile=jit_compile)
+    solution = march.March(problem, windows, features, seed, jit_compile)
     solution.run(clock, seconds)
     elapsed = clock.seconds
     error = problem.error(solution)

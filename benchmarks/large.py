@@ -33,7 +33,10 @@ PARTS = 0.25, 0.5, 1.0  # of the time, after which the errors stand in the table
 
 @dataclass(frozen=True)
 class Choice:
-    """An optimizer, with how it is used: a function that makes it, points, steps until new ones."""
+    """An optimizer, with how it is used: a function that makes it, points, epochs until new ones.
+
+    An epoch is a step, but of Adam `accuracy.STEPS` of them.
+    """
 
     make: Callable
     points: int
@@ -64,14 +67,10 @@ CHOICES = {
 }
 
 
-def sizes(points):
-    """The numbers of rows of all sets of points."""
+def rows_of(points):
+    """The number of points of all sets."""
     first = next(iter(points.values()))
-    return (
-        [len(first)]
-        if not isinstance(first, dict)
-        else [sizes(each)[0] for each in points.values()]
-    )
+    return sum(map(rows_of, points.values())) if isinstance(first, dict) else len(first)
 
 
 def first_rows(points, share):
@@ -83,7 +82,7 @@ def first_rows(points, share):
 
 def several(draw, count, seed):
     """About `count` points of what `draw` gives, the sets in proportion."""
-    total = sum(sizes(draw(seed)))
+    total = rows_of(draw(seed))
     draws = [draw(seed + 10_000 * number) for number in range(math.ceil(count / total))]
     return first_rows(merged(draws), count / (total * len(draws)))
 
@@ -95,10 +94,15 @@ def trained(case, problem, optimizer, seconds):
     given = PROBLEMS[problem](*SIZES[case])
     points = functools.partial(several, given.points, choice.points)
     given = replace(given, points=points, fresh=None)
-    every = None if choice.every is None else 2 * choice.every  # halved where points are uniform
+    is_adam, every = accuracy.is_adam(choice.make), choice.every
+    if every and not is_adam:
+        every *= 2  # which is halved where points are uniform
     run = accuracy.train(given, [(choice.make, 1.0, every)], 0, seconds, uniform=True)
+    steps = run["iterations"] - (accuracy.STEPS if is_adam else 1)  # after the first record
+    first, last = run["curve"][0][0], run["curve"][-1][0]
+    run["step"] = (last - first) / steps if steps else None
     run["mebibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    run["points"] = sum(sizes(points(0)))
+    run["points"] = rows_of(points(0))
     return run
 
 
@@ -110,8 +114,6 @@ def error_after(curve, seconds):
 
 def row(problem, optimizer, seconds, run):
     """A row of the table."""
-    first, last = run["curve"][0][0], run["curve"][-1][0]
-    step = (last - first) / max(1, run["iterations"] - 1) if run["iterations"] else 0.0
     errors = [error_after(run["curve"], part * seconds) for part in PARTS[:-1]]
     return (
         problem,
@@ -119,7 +121,7 @@ def row(problem, optimizer, seconds, run):
         optimizer,
         f"{run['points']}",
         f"{run['iterations']}",
-        f"{step:.2g}",
+        "-" if run["step"] is None else f"{run['step']:.2g}",
         f"{run['mebibytes']:.0f}",
         *errors,
         f"{run['error']:.1e}",

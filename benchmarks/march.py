@@ -28,7 +28,6 @@ POINTS = 3  # inside, for each feature
 WORSE, FACTOR, BETTER = 10.0, 1.6, 0.8  # residuals, scales that are tried, residuals
 WAVES, TAPER = 192, 12.0  # that a stretched place is made of; fewer, or less tapered, leave ripples
 PLACES = 1024  # at which fields are looked at to make it
-TIMES = 5  # at which the first guess is fitted
 
 
 class Stretch(keras.layers.Layer):
@@ -120,19 +119,18 @@ class March:
 
     Args:
         problem: a `Problem` with an `evolution`.
-        windows: their number; `None` for that of the problem.
+        windows: their number; 0 for that of the problem.
         features: number of features.
         seed: of features and points.
-        stretch: whether features and points follow where the fields are steep.
         jit_compile: as in `compile`.
     """
 
-    def __init__(self, problem, windows, features, seed, stretch=True, jit_compile="auto"):
+    def __init__(self, problem, windows, features, seed, jit_compile):
         self.how, self.features, self.seed = problem.evolution, features, seed
         (_, self.end), self.interval = (problem.box.bounds[name] for name in ("t", "x"))
         self.windows = windows or self.how.windows
         self.length = self.end / self.windows
-        self.stretch, self.follows = Stretch(*self.interval, self.how.repeats), stretch
+        self.stretch = Stretch(*self.interval, self.how.repeats)
         network = self._network()
         conditions = [self.how.equation, self.how.begin, *self.how.walls]
         self.names = [condition.__name__ for condition in conditions]
@@ -165,11 +163,9 @@ class March:
             self._solve(number)
 
     def _solve(self, number):
-        begin = self._values_at_begin()
-        if self.follows:
-            middle = self._places((np.arange(PLACES) + 0.5) / PLACES)
-            self._follow(begin, middle)
-        points = self._points(number, begin)
+        self.begin = self._values_at_begin()
+        self._follow()
+        points = self._points(number)
         if number == 0:
             self.pinn.adapt(points)
         loss = self._fit(points)
@@ -197,18 +193,14 @@ class March:
         found = self.pinn.predict_fields({"t": t, "x": x}, self.how.fields.split())
         return np.concatenate(list(found.values()), axis=1)
 
-    def _places(self, part):
-        """Places `(n, 1)` at these parts of the interval, `(n,)`."""
-        lower, upper = self.interval
-        return lower + (upper - lower) * np.reshape(part, (-1, 1))
-
-    def _follow(self, begin, middle):
+    def _follow(self):
         """Stretches the place by the fields at the begin of a window."""
-        values, length = begin(middle), self.interval[1] - self.interval[0]
-        slopes = np.gradient(values, length / len(middle), axis=0)
+        lower, length = self.stretch.lower, self.stretch.length
+        values = self.begin(lower + length * (np.arange(PLACES)[:, None] + 0.5) / PLACES)
+        slopes = np.gradient(values, length / PLACES, axis=0)
         self.stretch.follow(density_of(values, slopes, length, self.how.repeats))
 
-    def _points(self, number, begin):
+    def _points(self, number):
         """The points of a window, in the same number for all of them."""
         seed = self.seed * self.windows + number
         unit = Box(t=(0.0, self.length), part=(0.0, 1.0))
@@ -217,11 +209,14 @@ class March:
         found = {}
         for name, points in zip(self.names, (inside, first), strict=False):
             found[name] = {"t": points["t"], "x": self.stretch.inverse(points["part"])}
-        values = begin(found[self.names[1]]["x"])
-        for column, name in enumerate(self.how.fields.split()):
-            found[self.names[1]][f"{name}0"] = values[:, [column]]
-        self.begin = begin
+        found[self.names[1]] = self._with_begin(found[self.names[1]])
         return found | (self.how.data(number * self.length, self.length) if self.how.data else {})
+
+    def _with_begin(self, points):
+        """Points with the fields that the window begins with, `u0`, at their places."""
+        values = self.begin(points["x"])
+        names = [f"{name}0" for name in self.how.fields.split()]
+        return points | dict(zip(names, values.T[:, :, None], strict=True))
 
     def _with_other_scales(self, points, loss):
         """The loss after trying other scales of the time and of the place; the best stay."""
@@ -241,11 +236,7 @@ class March:
 
     def _fit(self, points):
         """The loss after some steps from the values of the begin."""
-        inside = points[self.names[0]]
-        values = self.begin(inside["x"])
-        for column, name in enumerate(self.how.fields.split()):
-            inside = inside | {f"{name}0": values[:, [column]]}
-        self.guess.fit(inside, epochs=2, verbose=0)
+        self.guess.fit(self._with_begin(points[self.names[0]]), epochs=2, verbose=0)
         history = self.pinn.fit(points, epochs=STEPS, verbose=0, callbacks=[Settled()])
         self.iterations += len(history.history["loss"])
         return min(history.history["loss"])

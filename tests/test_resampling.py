@@ -1,6 +1,7 @@
 """Sets of points that grow, that release points, and that are drawn by importance."""
 
 import math
+import types
 
 import keras
 import numpy as np
@@ -241,6 +242,15 @@ def test_importance_of_common_points_in_one_trace():
     np.testing.assert_allclose(history["second"], 4.0 * np.array(history["first"]))
     assert all(len(weights) == 20 for weights in seen.weights)
     np.testing.assert_array_equal(seen.weights[0], 1.0)
+
+
+@pytest.mark.parametrize("kind", [ResidualSampling, RetainResampleRelease, ImportanceSampling])
+def test_conditions_with_targets_stay_beside_tables_of_candidates(kind):
+    callback = kind(lambda seed: {"first": types.MappingProxyType({"x": GRID})}, every=1)
+    points = {"first": {"x": START}, "second": {"x": START[:3]}}, {"second": np.ones(3)}
+    seen, _ = fit(callback, points, 2, (first, second))
+    assert not np.array_equal(seen.points[1], START)
+    np.testing.assert_array_equal(np.ravel(seen.pinn.training_points["second"]["x"]), START[:3])
 
 
 # What is refused -------------------------------------------------------------------------------

@@ -7,12 +7,11 @@ from kpinn.problem.points import is_shared, sets_of
 TINY = 1e-300
 
 
-def refuse_bound(callback, drawn, data):
+def refuse_bound(callback, data):
     """Raises `ValueError` for conditions whose points cannot be others.
 
     Args:
-        callback: who draws them.
-        drawn: function that returns candidates.
+        callback: who draws them, with a `sampler`.
         data: the `Data` of `fit`.
     """
     names = callback.model.conditions
@@ -20,7 +19,7 @@ def refuse_bound(callback, drawn, data):
     bound = {name: "targets" for name in data.targets}
     bound |= {name: "sample weights" for name in data.sample_weight}
     bound |= {name: "points of a stream" for name in streamed}
-    candidates = drawn() if bound else {}
+    candidates = callback.model.prepare(callback.sampler(0)).points if bound else {}
     for name, what in bound.items():
         if is_shared(candidates) or name in candidates:
             other = "give fit arrays in place of the stream"

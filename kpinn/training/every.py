@@ -4,8 +4,6 @@ import keras
 
 from kpinn.options import positive_whole
 
-SAMPLER = "lambda seed: {'heat': box.sample(1_000, seed=seed)}"
-
 
 class Every(keras.callbacks.Callback):
     """Base class of callbacks that act at the begin of every so many epochs, but not of the first.

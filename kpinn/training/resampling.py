@@ -7,8 +7,10 @@ import numpy as np
 from kpinn.options import function, number, optional, positive_whole
 from kpinn.problem.points import unpack
 from kpinn.training import candidates as of
-from kpinn.training.every import SAMPLER, Every
+from kpinn.training.every import Every
 from kpinn.training.fit import training_data
+
+SAMPLER = "lambda seed: {'heat': box.sample(1_000, seed=seed)}"
 
 
 class Resample(Every):
@@ -99,7 +101,7 @@ class ResidualSampling(Every):
         """Refuses points that cannot be others."""
         super().on_train_begin(logs)
         self._grown = {}
-        of.refuse_bound(self, lambda: self.sampler(0), training_data(self.model))
+        of.refuse_bound(self, training_data(self.model))
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed."""
@@ -119,8 +121,8 @@ class ResidualSampling(Every):
 
     def on_train_end(self, logs=None):
         """Leaves spare rows out."""
-        points, sets = self.model.training_points if self._grown else {}, []
-        for names in of.together(self.model.problem, points, points) if self._grown else ():
+        points, sets = self.model.training_points, []
+        for names in of.together(self.model.problem, points, points):
             count, rows = self._grown.get(names[0], (None, None))
             if rows == of.count(points, names):
                 sets.append((names, of.taken(of.arrays_of(points, names), slice(count))))
@@ -188,7 +190,7 @@ class RetainResampleRelease(Every):
     def on_train_begin(self, logs=None):
         """Refuses points that cannot be others."""
         super().on_train_begin(logs)
-        of.refuse_bound(self, lambda: self.sampler(0), training_data(self.model))
+        of.refuse_bound(self, training_data(self.model))
 
     def act(self, epoch):
         """Draws with the number of the epoch as the seed."""
@@ -247,8 +249,8 @@ class ImportanceSampling(Every):
         """Weights of one, so that the first step has the same arguments as the others."""
         super().on_train_begin(logs)
         data = training_data(self.model)
+        of.refuse_bound(self, data)
         drawn = self.model.prepare(self.sampler(0)).points
-        of.refuse_bound(self, lambda: drawn, data)
         sets = of.together(self.model.problem, drawn, data.points)
         ones = {n: np.ones(of.count(data.points, names)) for names in sets for n in names}
         self.model.replace_weights(ones)

@@ -40,10 +40,6 @@ class Kind:
         """The same with aliases."""
         return dataclasses.replace(self, aliases=aliases)
 
-    def without_none(self):
-        """The same where `None` is wrong."""
-        return dataclasses.replace(self, invalid=self.invalid | st.none())
-
 
 def nothing(x):
     """A function that is no layer, no loss and no class."""

@@ -261,7 +261,9 @@ call("optimizers.Sequence", kpinn.optimizers.Sequence, 2, stages=STAGES.needed()
 
 SAMPLER = Kind(kinds.FUNCTION.valid, kinds.FUNCTION.invalid | st.none())
 EVERY = whole(1)
-call("callbacks.Resample", kpinn.callbacks.Resample, 1, sampler=SAMPLER.needed(), every=EVERY)
+DRAWS = {"sampler": SAMPLER.needed(), "every": EVERY}
+call("callbacks.Resample", kpinn.callbacks.Resample, 1, **DRAWS)
+call("callbacks.RetainResampleRelease", kpinn.callbacks.RetainResampleRelease, 1, **DRAWS)
 EXPONENT = number(0.0, np.inf, True)
 
 
@@ -274,8 +276,7 @@ call(
     "callbacks.ResidualSampling",
     kpinn.callbacks.ResidualSampling,
     2,
-    sampler=SAMPLER.needed(),
-    every=EVERY,
+    **DRAWS,
     exponent=Kind(EXPONENT.valid | st.just(np.inf), EXPONENT.invalid.filter(is_not_infinite)),
     constant=number(0.0, np.inf, True),
     add=Kind(whole(1).valid | st.none(), whole(1).invalid),
@@ -284,17 +285,9 @@ call(
     "callbacks.ImportanceSampling",
     kpinn.callbacks.ImportanceSampling,
     1,
-    sampler=SAMPLER.needed(),
-    every=EVERY,
+    **DRAWS,
     exponent=EXPONENT,
     constant=POSITIVE,
-)
-call(
-    "callbacks.RetainResampleRelease",
-    kpinn.callbacks.RetainResampleRelease,
-    1,
-    sampler=SAMPLER.needed(),
-    every=EVERY,
 )
 FRACTION = number(0.0, 1.0, True)
 CONDITIONS = Kind(st.sampled_from([None, "heat", ["heat"]]), st.sampled_from([3, [], [3], 1j, {}]))
@@ -343,12 +336,11 @@ INTERVAL = Kind(
 )
 BOX = kpinn.domains.Box(t=(0, 1), x=(0, 1))
 SAMPLING = {
-    "n": whole(1, 16).without_none().needed(),
+    "n": Kind(st.integers(1, 16), whole(1).invalid | st.none(), required=True),
     "method": choice("uniform", "latin_hypercube", "sobol", "halton"),
     "seed": SEED,
     "extras": choice("", "w", "distance w"),
 }
-SAMPLING["n"] = Kind(st.integers(1, 16), whole(1).invalid | st.none(), required=True)
 INSIDE = Kind(
     st.sampled_from([0, 0.5, 1.0, np.float64(0.25)]),
     st.sampled_from([-1, 2.0, np.nan, "a", None, [0.5, 0.6], 1j, "0.5", True]),
@@ -402,8 +394,8 @@ call(
 call("Domain.moved", DISK.moved, 1, x=SHIFT.needed(), y=SHIFT)
 call("Domain.scaled", lambda factor: DISK.scaled(factor), 1, factor=POSITIVE.needed())
 call("Domain.rotated", lambda angle: DISK.rotated(angle), 1, angle=SCALAR.needed())
-NAMES = Kind(st.just("disk"), st.sampled_from(["x", "", None, 3, ["a"]]), ("name", "named", "part"))
-call("Domain.named", lambda name: DISK.named(name), 1, name=NAMES.needed())
+NAME = Kind(st.just("disk"), st.sampled_from(["x", "", None, 3, ["a"]]), ("name", "named", "part"))
+call("Domain.named", lambda name: DISK.named(name), 1, name=NAME.needed())
 call("Domain.quadrature", DISK.quadrature, 1, n=SAMPLING["n"])
 
 # Functions -------------------------------------------------------------------------------------
