@@ -15,7 +15,7 @@ class Condition(FromConfig):
 
     def arguments(self):
         """`{name: number or function}`, as the constructor takes them."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return dict(vars(self))
 
     def get_config(self):
         """The arguments; raises `ValueError` for a function that is not registered."""
