@@ -234,7 +234,7 @@ for kind in (kpinn.optimizers.BFGS, kpinn.optimizers.SSBroyden):
     call(f"optimizers.{kind.__name__}", kind, 1, **CURVATURE)
 call("optimizers.LBFGS", kpinn.optimizers.LBFGS, 1, **CURVATURE | {"memory": whole(1)})
 LEAST_SQUARES = {
-    "solver": choice("dense", "kernel", "sketch", "cg"),
+    "solver": choice("dense", "kernel", "sketch"),
     "ratio": number(0.0, 1.0),
     "damping": POSITIVE,
     "trials": whole(1),
