@@ -224,6 +224,7 @@ call(
 REDUCTION = Kind(st.sampled_from(["sum", "sum_over_batch_size"]), st.sampled_from(["foo", 3, 1j]))
 call("losses.Mean", kpinn.losses.Mean, 1, reduction=REDUCTION)
 call("losses.Product", kpinn.losses.Product, 1, reduction=REDUCTION)
+call("losses.Inequality", kpinn.losses.Inequality, 1, reduction=REDUCTION)
 
 MEMORY = Kind(
     st.sampled_from([10**6, 1e9]),
@@ -320,6 +321,69 @@ call(
     rule=choice("gradient", "kernel"),
     every=EVERY,
     decay=FRACTION,
+)
+RULE = {"conditions": CONDITIONS, "every": EVERY}
+NAMED = Kind(st.sampled_from(["heat", ["heat", "start"]]), CONDITIONS.invalid).needed()
+
+
+def is_not_one(value):
+    """Whether a value is anything but the number one."""
+    return not (isinstance(value, int | float) and value == 1)
+
+
+PROBABILITY = Kind(FRACTION.valid | st.just(1.0), FRACTION.invalid.filter(is_not_one))
+call(
+    "callbacks.ReLoBRaLo",
+    kpinn.callbacks.ReLoBRaLo,
+    2,
+    **RULE,
+    alpha=PROBABILITY,
+    temperature=POSITIVE,
+    rho=PROBABILITY,
+    seed=Kind(whole(0).valid | st.none(), whole(0).invalid),
+)
+call(
+    "callbacks.SoftAdapt",
+    kpinn.callbacks.SoftAdapt,
+    1,
+    **RULE,
+    beta=SCALAR,
+    normalized=FLAG,
+    loss_weighted=FLAG,
+)
+call("callbacks.UncertaintyWeights", kpinn.callbacks.UncertaintyWeights, 1, **RULE, decay=FRACTION)
+call(
+    "callbacks.SelfAdaptiveWeights",
+    kpinn.callbacks.SelfAdaptiveWeights,
+    1,
+    **RULE,
+    rate=POSITIVE,
+    largest=number(1.0, np.inf, True),
+)
+call(
+    "callbacks.CausalWeights",
+    kpinn.callbacks.CausalWeights,
+    2,
+    conditions=NAMED,
+    along=Kind(st.sampled_from(["t", "time"]), st.sampled_from(["", 3, None, ["t"]])),
+    epsilon=Kind(
+        POSITIVE.valid | st.sampled_from([[0.1, 1.0], (1, 10)]),
+        st.sampled_from([0.0, -1.0, [], [1.0, 0.1], [1, 1], "1", None, [None], np.nan, np.inf]),
+    ),
+    every=EVERY,
+    slices=Kind(whole(1).valid | st.none(), whole(1).invalid),
+    delta=number(0.0, 1.0, False),
+)
+call(
+    "callbacks.AugmentedLagrangian",
+    kpinn.callbacks.AugmentedLagrangian,
+    2,
+    conditions=NAMED,
+    every=EVERY,
+    penalty=POSITIVE,
+    growth=number(1.0, np.inf, True),
+    largest=POSITIVE,
+    by=choice("point", "condition"),
 )
 
 # Domains ---------------------------------------------------------------------------------------
