@@ -13,6 +13,7 @@ from kpinn.derivatives import (
     Taylor,
     derivatives,
 )
+from kpinn.serving.covariance import covariance
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.serving.keras_files import load_model
 from kpinn.serving.load_export import load_export
@@ -36,6 +37,7 @@ __all__ = [
     "callbacks",
     "check_derivatives",
     "condition",
+    "covariance",
     "derivatives",
     "destructure",
     "domains",

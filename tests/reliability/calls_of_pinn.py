@@ -137,13 +137,39 @@ call(
     1,
     parameters=kinds.PARAMETERS.needed(),
 )
+
+
+def is_array(value):
+    """Whether a value is an array of numpy."""
+    return isinstance(value, np.ndarray)
+
+
 call(
     "PINN.unknown",
     lambda **arguments: Heat(kinds.network()).unknown(**arguments),
     3,
     name=kinds.IDENTIFIER.needed(),
-    initial=Kind(kinds.POSITIVE.valid, kinds.SCALAR.invalid, required=True),
+    initial=Kind(
+        kinds.POSITIVE.valid | st.sampled_from([[1.0, 2.0], np.ones((2, 2))]),
+        kinds.SCALAR.invalid.filter(lambda x: np.shape(x) != (2,) if is_array(x) else True),
+        required=True,
+    ),
     positive=FLAG,
+)
+call(
+    "PINN.unknown",
+    lambda **arguments: Heat(kinds.network()).unknown("k", [1.0, 2.0, 1.5], **arguments),
+    2,
+    lower=Kind(
+        st.sampled_from([None, 0, -1.0, -np.inf, [0.0, -np.inf, 1.0], np.zeros(3)]),
+        st.sampled_from(
+            [1.5, "a", np.nan, np.inf, 1j, [0.0, 0.0], {}, [None] * 3, True, np.eye(3)]
+        ),
+    ),
+    upper=Kind(
+        st.sampled_from([None, 2, 3.0, np.inf, [1.0, np.inf, 2.0], np.full(3, 4.0)]),
+        st.sampled_from([1.5, "a", np.nan, -np.inf, 1j, [9.0, 9.0], {}, [None] * 3, True]),
+    ),
 )
 VARIABLES = Kind(
     later(lambda: keras.Variable(1.0)),
@@ -301,6 +327,23 @@ call(
     pinn=IS_PINN.needed(),
     points=WHERE,
     vector=VECTOR.needed(),
+)
+NOISE = Kind(
+    fresh(lambda: {"heat": 0.1}, lambda: {"heat": 1, "start": 0.5}),
+    st.sampled_from(
+        ["hot", 3, {}, {"heat": 0.0}, {"heat": "a"}, [], 1j, None, {"heat": [0.1] * 7}]
+    ),
+    required=True,
+)
+call(
+    "covariance",
+    kpinn.covariance,
+    2,
+    pinn=IS_PINN.needed(),
+    points=WHERE,
+    noise=NOISE,
+    tolerance=Kind(st.sampled_from([1e-10, 1e-6]), st.sampled_from([0.0, 1.0, -1, "a", None, 1j])),
+    memory=MEMORY,
 )
 SIX = Kind(fresh(lambda: np.ones(6)), VECTOR.invalid, ("vector",), True)
 call(

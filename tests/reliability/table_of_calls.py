@@ -386,6 +386,21 @@ call(
     by=choice("point", "condition"),
 )
 
+call(
+    "callbacks.Discrepancy",
+    kpinn.callbacks.Discrepancy,
+    2,
+    condition=Kind(st.just("heat"), st.sampled_from(["", 3, None, ["heat"], 1j]), required=True),
+    noise=Kind(
+        POSITIVE.valid | st.sampled_from([[0.1, 0.2], np.ones((3, 1))]),
+        st.sampled_from(
+            [0.0, -1, np.nan, np.inf, "a", None, [], [0.1, 0.0], 1j, True, [[0.1], []]]
+        ),
+        required=True,
+    ),
+    every=EVERY,
+)
+
 # Domains ---------------------------------------------------------------------------------------
 
 INTERVAL = Kind(
