@@ -1,7 +1,7 @@
 """A plate with a hole, and a displacement that is chosen: forces and tractions follow.
 
-Linear elasticity in plane strain. Shows: `kpinn.manufactured`, whose residuals are the targets: body
-forces inside, tractions on the hole, displacements on the sides; stresses as a tensor field.
+Linear elasticity in plane strain. Shows: `kpinn.manufactured`, whose residuals are the targets:
+body forces inside, tractions on the hole, displacements on the sides; stresses as a tensor field.
 Expected: relative L2 error of displacements and stresses of about 1e-9 in about 40 seconds on two
 CPU cores.
 

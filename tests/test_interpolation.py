@@ -232,7 +232,8 @@ def test_that_points_keep_apart_is_proved_from_the_graph():
         return tf.gather(points, tf.cast(points[:, 0] > 0.5, tf.int32))
 
     def of_rank(points):
-        return tf.cast(tf.searchsorted(points[:, 0], tf.constant([0.5] * 7, points.dtype)), points.dtype)[:, None]
+        places = tf.fill((7,), tf.constant(0.5, points.dtype))
+        return tf.cast(tf.searchsorted(points[:, 0], places), points.dtype)[:, None]
 
     assert "GatherV2" in why_not_apart(in_other_rows, 1).reason
     assert "LowerBound" in why_not_apart(of_rank, 1).reason
