@@ -3,7 +3,7 @@
 k falls from 54 to 27 W / (m K) and has a kink near 735 degrees (EN 1993-1-2 at a few temperatures).
 Shows: a spline through a table as a function of the field, a flux as a derived field. The exact
 temperature is where the integral of the spline grows by equal parts (Kirchhoff). Expected: largest
-error of about 0.01 degrees in about 10 seconds on two CPU cores.
+error of about 0.01 degrees in about 15 seconds on two CPU cores.
 
 Run: python examples/tabulated_conductivity.py [--short]
 """

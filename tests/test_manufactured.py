@@ -253,6 +253,7 @@ class OwnNetwork(kpinn.PINN):
 
 WRONG = [
     (lambda: kpinn.manufactured(3, lambda x: x), "problem is 3: expected a kpinn.PINN"),
+    (lambda: kpinn.manufactured(None, lambda x: x), "problem is None: expected a kpinn.PINN"),
     (lambda: kpinn.manufactured(keras.Model, lambda x: x), "expected a kpinn.PINN"),
     (lambda: kpinn.manufactured(OwnNetwork, square), "constructor with the argument network"),
     (lambda: kpinn.manufactured(Heat, 3), "solution is 3: expected a function of the coord"),

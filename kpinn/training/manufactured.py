@@ -63,8 +63,8 @@ def manufactured(problem, solution, unknowns=None, **arguments):
     References:
         Roache, "Code verification by the method of manufactured solutions" (2002).
     """
-    pinn = None if isinstance(problem, type) else problem
-    cls = problem if pinn is None else type(problem)
+    cls = problem if isinstance(problem, type) else type(problem)
+    pinn = None if cls is problem else problem
     if not (issubclass(cls, keras.Model) and hasattr(cls, "predict_fields")):
         raise ValueError(f"problem is {shown(problem)}: expected a kpinn.PINN or a class of them.")
     given = (state_of(pinn).arguments if pinn is not None else {}) | arguments
