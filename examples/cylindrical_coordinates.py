@@ -2,7 +2,7 @@
 
 u = sin(pi z) on the side and zero on both ends; the solution is I0(pi r) sin(pi z) / I0(pi).
 Shows: operators in cylindrical coordinates, the axis, where the equation is multiplied by r and
-u_r = 0 is a condition of its own. Expected: relative L2 error below 1e-10 in about 10 seconds on
+u_r = 0 is a condition of its own. Expected: relative L2 error of about 1e-13 in about 15 seconds on
 two CPU cores.
 
 Run: python examples/cylindrical_coordinates.py [--short]

@@ -25,7 +25,7 @@ from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.arrays import without_lists
 from kpinn.options.configs import call_of, faults_of
-from kpinn.problem import costs, reads, replacing, streams
+from kpinn.problem import costs, reads, refusals, replacing, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
@@ -166,7 +166,7 @@ class PINN(keras.Model):
             ValueError: for a name that is taken, or a value that does not fit.
         """
         problem = self.problem
-        problem.check_new_unknown(name)
+        refusals.refuse_new_unknown(problem, name)
         if self.compiled and self.optimizer.built:
             raise ValueError(
                 f"unknown {name!r}: the optimizer has begun without it. Add unknowns before "

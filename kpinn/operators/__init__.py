@@ -7,3 +7,4 @@ from kpinn.operators.cartesian import tensor_divergence as tensor_divergence
 from kpinn.operators.cartesian import traction as traction
 from kpinn.operators.curvilinear import Cylindrical as Cylindrical
 from kpinn.operators.curvilinear import Spherical as Spherical
+from kpinn.operators.weak import WeakForm as WeakForm

@@ -49,10 +49,13 @@ class ResidualWeights(Every):
     def on_train_begin(self, logs=None):
         """Weights of one, so that the first step has the same arguments as the others."""
         super().on_train_begin(logs)
-        known = list(self.model.conditions)
+        known = [name for name, found in self.model.conditions.items() if not found.over_set]
         unknown = [name for name in self.names or () if name not in known]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is not one of the conditions {', '.join(known)}.")
+        if unknown or not known:
+            raise ValueError(
+                f"{(unknown or [None])[0]!r} is not one of the conditions with a residual for each "
+                f"point: {', '.join(known) or 'there is none'}."
+            )
         self.weights, self._given, self._in_use = {}, {}, {}
         self._update(lambda weight, size: weight)
 
@@ -65,7 +68,8 @@ class ResidualWeights(Every):
     def _update(self, function):
         data = training_data(self.model)
         residuals = self.model.residuals((data.points, data.targets))
-        for name in self.names or residuals:
+        over_sets = {name for name, found in self.model.conditions.items() if found.over_set}
+        for name in self.names or residuals.keys() - over_sets:
             given, size = data.sample_weight.get(name), np.linalg.norm(residuals[name], axis=1)
             if name not in self.weights or given is not self._in_use.get(name):  # other points
                 self.weights[name] = np.ones(len(size))

@@ -105,6 +105,19 @@ PRODUCTS |= {name: HIDDEN[name] for name in ("activation", "kernel_initializer")
 call("networks.Separable", kpinn.networks.Separable, 2, **PRODUCTS, outputs=whole(1))
 call("layers.Separable", kpinn.layers.Separable, 2, **PRODUCTS)
 
+PARTS = Kind(
+    st.just({"u": kpinn.networks.MLP(4, 1)}),
+    st.sampled_from([None, {}, 3, {"u": 3}, {"u": (kpinn.networks.MLP(4, 1), "q")}, {3: None}]),
+)
+COLUMNS = Kind(st.just("t x"), st.sampled_from([None, 3, "", "t t", "1", ["t", 3]]))
+call(
+    "networks.Fields",
+    kpinn.networks.Fields,
+    2,
+    networks=PARTS.needed(),
+    coordinates=COLUMNS.needed(),
+)
+
 # That `q` is no direction which comes with the points is known when the layer is called.
 IN_LAYERS = dataclasses.replace(
     kinds.REQUESTS, invalid=kinds.REQUESTS.invalid.filter(lambda each: each != "u_q")
