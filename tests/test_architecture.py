@@ -28,7 +28,7 @@ PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
     {"backend", "options", "version"},
     {"derivatives", "domains"},
-    {"layers", "optimizers"},
+    {"layers", "operators", "optimizers"},
     {"networks"},
     {"problem"},
     {"objective"},

@@ -171,6 +171,25 @@ call(
         st.sampled_from([1.5, "a", np.nan, -np.inf, 1j, [9.0, 9.0], {}, [None] * 3, True]),
     ),
 )
+SOLUTION = Kind(
+    fresh(lambda: lambda t, x: t * x, lambda: {"u": lambda x: x**2}, lambda: {"u": 1.5}),
+    fresh(lambda: 3, lambda: None, lambda: "u", lambda: {}, lambda: {"w": 1.0}, lambda: {"u": "a"})
+    | fresh(lambda: lambda y: y, lambda: lambda x: x[:, 0], lambda: {"u": 1j}, lambda: [1.0]),
+)
+PROBLEM = Kind(
+    later(lambda: Heat, lambda: shared("sgd")),
+    fresh(lambda: 3, lambda: None, lambda: keras.Model, lambda: "heat", lambda: keras.Sequential()),
+)
+call(
+    "manufactured",
+    kpinn.manufactured,
+    2,
+    problem=PROBLEM.needed(),
+    solution=SOLUTION.needed(),
+    unknowns=Kind(
+        fresh(lambda: None, dict), fresh(lambda: {"k": 1.0}, lambda: 3, lambda: "a", lambda: [1.0])
+    ),
+)
 VARIABLES = Kind(
     later(lambda: keras.Variable(1.0)),
     st.sampled_from([3, "a", None, [1.0], np.ones(2), kinds.nothing]),

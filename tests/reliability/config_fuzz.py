@@ -68,6 +68,7 @@ def objects():
         kpinn.layers.FactorizedDense(3, "tanh"),
         kpinn.layers.RandomFeatures(5, scale=[1.0, 2.0], windows=[1, 2], interactions=1),
         kpinn.layers.Separable(3, 1, 2),
+        kpinn.layers.Interpolation([0.0, 1.0, 2.0], [1.0, 2.0, 1.0], [1], "clamp"),
         kpinn.layers.HardCondition(network, "t", 1.0, distance),
         modified.layers[0],
         siren.layers[0].activation,

@@ -207,6 +207,36 @@ call(
     stddev=number(0.0, np.inf, True),
 )
 
+TABLE = Kind(
+    st.sampled_from([[0.0, 1.0, 2.0, 4.0], (0, 1, 2, 3), np.arange(4.0)]),
+    st.sampled_from([[], 3.0, "a", None, [1.0, 0.0], [0.0, np.nan, 1.0], 1j, ["1", "2"], [True]])
+    | st.sampled_from([[0.0, 1.0], {0: 1.0}, np.zeros((2, 2, 2)), [[0.0, 1.0], 2.0]]),
+)
+VALUES = Kind(
+    st.sampled_from([[1.0, 2.0, 1.0, 0.5], np.ones((4, 2))]),
+    st.sampled_from([[1.0], 3.0, "a", None, [1.0, 2.0, np.nan, 0.0], 1j, [[1.0, 2.0]], ["1"] * 4])
+    | st.sampled_from([[True] * 4, {0: 1.0}, np.ones((4, 0)), [1j] * 4]),
+    ("table",),
+)
+call(
+    "layers.Interpolation",
+    kpinn.layers.Interpolation,
+    2,
+    grid=TABLE.needed(),
+    values=VALUES.needed(),
+    degree=Kind(
+        st.sampled_from([1, 2, 3, [3], (1,)]),
+        st.sampled_from([0, -1, 1.5, "a", None, [], [1, 2], True, 1j, np.nan, {}]),
+        ("grid",),
+    ),
+    outside=choice("nan", "clamp", "extrapolate"),
+)
+AXES = Kind(
+    st.sampled_from(["r z", "r", ["r", "z"], ("z", "r"), None]),
+    st.sampled_from(["", "z", "r r", "x y", 3, 1j, [], [None], "r theta phi", {"r": 1}]),
+)
+call("operators.Cylindrical", kpinn.operators.Cylindrical, 1, axes=AXES.needed())
+
 # Methods, losses and optimizers ----------------------------------------------------------------
 
 call("Taylor", kpinn.Taylor, 1, strict=FLAG, recompute=FLAG)
