@@ -18,6 +18,7 @@ from kpinn.serving.keras_files import load_model
 from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
+from kpinn.training.march import march
 from kpinn.training.nonfinite import NonFiniteError
 from kpinn.training.recommendation import recommend
 from kpinn.backend import set_float64
@@ -46,6 +47,7 @@ __all__ = [
     "load_export",
     "load_model",
     "losses",
+    "march",
     "networks",
     "optimizers",
     "plotting",
