@@ -314,27 +314,25 @@ def test_a_line_for_each_window(capsys):
 # The layer -------------------------------------------------------------------------------------
 
 
+def perceptron(weights, s, x):
+    """The value of one with one hidden layer, and its slope by the local time, in numpy."""
+    kernel, bias, last, offset = weights
+    hidden = np.tanh(np.array([s, x]) @ kernel + bias)
+    return (hidden @ last + offset)[0], (((1.0 - hidden**2) * kernel[0]) @ last)[0]
+
+
 def by_hand(weights, edges, order, time, place):
-    """The field of a perceptron with one hidden layer, in numpy; the start is `2 + 3 t + x`."""
-    starts = [lambda t, x: 2.0 + 3.0 * t + x]
-    for number, (kernel, bias, last, offset) in enumerate(weights):
-
-        def network(s, x, number=number):
-            kernel, bias, last, offset = weights[number]
-            return (np.tanh(np.array([s, x]) @ kernel + bias) @ last + offset)[0]
-
-        def end(t, x, network=network, number=number):
-            begin, length = edges[number], edges[number + 1] - edges[number]
-            return network((t - begin) / length, x)
-
-        starts.append(end)
+    """The field at a point, with the weights of each window; the start is `2 + 3 t + x`."""
     number = max(np.searchsorted(edges, time) - 1, 0)
-    begin, length = edges[number], edges[number + 1] - edges[number]
-    s = (time - begin) / length
+    lengths = np.diff(edges)
+    s = (time - edges[number]) / lengths[number]
     weight = s if order == 1 else 3 * s**2 - 2 * s**3
-    early = 0.0 if order == 1 else s * (1 - s) ** 2
-    value = starts[number](begin + length * early, place)
-    return (1 - weight) * value + weight * starts[number + 1](time, place)
+    early = 0.0 if order == 1 else lengths[number] * s * (1 - s) ** 2
+    start = 2.0 + 3.0 * (edges[0] + early) + place
+    if number:
+        value, slope = perceptron(weights[number - 1], 1.0, place)
+        start = value + slope * early / lengths[number - 1]
+    return (1 - weight) * start + weight * perceptron(weights[number], s, place)[0]
 
 
 @pytest.mark.parametrize("order", [1, 2])

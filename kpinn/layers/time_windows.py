@@ -4,8 +4,10 @@ import contextlib
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
+from kpinn import derivatives as engine
 from kpinn.backend.keras_private import open_for_variables
 from kpinn.derivatives.names.space import TIME_NAMES
 from kpinn.layers.hard import OverNetwork, check_arguments, evaluate, serialized
@@ -13,6 +15,7 @@ from kpinn.options import number, one_of, optional, shown
 from kpinn.options.arrays import listed
 
 MOST = 10_000  # windows
+VALUES = "values"
 
 
 @keras.saving.register_keras_serializable(package="kpinn.layers")
@@ -72,7 +75,7 @@ class TimeWindows(OverNetwork):
         self.start, self.order = start, one_of("order", order, (1, 2))
         self.edges = optional(self._growing, "edges", edges)
         self._is_alone, self._kept = False, None
-        self._time = self._column_of_time()
+        self._time_name, self._time = self._column_of_time()
         self._check_start(start)
 
     def _growing(self, name, edges):
@@ -92,7 +95,7 @@ class TimeWindows(OverNetwork):
     def _column_of_time(self):
         for name, part in self._space().coordinates.items():
             if name in TIME_NAMES and part.stop - part.start == 1:
-                return part.start
+                return name, part.start
         raise ValueError(
             f"coordinates {self.coordinates!r} have no time: expected one that is called "
             f"{' or '.join(TIME_NAMES)}."
@@ -180,6 +183,7 @@ class TimeWindows(OverNetwork):
 
     # Fields ---------------------------------------------------------------------------------
 
+    @tf.autograph.experimental.do_not_convert  # it would take the engine for code to rewrite
     def call(self, inputs):
         """The fields `(n, m)`."""
         if self._kept is None:
@@ -234,14 +238,27 @@ class TimeWindows(OverNetwork):
             weight, early = local**2 * (3.0 - 2.0 * local), local * (1.0 - local) ** 2
         start = self._given(self._moved(inputs, begin + (end - begin) * early), values)
         if self._kept is not None:
-            earlier, _ = self._ends(ops.maximum(window - 1, 0))
-            stretch = (end - begin) / ops.where(window == 0, end - begin, begin - earlier)
-            previous = self._with(self._weights(ops.maximum(window - 1, 0)))
-            last = previous(self._moved(inputs, 1.0 + stretch * early))
-            start = ops.where(window == 0, start, last)
+            start = ops.where(window == 0, start, self._last(inputs, window, (end - begin) * early))
         held = ops.convert_to_tensor(self._held(values.shape[1]), values.dtype)
         share = (1.0 - weight) * held
         return share * start + (1.0 - share) * values
+
+    def _last(self, inputs, window, early):
+        """The end of the window before, and what its slope there adds in a time `early`, `(n, 1)`.
+
+        Its values behind the end would be none of a solution.
+        """
+        before = ops.maximum(window - 1, 0)
+        network, (begin, end) = self._with(self._weights(before)), self._ends(before)
+        points = self._moved(inputs, ops.ones_like(early))
+        if self.order == 1:
+            return network(points)
+        names = VALUES, f"{VALUES}_{self._time_name}"
+        found = engine.derivatives(
+            network, self._columns(points), names, self.coordinates, f"{VALUES}[{self._width}]"
+        )
+        values, slope = (ops.reshape(found[name], (-1, self._width)) for name in names)
+        return values + early / (end - begin) * slope
 
     def _given(self, points, values):
         """The start of the first window: a number, `(n, 1)` or `(n, m)`; by field `(n, m)`.
