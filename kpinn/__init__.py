@@ -20,6 +20,7 @@ from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.training.manufactured import manufactured
+from kpinn.training.march import march
 from kpinn.training.nonfinite import NonFiniteError
 from kpinn.training.recommendation import recommend
 from kpinn.backend import set_float64
@@ -50,6 +51,7 @@ __all__ = [
     "load_model",
     "losses",
     "manufactured",
+    "march",
     "networks",
     "operators",
     "optimizers",

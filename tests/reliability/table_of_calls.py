@@ -176,6 +176,21 @@ call(
     value=VALUE.needed(),
     distance=VALUE,
 )
+EDGES = Kind(
+    st.sampled_from([None, [0.0, 1.0], (0, 1, 3), np.linspace(0.0, 1.0, 4)]),
+    st.sampled_from([[], [0.0], [1.0, 0.0], [0.0, 0.0], 3, "01", [0.0, np.nan], [0.0, "1"], 1j])
+    | st.sampled_from([[[0.0, 1.0]], {0.0: 1.0}, True, [False, True], [0.0, np.inf]]),
+)
+call(
+    "layers.TimeWindows",
+    kpinn.layers.TimeWindows,
+    2,
+    network=kinds.NETWORK.needed(),
+    coordinates=kinds.COORDINATES.needed(),
+    start=VALUE.needed(),
+    order=choice(1, 2),
+    edges=EDGES,
+)
 call(
     "layers.PeriodicEmbedding",
     kpinn.layers.PeriodicEmbedding,
