@@ -13,12 +13,14 @@ from kpinn.derivatives import (
     Taylor,
     derivatives,
 )
+from kpinn.serving.covariance import covariance
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.serving.keras_files import load_model
 from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.training.manufactured import manufactured
+from kpinn.training.march import march
 from kpinn.training.nonfinite import NonFiniteError
 from kpinn.training.recommendation import recommend
 from kpinn.backend import set_float64
@@ -37,6 +39,7 @@ __all__ = [
     "callbacks",
     "check_derivatives",
     "condition",
+    "covariance",
     "derivatives",
     "destructure",
     "domains",
@@ -48,6 +51,7 @@ __all__ = [
     "load_model",
     "losses",
     "manufactured",
+    "march",
     "networks",
     "operators",
     "optimizers",

@@ -151,6 +151,16 @@ def test_the_loss_tracker_can_be_replaced(floatx):
     assert float(tracker.result()) > 0
 
 
+def test_a_layer_that_is_built_may_be_opened_for_variables():
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    with keras_private.open_for_variables(layer):
+        added = layer.add_weight((2,), name="added", trainable=False)
+    assert added in layer.non_trainable_variables
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        layer.add_weight((2,), name="late")
+
+
 def test_the_global_generators_of_seeds_can_be_made_and_forgotten():
     keras_private.forget_global_seed_generator()
     assert keras_private.existing_global_seed_generator() is None

@@ -23,9 +23,10 @@ class Coordinate:
 
 @dataclasses.dataclass(frozen=True)
 class Unknown:
-    """A scalar that is trained with the network."""
+    """What is trained with the network, of a shape of its own."""
 
     name: str
+    shape: tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +73,13 @@ class Names:
     Args:
         network: the `Space` of the fields of the network.
         derived: dict from derived field to its number of components.
-        unknowns: names of the unknowns.
+        unknowns: dict from name to variable.
 
     Attributes:
         space: the `Space` of all fields.
         network: the `Space` of the fields of the network.
         derived: dict from derived field to its `Space`.
-        unknowns: tuple of names.
+        unknowns: dict from name to shape.
     """
 
     def __init__(self, network, derived, unknowns):
@@ -89,14 +90,14 @@ class Names:
         declared += [f"{name}[{size}]" for name, size in derived.items()]
         self.space = network.with_fields(declared)
         self.derived = {name: network.with_fields(f"{name}[{k}]") for name, k in derived.items()}
-        self.unknowns = tuple(unknowns)
+        self.unknowns = {name: tuple(variable.shape) for name, variable in unknowns.items()}
 
     def argument(self, name):
         """What a name means, as far as the points are not needed to know it."""
         if name in self.space.coordinates:
             return Coordinate(name, self.space.coordinates[name])
         if name in self.unknowns:
-            return Unknown(name)
+            return Unknown(name, self.unknowns[name])
         try:
             request = parse(name, self.space)
         except ValueError:
@@ -132,19 +133,19 @@ class Names:
         return [n for n, k in widths.items() if k in bases and n not in self.space.coordinates]
 
     def shape(self, argument, widths):
-        """The shape of an argument without the number of points; `None` for an unknown.
+        """The shape of an argument, `None` for the number of points, which an unknown lacks.
 
         That of `At` is the shape of what stands for it, see `elsewhere.stand_in`.
         """
-        if isinstance(argument, Coordinate):
-            return (argument.columns.stop - argument.columns.start,)
         if isinstance(argument, Unknown):
-            return None
+            return argument.shape
+        if isinstance(argument, Coordinate):
+            return None, argument.columns.stop - argument.columns.start
         if isinstance(argument, At):
-            return (1,)
+            return None, 1
         if isinstance(argument, Array):
-            return (widths[argument.name],)
-        return argument.request.shape(self.space)
+            return None, widths[argument.name]
+        return None, *argument.request.shape(self.space)
 
     def describe(self):
         """All names."""

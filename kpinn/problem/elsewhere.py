@@ -58,7 +58,7 @@ class Elsewhere:
         arrays = {name: rows[name] for name in directions}
         found = dataclasses.replace(here, points=points, arrays=arrays).values(asked)
         sizes = count, several, _size(here.points, 0)
-        return _returned([_shaped(found[a.name], names.shape(a, {}), *sizes) for a in asked])
+        return _returned([_shaped(found[a.name], a.request.shape(space), *sizes) for a in asked])
 
     def _refuse_wrong(self, requests, asked):
         here = self._evaluation
@@ -90,7 +90,8 @@ class _StandIn:
         total = tf.reduce_sum(tf.sin(tf.concat(rows, axis=1)), axis=1, keepdims=True)
         if _is_one(count):  # the same for all points, and as unknown as others
             total = total + 0.0 * self._values[:1]
-        shapes, sizes = [names.shape(each, {}) for each in asked], (count, several, _size(own, 0))
+        shapes = [each.request.shape(space) for each in asked]
+        sizes = count, several, _size(own, 0)
         every = [(tf.tile(total, (1, math.prod(shape))), shape) for shape in shapes]
         return _returned([_shaped(*each, *sizes) for each in every])
 

@@ -141,7 +141,7 @@ def refuse_python(problem, data, eager):
         for function in (*(problem.conditions[n] for n in names), *problem.derived.values()):
             arguments = problem.arguments_at(function, widths)
             shapes = [problem.names.shape(argument, widths) for argument in arguments]
-            shapes = [() if shape is None else (count, *shape) for shape in shapes]
+            shapes = [[count if size is None else size for size in shape] for shape in shapes]
             specs = [tf.TensorSpec(shape, problem.dtype) for shape in shapes]
             moving = [isinstance(argument, At | Quantity | Unknown) for argument in arguments]
             names = [argument.name for argument in arguments]
@@ -159,7 +159,7 @@ def refuse_untrained(variables):
         names = dict.fromkeys(repr(variable.name) for variable in variables)
         raise ValueError(
             f"the loss depends on {', '.join(names)}, which this model "
-            "does not train, so that it would stay at its first value. Make a scalar an unknown "
+            "does not train, so that it would stay at its first value. Make it an unknown "
             "(self.unknown('k', 1.0)); set a layer, model or keras.Variable as an attribute of the "
             "PINN, which trains it then; make what is to stay as it is trainable=False; or, if a "
             "train_step of yours trains it, pass it to pinn.declare_trained."

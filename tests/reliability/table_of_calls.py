@@ -176,6 +176,21 @@ call(
     value=VALUE.needed(),
     distance=VALUE,
 )
+EDGES = Kind(
+    st.sampled_from([None, [0.0, 1.0], (0, 1, 3), np.linspace(0.0, 1.0, 4)]),
+    st.sampled_from([[], [0.0], [1.0, 0.0], [0.0, 0.0], 3, "01", [0.0, np.nan], [0.0, "1"], 1j])
+    | st.sampled_from([[[0.0, 1.0]], {0.0: 1.0}, True, [False, True], [0.0, np.inf]]),
+)
+call(
+    "layers.TimeWindows",
+    kpinn.layers.TimeWindows,
+    2,
+    network=kinds.NETWORK.needed(),
+    coordinates=kinds.COORDINATES.needed(),
+    start=VALUE.needed(),
+    order=choice(1, 2),
+    edges=EDGES,
+)
 call(
     "layers.PeriodicEmbedding",
     kpinn.layers.PeriodicEmbedding,
@@ -254,6 +269,7 @@ call(
 REDUCTION = Kind(st.sampled_from(["sum", "sum_over_batch_size"]), st.sampled_from(["foo", 3, 1j]))
 call("losses.Mean", kpinn.losses.Mean, 1, reduction=REDUCTION)
 call("losses.Product", kpinn.losses.Product, 1, reduction=REDUCTION)
+call("losses.Inequality", kpinn.losses.Inequality, 1, reduction=REDUCTION)
 
 MEMORY = Kind(
     st.sampled_from([10**6, 1e9]),
@@ -264,7 +280,7 @@ for kind in (kpinn.optimizers.BFGS, kpinn.optimizers.SSBroyden):
     call(f"optimizers.{kind.__name__}", kind, 1, **CURVATURE)
 call("optimizers.LBFGS", kpinn.optimizers.LBFGS, 1, **CURVATURE | {"memory": whole(1)})
 LEAST_SQUARES = {
-    "solver": choice("dense", "kernel", "sketch", "cg"),
+    "solver": choice("dense", "kernel", "sketch"),
     "ratio": number(0.0, 1.0),
     "damping": POSITIVE,
     "trials": whole(1),
@@ -350,6 +366,84 @@ call(
     rule=choice("gradient", "kernel"),
     every=EVERY,
     decay=FRACTION,
+)
+RULE = {"conditions": CONDITIONS, "every": EVERY}
+NAMED = Kind(st.sampled_from(["heat", ["heat", "start"]]), CONDITIONS.invalid).needed()
+
+
+def is_not_one(value):
+    """Whether a value is anything but the number one."""
+    return not (isinstance(value, int | float) and value == 1)
+
+
+PROBABILITY = Kind(FRACTION.valid | st.just(1.0), FRACTION.invalid.filter(is_not_one))
+call(
+    "callbacks.ReLoBRaLo",
+    kpinn.callbacks.ReLoBRaLo,
+    2,
+    **RULE,
+    alpha=PROBABILITY,
+    temperature=POSITIVE,
+    rho=PROBABILITY,
+    seed=Kind(whole(0).valid | st.none(), whole(0).invalid),
+)
+call(
+    "callbacks.SoftAdapt",
+    kpinn.callbacks.SoftAdapt,
+    1,
+    **RULE,
+    beta=SCALAR,
+    normalized=FLAG,
+    loss_weighted=FLAG,
+)
+call("callbacks.UncertaintyWeights", kpinn.callbacks.UncertaintyWeights, 1, **RULE, decay=FRACTION)
+call(
+    "callbacks.SelfAdaptiveWeights",
+    kpinn.callbacks.SelfAdaptiveWeights,
+    1,
+    **RULE,
+    rate=POSITIVE,
+    largest=number(1.0, np.inf, True),
+)
+call(
+    "callbacks.CausalWeights",
+    kpinn.callbacks.CausalWeights,
+    2,
+    conditions=NAMED,
+    along=Kind(st.sampled_from(["t", "time"]), st.sampled_from(["", 3, None, ["t"]])),
+    epsilon=Kind(
+        POSITIVE.valid | st.sampled_from([[0.1, 1.0], (1, 10)]),
+        st.sampled_from([0.0, -1.0, [], [1.0, 0.1], [1, 1], "1", None, [None], np.nan, np.inf]),
+    ),
+    every=EVERY,
+    slices=Kind(whole(1).valid | st.none(), whole(1).invalid),
+    delta=number(0.0, 1.0, False),
+)
+call(
+    "callbacks.AugmentedLagrangian",
+    kpinn.callbacks.AugmentedLagrangian,
+    2,
+    conditions=NAMED,
+    every=EVERY,
+    penalty=POSITIVE,
+    growth=number(1.0, np.inf, True),
+    largest=POSITIVE,
+    by=choice("point", "condition"),
+)
+
+call(
+    "callbacks.Discrepancy",
+    kpinn.callbacks.Discrepancy,
+    2,
+    condition=Kind(st.just("heat"), st.sampled_from(["", 3, None, ["heat"], 1j]), required=True),
+    noise=Kind(
+        POSITIVE.valid | st.sampled_from([[0.1, 0.2], np.ones((3, 1))]),
+        st.sampled_from(
+            [0.0, -1, np.nan, np.inf, "a", None, [], [0.1, 0.0], 1j, True, [[0.1], []]]
+        ),
+        required=True,
+    ),
+    every=EVERY,
 )
 
 # Domains ---------------------------------------------------------------------------------------
