@@ -361,6 +361,11 @@ def in_a_cylinder(r, z):
     return top * ops.sin(PI * z) / np.sum(np.exp(PI * cosines))
 
 
+def in_a_plate(x, y, k):
+    return ops.sin(2 * y) * (ops.cosh(2 * x) + ops.sinh(2 * x) / k)
+
+
+UNKNOWNS = {"inverse_burgers": {"c": 1.0, "nu": 0.01 / PI}, "unknown_delay": {"delay": PI / 2}}
 # The solution, the size of rounding, and a sign of a condition that is turned.
 SOLUTIONS = {
     "burgers": (cole_hopf, 1e-9, ("u_t + u * u_x", "u_t - u * u_x")),
@@ -392,6 +397,12 @@ SOLUTIONS = {
     "ring_neumann": (in_a_ring, 1e-13, ("u_n - 1.0", "u_n + 1.0")),
     "schroedinger": (soliton, 1e-13, ("u_xx / 2 - v_t", "u_xx / 2 + v_t")),
     "stefan": (None, 1e-13, ("return q_t + 2.0", "return q_t - 2.0")),
+    "two_materials": (
+        {"u": lambda x, y: in_a_plate(x, y, 1), "v": lambda x, y: in_a_plate(x, y, 10)},
+        1e-13,
+        ("u_x - K", "u_x + K"),
+    ),
+    "unknown_delay": (lambda t: ops.sin(t), 1e-13, ("u_t + at", "u_t - at")),
     "wave_random_features": (standing, 1e-13, ("u_tt - 4", "u_tt + 4")),
 }
 BOXES = {  # where an example has no points before it compiles
@@ -420,11 +431,11 @@ def solution_of(name, made):
 def largest_residuals(name, twin=None):
     """The largest residual of each condition of an example at its solution."""
     made = before_training(name, twin)
-    unknowns = {"c": 1.0, "nu": 0.01 / PI} if name == "inverse_burgers" else None
-    truth = kpinn.manufactured(made["pinn"], solution_of(name, made), unknowns)
+    truth = kpinn.manufactured(made["pinn"], solution_of(name, made), UNKNOWNS.get(name))
     points = BOXES[name](made).sample(30, seed=0) if name in BOXES else made["points"]
     found = truth.residuals(points)
-    found.pop("samples", None)  # whose targets are data
+    if name == "inverse_burgers":
+        del found["samples"]  # whose targets are data
     return {condition: np.abs(residual).max() for condition, residual in found.items()}
 
 
