@@ -12,7 +12,7 @@ from kpinn.derivatives.errors import refuse_complex
 from kpinn.derivatives.methods.finite_difference import FiniteDifference
 from kpinn.derivatives.names.space import Space
 from kpinn.options import argument_names
-from kpinn.problem import elsewhere, misspelt, residuals, together
+from kpinn.problem import elsewhere, misspelt, refusals, residuals, together
 from kpinn.problem.arguments import Array, At, Coordinate, Names, Unknown, order
 from kpinn.problem.conditions import Function
 from kpinn.problem.marks import is_over_set, name_of, option
@@ -78,7 +78,7 @@ class Problem:
         sizes = {name_of(f, "field"): option(f) or 1 for f in derived}
         names = Names(space, sizes, rest["unknowns"])
         found = [_function(f, "condition", names, resolve(option(f) or method)) for f in conditions]
-        _check_different([function.name for function in found])
+        refusals.refuse_same_names([function.name for function in found])
         return cls(
             network,
             {function.name: function for function in found},
@@ -216,15 +216,6 @@ def _function(function, kind, names, method=None):
     arguments = tuple(map(names.argument, asked))
     size = (option(function) or 1) if kind == "field" else 1
     return Function(name, function, arguments, method, size, is_over_set(function))
-
-
-def _check_different(names):
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or "loss" in names:
-        raise ValueError(
-            f"{repeated or 'loss'} cannot name a condition: each needs a name of its own for the "
-            "logs, and 'loss' is their sum."
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,6 +49,16 @@ def _refuse_circle(problem, name, trail):
             _refuse_circle(problem, argument.request.field, (*trail, name))
 
 
+def refuse_same_names(names):
+    """Raises `ValueError` for conditions that cannot be told apart, by their names."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or "loss" in names:
+        raise ValueError(
+            f"{repeated or 'loss'} cannot name a condition: each needs a name of its own for the "
+            "logs, and 'loss' is their sum."
+        )
+
+
 def refuse_new_unknown(problem, name):
     """Raises `ValueError` for a name that means something already."""
     if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
