@@ -382,6 +382,8 @@ WRONG = [
     ({"degree": 0}, "degree is a positive whole"),
     ({"degree": [3, 3]}, "2 numbers for 1 columns"),
     ({"degree": 1.5}, "degree is a positive whole"),
+    ({"values": [1.0, 2.0, 1e300, 3.0], "dtype": "float32"}, "too large for float32"),
+    ({"grid": [0.0, 1e-320, 2.0, 3.0], "degree": 1}, "too large for float64"),
     ({"outside": "error"}, "outside 'error' is unknown"),
 ]
 
