@@ -92,6 +92,13 @@ def test_an_integral_by_parts_has_no_boundary_terms():
     assert_close(-weak.integrals_with_gradient(flux, widths), strong.numpy())
 
 
+def test_the_gradient_of_one_coordinate_is_its_derivative():
+    weak = WeakForm({"x": EDGES["x"]}, 3)
+    places, widths = of_cells(weak)
+    found = weak.integrals_with_gradient(places["x"] ** 3, widths)
+    assert_close(found, weak.integrals(places["x"] ** 3, widths, "x").numpy())
+
+
 def test_hats_are_those_of_linear_elements():
     weak = WeakForm({"x": [0.0, 0.5, 2.0, 3.0]}, tests="hat", nodes=2)
     places, widths = of_cells(weak)
@@ -173,7 +180,7 @@ WRONG = [
     (lambda: ONE.integrals(np.ones((3, 7)), np.ones((3, 1))), "widths has the shape"),
     (lambda: ONE.integrals(np.ones((3, 7)), SIDES, "y"), "derivative 'y'"),
     (lambda: ONE.integrals(np.ones((3, 7)), SIDES, "x x"), "each once"),
-    (lambda: ONE.integrals_with_gradient(np.ones((3, 7)), SIDES), "flux has the shape"),
+    (lambda: ONE.integrals_with_gradient(np.ones((3, 7, 2)), SIDES), "flux has the shape"),
     (lambda: ONE.places(SIDES), "places got 0 coordinates"),
     (lambda: ONE.places(np.ones((3, 4)), np.ones((3, 1))), "widths has the shape"),
 ]

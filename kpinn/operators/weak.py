@@ -146,12 +146,15 @@ class WeakForm:
         """Integrals of a vector field times the gradient of each test function, `(n, m)`.
 
         Args:
-            flux: at `places`, `(n, q, d)`, a column along each coordinate of `edges`.
+            flux: at `places`, `(n, q, d)`, a column along each coordinate of `edges`; `(n, q)`
+                where there is one.
             widths: as it comes with the points, `(n, 2 d)`.
 
         Raises:
             ValueError: for a flux or widths of another shape.
         """
+        if len(flux.shape) == 2 and len(self.names) == 1:  # as `at` gives it
+            flux = ops.expand_dims(flux, 2)
         if len(flux.shape) != 3 or flux.shape[2] != len(self.names):
             raise ValueError(
                 f"flux has the shape {tuple(flux.shape)}: expected (n, q, {len(self.names)}), a "
