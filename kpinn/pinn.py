@@ -24,10 +24,10 @@ from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.arrays import without_lists
-from kpinn.options.configs import faults_of
-from kpinn.problem import costs, reads, replacing, streams
+from kpinn.options.configs import call_of, faults_of
+from kpinn.problem import costs, reads, refusals, replacing, streams
 from kpinn.problem import points as data
-from kpinn.problem.unknowns import add_unknown
+from kpinn.problem.unknowns import add_unknown, readings
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
 from kpinn.training import adaptation, arguments, batches, changes, construction
 from kpinn.training import fit as training
@@ -149,30 +149,34 @@ class PINN(keras.Model):
         """Dict from name to Keras variable, the unknowns of an inverse problem."""
         return dict(self.problem.unknowns)
 
-    def unknown(self, name, initial, positive=False):
-        """Adds an unknown scalar, which is trained with the network.
+    def unknown(self, name, initial, positive=False, lower=None, upper=None):
+        """Adds an unknown, a number or an array, which is trained with the network.
 
-        A condition gets it by naming it as an argument; its value is in the logs.
+        A condition gets it by naming it as an argument; it is in the logs, an array by its entries
+        (`k[0]`), or by its norm (`k[norm]`) if these are more than 20. All optimizers keep bounds.
 
         Args:
             name: its name.
-            initial: its first value.
+            initial: its first value: a number, or an array, whose shape it has.
             positive: whether to keep it positive (at least a millionth of `initial`).
+            lower: a bound, a number or an array like `initial`; minus infinity is none.
+            upper: likewise.
 
         Returns:
             The Keras variable.
 
         Raises:
-            ValueError: for a name that is taken, or a value that does not fit.
+            ValueError: for a name that is taken, or a value or bounds that do not fit.
         """
         problem = self.problem
-        problem.check_new_unknown(name)
+        refusals.refuse_new_unknown(problem, name)
         if self.compiled and self.optimizer.built:
             raise ValueError(
                 f"unknown {name!r}: the optimizer has begun without it. Add unknowns before "
                 "training, in the constructor for example."
             )
-        variable = add_unknown(self, name, initial, positive, problem.dtype.name)
+        limits = {"positive": positive, "lower": lower, "upper": upper}
+        variable = add_unknown(self, name, initial, limits, problem.dtype.name)
         changes.replace_problem(self, unknowns=problem.unknowns | {name: variable})
         if self._state.arguments is not None:  # the constructor has ended
             construction.check_names(self)
@@ -348,7 +352,11 @@ class PINN(keras.Model):
         """Keras's metrics, the loss of each condition and the value of each unknown."""
         if self._state.settings is None:
             return super().metrics
-        unknowns = [UnknownValue(name, v) for name, v in self.unknowns.items()]
+        unknowns = [
+            UnknownValue(label, variable, read)
+            for name, variable in self.unknowns.items()
+            for label, read in readings(name, variable).items()
+        ]
         return super().metrics + self._state.settings.logs.every() + unknowns
 
     @property
@@ -744,7 +752,7 @@ class PINN(keras.Model):
         with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
             arguments, unknowns, scales = saving.from_config(config, custom_objects)
             limits.check_call(arguments.get("network"), saving.columns(cls, arguments))
-            positional, by_name = saving.call_of(cls.__init__, arguments)
+            positional, by_name = call_of(cls.__init__, arguments)
             pinn = cls(*positional, **by_name)
             for unknown in unknowns:
                 pinn.unknown(**unknown)

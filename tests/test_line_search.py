@@ -208,7 +208,10 @@ def test_conditions_that_no_step_can_meet_are_refused(options):
 def test_steps_to_bounds():
     theta = tf.constant([1.0, 2.0, -3.0, 0.5])
     direction = tf.constant([-2.0, 1.0, -100.0, 0.0])
-    lower = tf.constant([0.0, 0.0, -math.inf, 0.5])
-    assert float(step_to_bounds(theta, direction, lower)) == pytest.approx(0.995 * 0.5)
-    assert float(step_to_bounds(theta, -direction, lower)) == pytest.approx(0.995 * 2.0)
-    assert math.isinf(float(step_to_bounds(theta, tf.abs(direction), lower)))
+    lower, none = tf.constant([0.0, 0.0, -math.inf, 0.5]), tf.fill((4,), math.inf)
+    for sign, bounds in ((1.0, (lower, none)), (-1.0, (-none, -lower))):
+        start, along = sign * theta, sign * direction
+        assert float(step_to_bounds(start, along, bounds)) == pytest.approx(0.995 * 0.5)
+        assert float(step_to_bounds(start, -along, bounds)) == pytest.approx(0.995 * 2.0)
+        away = sign * tf.abs(direction)
+        assert math.isinf(float(step_to_bounds(start, away, bounds)))

@@ -84,7 +84,7 @@ def any_problem(x):
     return tf.cast(WEIGHT, x.dtype) * tf.switch_case(WHICH.read_value(), losses)
 
 
-def objective_of(loss, lower=None):
+def objective_of(loss, bounds=None):
     @tf.function(autograph=False)
     def value_and_gradient(theta):
         with tf.GradientTape() as tape:
@@ -92,7 +92,7 @@ def objective_of(loss, lower=None):
             value = loss(theta)
         return value, tape.gradient(value, theta)
 
-    return FlatObjective(value_and_gradient, None, None, None, None, lower)
+    return FlatObjective(value_and_gradient, None, None, None, None, bounds)
 
 
 @functools.cache
@@ -481,20 +481,23 @@ def test_it_stops_where_the_loss_is_all_rounding():
     assert float(found.state["lowest"]) == min(found.losses)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["lower", "upper"])
 @pytest.mark.parametrize("optimizer", [LBFGS(), SSBroyden()])
-def test_lower_bounds_are_kept(optimizer):
-    lower = tf.constant([-np.inf, 0.3, 1e-6], tf.float64)
+def test_bounds_are_kept(optimizer, sign):
+    bound = tf.constant([-np.inf, 0.3, 1e-6], tf.float64)
 
     def loss(x):  # the second is lowest on its bound, the third close to it
+        x = sign * x
         return (x[0] - 2) ** 2 + 10 * (x[1] + 1) ** 2 + 1e3 * (x[2] - 2e-3) ** 2 + x[0] * x[2]
 
-    objective = objective_of(loss, lower)
+    none = tf.fill((3,), tf.constant(np.inf, tf.float64))
+    objective = objective_of(loss, (bound, none) if sign > 0 else (-none, -bound))
     step = tf.function(functools.partial(optimizer.step, objective), autograph=False)
     first, third = np.linalg.solve([[2, 1], [1, 2e3]], [4, 4])
     for start in ([0.0, 1.0, 1.0], [5.0, 0.3, 1e-6]):  # inside, and on the bounds
-        found = Run(optimizer, objective, start, step).steps(60)
-        assert np.min(np.array(found.thetas) - lower) >= 0
-        np.testing.assert_allclose(found.theta, [first, 0.3, third], atol=1e-6)
+        found = Run(optimizer, objective, sign * np.array(start), step).steps(60)
+        assert np.min(sign * np.array(found.thetas) - bound) >= 0
+        np.testing.assert_allclose(sign * found.theta, [first, 0.3, third], atol=1e-6)
 
 
 # Arguments ---------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from kpinn.derivatives.per_point.gradients import channels_per_point, point_grad
 from kpinn.objective.curvature import roots_of, scaled_outputs
 from kpinn.objective.weighted_residuals import weighted_residuals
 from kpinn.optimizers.flat import join, split
+from kpinn.problem.points import widths_of
 
 
 def residual_jacobian(objective, data):
@@ -128,6 +129,30 @@ def parts_of(objective, data, weighted=True, roots=None, chosen=None):
                 residuals, points = scaled_outputs(objective, data, roots)
     columns = point_gradients(residuals, variables, points, tape, _report)
     return [Part(columns[name], residual) for name, residual in residuals.items()]
+
+
+def parts_of_quantities(objective, names, arrays, method):
+    """As `parts_of`, of fields and what is made of their derivatives, at points.
+
+    Args:
+        objective: the `Objective`.
+        names: list of names, such as `"u_x"`.
+        arrays: dict from name to tensor: the coordinates and the directions.
+        method: how derivatives are computed.
+
+    Returns:
+        A list of `Part` in the order of the names; their values are `(n, k)`, flat for a point.
+    """
+    problem, variables = objective.problem, objective.values()
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(variables)
+        with channels_per_point():
+            asked = problem.quantities(names, widths_of(arrays))
+            found = problem.values(asked, arrays, method)
+            values = {name: tf.reshape(found[name], (found[name].shape[0], -1)) for name in names}
+    points = dict.fromkeys(names, list(arrays.values()))
+    columns = point_gradients(values, variables, points, tape, _report)
+    return [Part(columns[name], value) for name, value in values.items()]
 
 
 def _report(name, reason):

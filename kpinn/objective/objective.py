@@ -92,17 +92,6 @@ class Objective:
         """Sets the parameters."""
         assign(self.variables, theta)
 
-    def lower(self, dtype=None):
-        """The lower bounds `(p,)` of the parameters, `None` if there are none."""
-        bounds = [getattr(variable.constraint, "minimum", None) for variable in self.variables]
-        if all(bound is None for bound in bounds):
-            return None
-        filled = [
-            tf.fill(variable.shape, tf.constant(-np.inf if bound is None else bound, self.dtype))
-            for variable, bound in zip(self.variables, bounds, strict=True)
-        ]
-        return join(filled, dtype or self.dtype)
-
     # What the loss is ------------------------------------------------------------------------
 
     @property

@@ -28,7 +28,7 @@ def weighted_residuals(objective, data, weighted=True):
         for name, residual in problem.residuals_at(names, arrays).items():
             residual = minus_target(name, residual, data.targets.get(name))
             differences[name], weight = residual, data.sample_weight.get(name)
-            factor = _row_factors(objective, name, residual, weight) if weighted else 1.0
+            factor = row_factors(objective, name, residual, weight) if weighted else 1.0
             products[name] = residual * factor
             points[name] = list(arrays.values())
     return tuple(in_order(problem, found) for found in (differences, products, points))
@@ -60,8 +60,15 @@ def refuse_other_losses(losses, name):
         )
 
 
-def _row_factors(objective, name, residual, weight):
-    """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss."""
+def row_factors(objective, name, residual, weight):
+    """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss.
+
+    Args:
+        objective: the `Objective`.
+        name: name of the condition.
+        residual: its residual `(n, k)`.
+        weight: its sample weights, or `None`.
+    """
     count, size = residual.shape
     if count is None or size is None:
         raise ValueError(

@@ -34,6 +34,11 @@ def assign(variables, theta):
         variable.assign(value)
 
 
+def within(theta, bounds):
+    """Parameters `(p,)`, on the bound instead of beyond it; `bounds` are a pair or `None`."""
+    return theta if bounds is None else tf.minimum(tf.maximum(theta, bounds[0]), bounds[1])
+
+
 def epsilon(dtype):
     """The rounding error of a dtype, a float."""
     return float(np.finfo(tf.as_dtype(dtype).as_numpy_dtype).eps)

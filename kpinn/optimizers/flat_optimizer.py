@@ -41,7 +41,8 @@ class FlatObjective(typing.NamedTuple):
             residuals by chunks of rows with `result = function(result, matrix (k, p), (k,))`.
         jacobian_vector: `(theta, (p,)) -> (m,)`.
         vector_jacobian: `(theta, (m,)) -> (p,)`.
-        lower: lower bounds `(p,)` of the parameters, or `None`.
+        bounds: lower and upper bounds `(p,)` of the parameters, infinite where there is none; or
+            `None`.
         value: `theta -> loss`, where there are no residuals.
         is_affine: `() -> bool`, whether the residuals are known to be affine in the parameters.
         has_affine_network: `() -> bool`, the same of the outputs of the network.
@@ -57,7 +58,7 @@ class FlatObjective(typing.NamedTuple):
     fold_jacobian: Callable
     jacobian_vector: Callable
     vector_jacobian: Callable
-    lower: tf.Tensor | None = None
+    bounds: tuple | None = None
     value: Callable | None = None
     is_affine: Callable = lambda: False
     has_affine_network: Callable = lambda: False

@@ -65,8 +65,7 @@ def affine(function, shapes, names, known, dtype):
 
     Args:
         function: takes a dict of tensors by name and returns a tensor.
-        shapes: dict from each argument to its shape without the number of points; `None` for a
-            scalar.
+        shapes: dict from each argument to its shape, with `None` for the number of points.
         names: the arguments in question.
         known: the arguments that do not depend on fields.
         dtype: their dtype.
@@ -75,13 +74,12 @@ def affine(function, shapes, names, known, dtype):
         An `Affine`; without factors if the function cannot be traced.
     """
     arguments = tuple(shapes)
-    sizes = [() if shapes[name] is None else (None, *shapes[name]) for name in arguments]
 
     def call(*tensors):
         return function(dict(zip(arguments, tensors, strict=True)))
 
     try:
-        graph = traced(call, *(tf.TensorSpec(shape, dtype) for shape in sizes)).graph
+        graph = traced(call, *(tf.TensorSpec(shapes[name], dtype) for name in arguments)).graph
     except TraceError:
         return Affine({})
     inputs = dict(zip(arguments, graph.inputs, strict=False))

@@ -1,9 +1,10 @@
-"""What the arguments of conditions are: every name is resolved once, to one of four kinds.
+"""What the arguments of conditions are: every name is resolved once, to one of five kinds.
 
-`Coordinate`, `Unknown`, `Quantity` (a field, a derivative or an operator) or `Array` (what comes
-with the points). An `Array` whose name reads as a derivative along a direction is that derivative
-where the points have the direction, see `Names.at`. A name that is a coordinate, an unknown or a
-quantity is never looked up among the arrays of the points.
+`Coordinate`, `Unknown`, `Quantity` (a field, a derivative or an operator), `At` (the function that
+gives these at other points) or `Array` (what comes with the points). An `Array` whose name reads as
+a derivative along a direction is that derivative where the points have the direction, see
+`Names.at`. A name that is a coordinate, an unknown or a quantity is never looked up among the
+arrays of the points.
 """
 
 import dataclasses
@@ -22,9 +23,10 @@ class Coordinate:
 
 @dataclasses.dataclass(frozen=True)
 class Unknown:
-    """A scalar that is trained with the network."""
+    """What is trained with the network, of a shape of its own."""
 
     name: str
+    shape: tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,19 +60,26 @@ class Array:
     derived: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class At:
+    """A function that gives fields at other points, see `kpinn.problem.elsewhere`."""
+
+    name: str = "at"
+
+
 class Names:
     """The names of a problem, and what they mean.
 
     Args:
         network: the `Space` of the fields of the network.
         derived: dict from derived field to its number of components.
-        unknowns: names of the unknowns.
+        unknowns: dict from name to variable.
 
     Attributes:
         space: the `Space` of all fields.
         network: the `Space` of the fields of the network.
         derived: dict from derived field to its `Space`.
-        unknowns: tuple of names.
+        unknowns: dict from name to shape.
     """
 
     def __init__(self, network, derived, unknowns):
@@ -81,18 +90,18 @@ class Names:
         declared += [f"{name}[{size}]" for name, size in derived.items()]
         self.space = network.with_fields(declared)
         self.derived = {name: network.with_fields(f"{name}[{k}]") for name, k in derived.items()}
-        self.unknowns = tuple(unknowns)
+        self.unknowns = {name: tuple(variable.shape) for name, variable in unknowns.items()}
 
     def argument(self, name):
         """What a name means, as far as the points are not needed to know it."""
         if name in self.space.coordinates:
             return Coordinate(name, self.space.coordinates[name])
         if name in self.unknowns:
-            return Unknown(name)
+            return Unknown(name, self.unknowns[name])
         try:
             request = parse(name, self.space)
         except ValueError:
-            return Array(name)
+            return At() if name == At.name else Array(name)
         kind = Array if request.directions else Quantity
         return kind(name, request, request.field in self.derived)
 
@@ -100,8 +109,10 @@ class Names:
         """What an argument means at points with arrays of these widths, by name.
 
         Raises:
-            ValueError: for an `Array` that the points do not have.
+            ValueError: for an `Array` that the points do not have; for one that is named `at`.
         """
+        if isinstance(argument, At) and argument.name in widths:
+            raise ValueError
         if not isinstance(argument, Array):
             return argument
         try:
@@ -122,14 +133,19 @@ class Names:
         return [n for n, k in widths.items() if k in bases and n not in self.space.coordinates]
 
     def shape(self, argument, widths):
-        """The shape of an argument without the number of points; `None` for an unknown."""
-        if isinstance(argument, Coordinate):
-            return (argument.columns.stop - argument.columns.start,)
+        """The shape of an argument, `None` for the number of points, which an unknown lacks.
+
+        That of `At` is the shape of what stands for it, see `elsewhere.stand_in`.
+        """
         if isinstance(argument, Unknown):
-            return None
+            return argument.shape
+        if isinstance(argument, Coordinate):
+            return None, argument.columns.stop - argument.columns.start
+        if isinstance(argument, At):
+            return None, 1
         if isinstance(argument, Array):
-            return (widths[argument.name],)
-        return argument.request.shape(self.space)
+            return None, widths[argument.name]
+        return None, *argument.request.shape(self.space)
 
     def describe(self):
         """All names."""

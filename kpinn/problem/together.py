@@ -17,7 +17,7 @@ def takes_together(function, shapes, dtype):
 
     Args:
         function: takes a dict of tensors by name and returns residuals `(n, k)` or `(n,)`.
-        shapes: dict from argument to its shape without the number of points; `None` for a scalar.
+        shapes: dict from argument to its shape, with `None` for the number of points.
         dtype: dtype of the tensors.
     """
     generator = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def takes_together(function, shapes, dtype):
 
 def _has_gradient(function, values, shapes):
     """Whether the residual of the first point has a gradient with respect to others."""
-    points = [value for name, value in values.items() if shapes[name] is not None]
+    points = [value for name, value in values.items() if None in shapes[name]]
     with tf.GradientTape() as tape:
         tape.watch(points)
         first = tf.convert_to_tensor(function(values))[0]
@@ -36,13 +36,11 @@ def _has_gradient(function, values, shapes):
 
 
 def _run(function, shapes, dtype, generator):
-    values = {
-        name: tf.constant(generator.uniform(0.5, 1.5, () if s is None else (COUNT, *s)), dtype)
-        for name, s in shapes.items()
-    }
+    sizes = {n: [COUNT if k is None else k for k in shape] for n, shape in shapes.items()}
+    values = {n: tf.constant(generator.uniform(0.5, 1.5, k), dtype) for n, k in sizes.items()}
 
     def residual(rows):
-        chosen = {n: v if shapes[n] is None else tf.gather(v, rows) for n, v in values.items()}
+        chosen = {n: tf.gather(v, rows) if None in shapes[n] else v for n, v in values.items()}
         return np.asarray(tf.convert_to_tensor(function(chosen)), np.float64)
 
     every, some = np.arange(COUNT), np.array([5, 2])

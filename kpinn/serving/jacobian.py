@@ -53,12 +53,8 @@ def jacobian(pinn, points, memory=MEMORY):
         matrix, residuals = kpinn.jacobian(pinn, points)
         step = np.linalg.lstsq(matrix, -residuals)[0]  # of Gauss and Newton
     """
-    memory = positive_whole("memory", memory)
-    objective, data = _prepared(pinn, points)
-    compute = objective.parts()
-    shapes = compute.get_concrete_function(data).structured_outputs
-    spare = _spare(shapes, objective.size, memory)
-    return _in_chunks(objective, compute(data), spare)
+    matrix, residuals, _ = weighted_jacobian(*prepared(pinn, points), memory)
+    return matrix, residuals
 
 
 def jacobian_vector_product(pinn, points, vector):
@@ -79,7 +75,7 @@ def jacobian_vector_product(pinn, points, vector):
 
         change = kpinn.jacobian_vector_product(pinn, points, step)  # of the residuals
     """
-    objective, data = _prepared(pinn, points)
+    objective, data = prepared(pinn, points)
     vector = _vector(objective, vector, objective.size, "parameters")
     return _compiled(objective, "jvp", residual_jvp)(data, vector).numpy()
 
@@ -102,10 +98,26 @@ def vector_jacobian_product(pinn, points, vector):
 
         gradient = 2 * kpinn.vector_jacobian_product(pinn, points, residuals)  # of the loss
     """
-    objective, data = _prepared(pinn, points)
+    objective, data = prepared(pinn, points)
     residuals = _compiled(objective, "vector", residual_vector).get_concrete_function(data)
     vector = _vector(objective, vector, residuals.structured_outputs.shape[0], "residuals")
     return _compiled(objective, "vjp", residual_vjp)(data, vector).numpy()
+
+
+def weighted_jacobian(objective, data, memory):
+    """The matrix and the residuals of `jacobian`, and the shapes `(n, k)` of the residuals.
+
+    Args:
+        objective: the `Objective`.
+        data: a `Data`.
+        memory: as in `jacobian`.
+    """
+    memory = positive_whole("memory", memory)
+    compute = objective.parts()
+    parts = compute.get_concrete_function(data).structured_outputs
+    spare = _spare(parts, objective.size, memory)
+    shapes = [tuple(part.residual.shape) for part in parts]
+    return *_in_chunks(objective, compute(data), spare), shapes
 
 
 def _in_chunks(objective, parts, spare):
@@ -144,7 +156,7 @@ def _spare(parts, parameters, memory):
     return memory - rows * one_row - beside
 
 
-def _prepared(pinn, points):
+def prepared(pinn, points):
     """The objective and the points; raises `ValueError` for what has no Jacobian."""
     if not hasattr(pinn, "objective"):
         raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kpinn.backend.keras_private import loss_tracker
 from kpinn.optimizers.flat_optimizer import NONFINITE, FlatObjective
 from kpinn.optimizers.stages import current
+from kpinn.problem.unknowns import bounds
 from kpinn.training.nonfinite import marks_of
 from kpinn.training.state import state_of
 
@@ -52,7 +53,7 @@ class FlatFunctions:
             fold_jacobian=lambda theta, *rest: objective.fold_jacobian(theta, data, *rest),
             jacobian_vector=lambda theta, v: objective.jacobian_vector(theta, data, v),
             vector_jacobian=lambda theta, v: objective.vector_jacobian(theta, data, v),
-            lower=objective.lower(),
+            bounds=bounds(objective.variables, objective.dtype),
             value=lambda theta: self._kept(objective.value(theta, data))[0],
             is_affine=lambda: objective.is_squares and objective.is_affine(data),
             has_affine_network=lambda: objective.is_squares and objective.has_affine_network(),

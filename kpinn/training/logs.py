@@ -51,11 +51,12 @@ class Logs:
 
 
 class UnknownValue(keras.metrics.Metric):
-    """Shows the present value of an unknown in the logs."""
+    """Shows the present value of an unknown in the logs, or one of its entries."""
 
-    def __init__(self, name, variable):
+    def __init__(self, name, variable, read):
         super().__init__(name=name, dtype=variable.dtype)
-        self._read = lambda: variable  # a direct attribute would be tracked as a metric's state
+        # A variable as an attribute would be tracked as a state of the metric.
+        self._read = lambda: read(ops.convert_to_tensor(variable))
 
     def update_state(self, *args, **kwargs):
         """Nothing to accumulate."""
@@ -65,7 +66,7 @@ class UnknownValue(keras.metrics.Metric):
 
     def result(self):
         """The value."""
-        return ops.convert_to_tensor(self._read())
+        return self._read()
 
 
 def _metrics(name, given, dtype):

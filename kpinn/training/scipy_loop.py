@@ -8,6 +8,7 @@ from kpinn.optimizers.result import ResultCode
 from kpinn.optimizers.scipy.minimize import BOUNDED_METHODS, Evaluations, minimize
 from kpinn.optimizers.scipy.optimizer import Record
 from kpinn.optimizers.stages import current
+from kpinn.problem.unknowns import bounds, readings
 from kpinn.training import changes, recovery
 from kpinn.training.guard import policy_of
 from kpinn.training.state import state_of
@@ -30,10 +31,10 @@ def fit_minimizer(pinn, data, callbacks, epochs, initial_epoch, validate):
         The logs of the last epoch.
     """
     optimizer, objective = current(pinn.optimizer), pinn.objective
-    bounds = _bounds(objective, optimizer)
+    ends = _bounds(objective, optimizer)
     start = objective.theta(tf.float64).numpy()
-    start = start if bounds is None else np.clip(start, *bounds)
-    record = Record(epsilon(objective.variables[0].dtype), bounds)
+    start = start if ends is None else np.clip(start, *ends)
+    record = Record(epsilon(objective.variables[0].dtype), ends)
     report = Epochs(pinn, data, callbacks, initial_epoch, validate)
     functions = Functions(objective, data)
     evaluate = Evaluations(functions.value_and_gradient, record, functions.hessian_product)
@@ -91,7 +92,11 @@ class Epochs:
 
     def _logs(self, terms):
         pinn = self.pinn
-        logs = terms | {name: float(v.numpy()) for name, v in pinn.unknowns.items()}
+        logs = terms | {
+            label: float(read(variable.numpy()))
+            for name, variable in pinn.unknowns.items()
+            for label, read in readings(name, variable).items()
+        }
         if state_of(pinn).settings.metrics is not None:
             pinn.reset_metrics()
             pinn.objective.compiled.graph("test", pinn.test_step)(self.data)
@@ -145,13 +150,11 @@ def _array(tensor):
 
 
 def _bounds(objective, optimizer):
-    """Bounds `(lower, upper)` of the flat parameters, or `None` if no unknown is positive."""
-    lower = objective.lower(tf.float64)
-    if lower is None:
-        return None
-    if optimizer.method not in BOUNDED_METHODS:
+    """Bounds `(lower, upper)` of the flat parameters, or `None` if no unknown has any."""
+    found = bounds(objective.variables, tf.float64)
+    if found is not None and optimizer.method not in BOUNDED_METHODS:
         raise ValueError(
-            f"a positive unknown needs bounds, which {optimizer.method} does not have: use one of "
-            f"{', '.join(BOUNDED_METHODS)}."
+            "an unknown has bounds (positive, lower or upper), which "
+            f"{optimizer.method} does not keep: use one of {', '.join(BOUNDED_METHODS)}."
         )
-    return lower.numpy(), np.full(lower.shape, np.inf)
+    return found and tuple(bound.numpy() for bound in found)

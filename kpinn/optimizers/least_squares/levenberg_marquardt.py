@@ -6,7 +6,7 @@ import typing
 import keras
 import tensorflow as tf
 
-from kpinn.optimizers.flat import epsilon
+from kpinn.optimizers.flat import epsilon, within
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NO_PROGRESS,
@@ -16,7 +16,7 @@ from kpinn.optimizers.flat_optimizer import (
     Progress,
     check_memory,
 )
-from kpinn.optimizers.least_squares.conjugate_gradients import ConjugateGradients
+from kpinn.optimizers.least_squares.bounds import best_end, restricted
 from kpinn.optimizers.least_squares.dense import Dense
 from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_triangle
 from kpinn.optimizers.least_squares.linear_model import Start
@@ -38,7 +38,7 @@ LARGEST = 0.75  # half the acceleration, in parts of the step
 NEGLIGIBLE = 1e-12  # decrease of the loss in parts of it, with which a linear network is done
 LIKELY = 1e4  # of that, below which no step will be better
 MEMORY = 2**31  # bytes
-SOLVERS = {"dense": Dense, "kernel": RowSpace, "sketch": Sketch, "cg": ConjugateGradients}
+SOLVERS = {"dense": Dense, "kernel": RowSpace, "sketch": Sketch}
 
 
 class _Trial(typing.NamedTuple):
@@ -72,16 +72,13 @@ class LevenbergMarquardt(FlatOptimizer):
         solver: `"dense"`, by Cholesky's factorisation and, where the damping is small, an
             orthogonal one, whose time grows with the square of the number of parameters;
             `"kernel"`, the same step by matrices of the size of the residuals, for more parameters
-            than residuals; `"sketch"`, the step for random sums of the residuals, others in each
-            step, for many of both; or `"cg"`, by conjugate gradients on products with the
-            Jacobian, which takes no matrix but is less exact.
+            than residuals; or `"sketch"`, the step for random sums of the residuals, others in
+            each step, for many of both.
         ratio: least decrease of the loss, in parts of the predicted one; between 0 and 1.
         damping: damping of the first step, in parts of the largest squared column norm of `J`.
         trials: most values of the damping in one step.
         memory: most bytes for the matrices of a step.
-        rank: of `"sketch"` the number of sums, by default half the number of parameters; of `"cg"`
-            the number of eigenvalues of `J^T J` that its preconditioner is made of, by default 400,
-            0 for none.
+        rank: of `"sketch"` the number of sums, by default half the number of parameters.
         project: `"last"` for variable projection, where all residuals are linear in the last layer
             of the network, as those of linear equations are: a step is one of the layers before
             it, with the best weights of the last one. `None` for steps of all parameters.
@@ -108,8 +105,6 @@ class LevenbergMarquardt(FlatOptimizer):
         A. Guzman-Cordero, F. Dangel, G. Goldshlager and M. Zeinhofer, Improving energy natural
         gradient descent through Woodbury, momentum, and randomization (2025), arXiv:2505.12149,
         for `"kernel"`.
-        Z. Frangella, J. A. Tropp and M. Udell, Randomized Nystrom preconditioning, SIAM Journal on
-        Matrix Analysis and Applications 44 (2023), 718-752, for `"cg"`.
         G. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares
         problems whose variables separate, SIAM Journal on Numerical Analysis 10 (1973), 413-432,
         and L. Kaufman, A variable projection method for solving separable nonlinear least squares
@@ -136,8 +131,7 @@ class LevenbergMarquardt(FlatOptimizer):
         self.ratio = number("ratio", ratio, "(0, 1)")
         self.damping = number("damping", damping, "(0, inf)")
         if rank is not None and not SOLVERS[solver].takes_rank:
-            takers = " and ".join(repr(name) for name, kind in SOLVERS.items() if kind.takes_rank)
-            raise ValueError(f"rank={rank!r} is for the solvers {takers}, not {solver!r}.")
+            raise ValueError(f"rank={rank!r} is for the solver 'sketch', not {solver!r}.")
         self._solver = SOLVERS[solver](rank)
         self.trials = positive_whole("trials", trials)
         self.memory = positive_whole("memory", memory)
@@ -161,24 +155,33 @@ class LevenbergMarquardt(FlatOptimizer):
         """One iteration; see `FlatOptimizer.step`."""
         if self.project and not objective.has_affine_network():
             return self._projected(objective, theta, state, stale)
-        start = _begin(objective, theta)
+        objective, start = _begin(objective, theta)
         if self.solver != "dense" or not objective.has_affine_network():
             model = self._model(objective, theta, start, state)
             return self._damped(objective, theta, state, start, model)
         check_memory(self, *self._solver.memory(theta.shape[0]))
         fits = affine_bytes(start.residuals.shape[0], theta.shape[0]) <= self.memory
-        if fits and objective.lower is None and objective.is_affine():
-            return self._solved(objective, theta, state)
-        return self._truncated(objective, theta, state, start)
+        truncated = functools.partial(self._truncated, objective, theta, state, start)
+        if not fits or not objective.is_affine():
+            return truncated()
+        solved = self._solved(objective, theta, state)
+        if objective.bounds is None:
+            return solved
+        inside = tf.reduce_all(within(solved[0], objective.bounds) == solved[0])
+        return tf.cond(inside, lambda: solved, truncated)
 
     def _solved(self, objective, theta, state):
-        """The step to the minimum of residuals that are affine, which ends the training."""
+        """The step to the minimum of residuals that are affine, which ends the training.
+
+        With bounds it ends where it lowers the loss no more: others may be held then, or free.
+        """
         matrix, residuals = collect(objective.fold_jacobian, theta)
         moved = theta + affine_step(matrix, residuals)
         losses = [tf.reduce_sum(r**2) for r in (residuals, objective.residuals(moved))]
         lower = losses[1] < losses[0]
         finite = tf.math.is_finite(losses[0]) & tf.math.is_finite(losses[1])
-        status = tf.where(finite, CONVERGED, NONFINITE)
+        goes_on = (objective.bounds is not None) & (losses[0] - losses[1] > NEGLIGIBLE * losses[0])
+        status = tf.where(finite, tf.where(goes_on, RUNNING, CONVERGED), NONFINITE)
         progress = Progress(tf.where(lower, losses[1], losses[0]), tf.constant(2), status)
         return tf.where(lower, moved, theta), state, progress
 
@@ -190,24 +193,25 @@ class LevenbergMarquardt(FlatOptimizer):
                 f"linear: {reason}. Pass project=None."
             )
         theta = tf.cond(stale, lambda: best_last_layer(objective, theta)[0], lambda: theta)
-        start, last = _begin(objective, theta), objective.last_layer()
+        (objective, start), last = _begin(objective, theta), objective.last_layer()
         needed = projection_bytes(start.residuals.shape[0], theta.shape[0], len(last))
         check_memory(self, needed, f"{theta.shape[0]} parameters", "pass project=None")
         model = projection(objective, theta)
-        end = functools.partial(_end_projected, objective, theta)
+        end = functools.partial(_end_projected, objective)
         return self._damped(objective, theta, state, start, model, end)
 
     def _truncated(self, objective, theta, state, start):
         """A step along the largest singular values where it is good, else a damped one."""
         model = spectrum(objective, theta)
-        predicted, moved = model.decrease, _within(theta + model.truncated, objective.lower)
-        value = tf.reduce_sum(objective.residuals(moved) ** 2)
-        decrease = start.loss - value
-        good = (decrease >= self.ratio * predicted) & (decrease > 0.0)
+        step, predicted = model.truncated, model.decrease
+        given = objective, theta, start, step, predicted, self.ratio
+        moved, value, good = best_end(
+            *given, lambda theta: (theta, tf.reduce_sum(objective.residuals(theta) ** 2))
+        )
         least = tf.maximum(NEGLIGIBLE * start.loss, model.rounding)
         ends = (
             tf.math.is_finite(start.loss)
-            & (~good | (decrease <= least))
+            & (~good | (start.loss - value <= least))
             & (predicted <= LIKELY * least)
         )
         loss, status = tf.where(good, value, start.loss), tf.where(ends, CONVERGED, RUNNING)
@@ -220,8 +224,9 @@ class LevenbergMarquardt(FlatOptimizer):
 
         Args:
             objective, theta, state, start, model: see `Solver.model`.
-            end: from what the model's `solve` returns, without the predicted decrease, to the
-                parameters after it and the loss there; by default a bent step.
+            end: from the parameters after a step, and by name the step and the function that the
+                model's `solve` returns, to parameters and the loss there; by default those of a
+                bent step.
         """
         loss, scale, residuals = start.loss, model.scale, start.residuals
         each = 2 if end else 1 if residuals is None else 4  # evaluations of a trial
@@ -229,10 +234,10 @@ class LevenbergMarquardt(FlatOptimizer):
         damping = tf.where(state["scale"] > 0.0, state["damping"], self.damping * scale)
 
         def attempt(damping):
-            step, predicted, *solve = model.solve(damping)
-            after, value = end(step, *solve)
-            decrease = loss - value
-            accepted = (decrease >= self.ratio * predicted) & (decrease > 0.0)
+            step, predicted, *again = model.solve(damping)
+            ended = functools.partial(end, step=step, solve=again[0] if again else None)
+            given = objective, theta, start, step, predicted, self.ratio
+            after, value, accepted = best_end(*given, ended)
             finite = tf.math.is_finite(value) & tf.math.is_finite(predicted)
             return _Trial(damping, after, value, accepted, finite)
 
@@ -259,7 +264,7 @@ class LevenbergMarquardt(FlatOptimizer):
         if residuals is None and self._solver.needs_residuals:
             raise ValueError(
                 f"solver {self.solver!r} needs losses that are mean squares (the default loss, "
-                "'mse'): use solver='dense' or solver='cg'."
+                "'mse'): use solver='dense'."
             )
         count = None if residuals is None else residuals.shape[0]
         check_memory(self, *self._solver.memory(theta.shape[0], count))
@@ -267,39 +272,39 @@ class LevenbergMarquardt(FlatOptimizer):
 
     def _may_see_more(self, start, damping, scale):
         """Whether the products of the Jacobian failed, where its triangular factor may not."""
-        has_triangle = self._solver.has_triangle and start.residuals is not None
-        return tf.constant(has_triangle) & ~needs_triangle(damping, scale, damping.dtype)
+        has_triangle = tf.constant(start.residuals is not None)
+        return has_triangle & ~needs_triangle(damping, scale, damping.dtype)
 
 
 def _begin(objective, theta):
+    """The objective of a step, see `restricted`, and the `Start`."""
     if objective.residuals is None:
         loss, gradient = objective.value_and_gradient(theta)
-        return Start(loss, tf.reduce_all(gradient == 0.0), None, 0.5 * gradient)
+        objective, free = restricted(objective, theta, None, 0.5 * gradient)
+        gradient = free * gradient
+        return objective, Start(loss, tf.reduce_all(gradient == 0.0), None, 0.5 * gradient)
     residuals = objective.residuals(theta)
     loss = tf.reduce_sum(residuals**2)
-    return Start(loss, loss == 0.0, residuals, None)
+    return restricted(objective, theta, residuals)[0], Start(loss, loss == 0.0, residuals, None)
 
 
-def _end(objective, theta, residuals, step, solve):
+def _end(objective, theta, residuals, straight, step, solve):
     """The parameters after a step, bent where that is better, and the loss there."""
-    straight = _within(theta + step, objective.lower)
     if residuals is None:
         return straight, objective.value(straight)
     after = objective.residuals(straight)
     change = _acceleration(objective, theta, step, (residuals, after), solve)
-    bent = _within(straight + change, objective.lower)
+    if objective.bounds is not None:  # a step that was cut off has no curve
+        change = tf.where(tf.reduce_all(straight == theta + step), change, 0.0)
+    bent = within(straight + change, objective.bounds)
     values = [tf.reduce_sum(r**2) for r in (after, objective.residuals(bent))]
     better = (values[1] < values[0]) | ~tf.math.is_finite(values[0])
     return tf.where(better, bent, straight), tf.where(better, values[1], values[0])
 
 
-def _end_projected(objective, theta, step):
+def _end_projected(objective, straight, **_):
     """The parameters after a step, with the best last layer there, and the loss."""
-    return best_last_layer(objective, _within(theta + step, objective.lower))
-
-
-def _within(theta, lower):
-    return theta if lower is None else tf.maximum(theta, lower)
+    return best_last_layer(objective, straight)
 
 
 def _acceleration(objective, theta, step, residuals, solve):

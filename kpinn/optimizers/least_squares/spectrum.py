@@ -162,7 +162,8 @@ def least_squares(matrix, residuals, rounds=ROUNDS, held=0.0):
                 parts = values * weights / (values**2 + held**2)
             else:
                 count = _taken(values, weights, now @ now, np.finfo(dtype).eps)
-                parts = np.where(np.arange(len(values)) < count, weights / values, 0.0)
+                parts = np.zeros_like(values)
+                parts[:count] = weights[:count] / values[:count]
             theta = best[0] - basis.T @ parts / norms
             now = residuals + matrix @ theta
             if not now @ now < best[1] @ best[1]:

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from kpinn.optimizers.flat import within
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NONFINITE,
@@ -11,6 +12,7 @@ from kpinn.optimizers.flat_optimizer import (
     Progress,
     check_memory,
 )
+from kpinn.optimizers.least_squares.bounds import restricted
 from kpinn.optimizers.least_squares.factorizations import needs_triangle
 from kpinn.optimizers.least_squares.row_space import collect, row_space_bytes, row_space_model
 from kpinn.options import number, optional, positive_whole
@@ -97,10 +99,9 @@ class SPRING(FlatOptimizer):
         what = f"{count} residuals and {size} parameters"
         advice = "pass fewer points or batch_size to fit"
         check_memory(self, row_space_bytes(count, size), what, advice)
-        direction = self._direction(objective, theta, state["direction"])
-        moved = theta - self._length(direction) * direction
-        if objective.lower is not None:
-            moved = tf.maximum(moved, objective.lower)
+        objective, free = restricted(objective, theta, before)
+        direction = self._direction(objective, theta, free * state["direction"])
+        moved = within(theta - self._length(direction) * direction, objective.bounds)
         loss = tf.reduce_sum(objective.residuals(moved) ** 2)
         finite = tf.math.is_finite(loss)
         status = tf.where(finite, RUNNING, NONFINITE)

@@ -107,15 +107,15 @@ def hager_zhang(along, start, first_step, largest_step=float("inf"), decrease=0.
     return _search(along, start, goal, first_step)
 
 
-def step_to_bounds(theta, direction, lower, fraction=0.995):
-    """The longest step that leaves every parameter above its lower bound.
+def step_to_bounds(theta, direction, bounds, fraction=0.995):
+    """The longest step that leaves every parameter between its bounds.
 
     It goes a fraction of the way to the nearest bound, so that a search stays inside.
 
     Args:
         theta: the parameters `(p,)`.
         direction: the direction `(p,)`.
-        lower: lower bounds `(p,)`, minus infinity where there is none.
+        bounds: lower and upper bounds `(p,)`, infinite where there is none.
         fraction: how much of the way, below one.
 
     Returns:
@@ -124,9 +124,11 @@ def step_to_bounds(theta, direction, lower, fraction=0.995):
     References:
         Nocedal & Wright, formula 19.9.
     """
-    falls = direction < 0
-    speed = tf.where(falls, -direction, tf.ones_like(direction))
-    steps = tf.where(falls, (theta - lower) / speed, tf.constant(float("inf"), theta.dtype))
+    lower, upper = bounds
+    moves = direction != 0
+    room = tf.where(direction < 0, theta - lower, upper - theta)
+    speed = tf.where(moves, tf.abs(direction), tf.ones_like(direction))
+    steps = tf.where(moves, room / speed, tf.constant(float("inf"), theta.dtype))
     return fraction * tf.maximum(tf.reduce_min(steps), 0)
 
 

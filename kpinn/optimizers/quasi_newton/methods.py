@@ -143,8 +143,8 @@ class QuasiNewton(FlatOptimizer):
             updates that the inverse Hessian still has: none if the direction was the gradient's.
         """
         loss, gradient = state["loss"], state["gradient"]
-        downhill = _inside(theta, -state["scale"] * gradient, objective.lower)
-        newton = _inside(theta, state["direction"], objective.lower)
+        downhill = _inside(theta, -state["scale"] * gradient, objective.bounds)
+        newton = _inside(theta, state["direction"], objective.bounds)
         descends = tf.tensordot(newton, gradient, 1) < 0
         zero = tf.zeros_like(loss)
         no = tf.constant(False)
@@ -173,8 +173,8 @@ class QuasiNewton(FlatOptimizer):
             return Trial(value, tf.tensordot(gradient, along, 1), gradient)
 
         largest = float("inf")
-        if objective.lower is not None:
-            largest = step_to_bounds(theta, along, objective.lower)
+        if objective.bounds is not None:
+            largest = step_to_bounds(theta, along, objective.bounds)
         return hager_zhang(trial, start, first_step, largest)
 
     def _first_trial(self, slope, fall, along, count):
@@ -201,11 +201,12 @@ def _finite(loss, gradient):
     return tf.math.is_finite(loss) & tf.reduce_all(tf.math.is_finite(gradient))
 
 
-def _inside(theta, direction, lower):
+def _inside(theta, direction, bounds):
     """The direction without the parameters that would leave a bound which they are on."""
-    if lower is None:
+    if bounds is None:
         return direction
-    leaves = (theta <= lower) & (direction < 0)
+    lower, upper = bounds
+    leaves = ((theta <= lower) & (direction < 0)) | ((theta >= upper) & (direction > 0))
     return tf.where(leaves, tf.zeros_like(direction), direction)
 
 
