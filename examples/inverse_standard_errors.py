@@ -4,8 +4,8 @@ u'' + 2 d u' + w^2 u = 0; 60 samples of exp(-d t) cos(3 t) on [0, 3] with noise 
 
 Shows: `kpinn.covariance` after a training by Levenberg-Marquardt, standard errors of the unknowns
 and of the solution, an estimate of the noise, and all this beside a fit of the closed form, which
-has the same data and no network. Expected: both are within two standard errors of the truth, and
-the standard errors within 10 % of those of the closed form; about 10 seconds on two CPU cores.
+has the same data and no network. Expected: both are within one standard error of the truth, and
+the standard errors are within 1 % of those of the closed form; about 10 seconds on two CPU cores.
 
 Run: python examples/inverse_standard_errors.py [--short]
 """
