@@ -55,14 +55,12 @@ CHOICES = {
         "spring": Choice(functools.partial(SPRING, memory=ROOM), 500, 1),
         "kernel": Choice(least_squares("kernel"), 1_000, 5),
         "sketch": Choice(least_squares("sketch", rank=1_000), 4_000, 5),
-        "cg": Choice(least_squares("cg"), 4_000, 5),
     },
     "points": {
         "adam": Choice(accuracy.adam, MANY_POINTS),
         "lbfgs": Choice(functools.partial(LBFGS, 100), MANY_POINTS),
         "dense": Choice(least_squares("dense"), MANY_POINTS),
         "sketch": Choice(least_squares("sketch"), MANY_POINTS),
-        "cg": Choice(least_squares("cg"), MANY_POINTS),
     },
 }
 

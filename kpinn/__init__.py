@@ -1,7 +1,7 @@
 """Physics-informed neural networks as Keras models."""
 
 from kpinn import backend as _backend  # noqa: F401, I001  first: it checks the backend
-from kpinn import callbacks, domains, layers, losses, networks, optimizers, plotting
+from kpinn import callbacks, domains, layers, losses, networks, operators, optimizers, plotting
 from kpinn.checking import check_derivatives
 from kpinn.problem.marks import condition, field
 from kpinn.derivatives import (
@@ -19,6 +19,8 @@ from kpinn.serving.keras_files import load_model
 from kpinn.serving.load_export import load_export
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
+from kpinn.training.manufactured import manufactured
+from kpinn.training.march import march
 from kpinn.training.nonfinite import NonFiniteError
 from kpinn.training.recommendation import recommend
 from kpinn.backend import set_float64
@@ -48,7 +50,10 @@ __all__ = [
     "load_export",
     "load_model",
     "losses",
+    "manufactured",
+    "march",
     "networks",
+    "operators",
     "optimizers",
     "plotting",
     "recommend",

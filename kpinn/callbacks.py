@@ -7,5 +7,11 @@ from kpinn.training.resampling import ImportanceSampling as ImportanceSampling
 from kpinn.training.resampling import Resample as Resample
 from kpinn.training.resampling import ResidualSampling as ResidualSampling
 from kpinn.training.resampling import RetainResampleRelease as RetainResampleRelease
-from kpinn.training.weighting import LossBalancing as LossBalancing
-from kpinn.training.weighting import ResidualWeights as ResidualWeights
+from kpinn.training.weights.balancing import LossBalancing as LossBalancing
+from kpinn.training.weights.conditions import ReLoBRaLo as ReLoBRaLo
+from kpinn.training.weights.conditions import SoftAdapt as SoftAdapt
+from kpinn.training.weights.conditions import UncertaintyWeights as UncertaintyWeights
+from kpinn.training.weights.lagrangian import AugmentedLagrangian as AugmentedLagrangian
+from kpinn.training.weights.points import CausalWeights as CausalWeights
+from kpinn.training.weights.points import ResidualWeights as ResidualWeights
+from kpinn.training.weights.points import SelfAdaptiveWeights as SelfAdaptiveWeights

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kpinn import layers
+from kpinn.layers.fields import Fields as Fields
 from kpinn.layers.initializers import another
 from kpinn.layers.mixed import Mixed
 from kpinn.options import function, number, of_keras, positive_whole, shown, text

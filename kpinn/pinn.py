@@ -24,8 +24,8 @@ from kpinn.options import function as check_function
 from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.arrays import without_lists
-from kpinn.options.configs import faults_of
-from kpinn.problem import costs, reads, replacing, streams
+from kpinn.options.configs import call_of, faults_of
+from kpinn.problem import costs, reads, refusals, replacing, streams
 from kpinn.problem import points as data
 from kpinn.problem.unknowns import add_unknown, readings
 from kpinn.serving import export, keras_files, limits, prediction, saving, weight_files
@@ -169,7 +169,7 @@ class PINN(keras.Model):
             ValueError: for a name that is taken, or a value or bounds that do not fit.
         """
         problem = self.problem
-        problem.check_new_unknown(name)
+        refusals.refuse_new_unknown(problem, name)
         if self.compiled and self.optimizer.built:
             raise ValueError(
                 f"unknown {name!r}: the optimizer has begun without it. Add unknowns before "
@@ -752,7 +752,7 @@ class PINN(keras.Model):
         with faults_of(cls), limits.limited_variables(limits.WEIGHTS):
             arguments, unknowns, scales = saving.from_config(config, custom_objects)
             limits.check_call(arguments.get("network"), saving.columns(cls, arguments))
-            positional, by_name = saving.call_of(cls.__init__, arguments)
+            positional, by_name = call_of(cls.__init__, arguments)
             pinn = cls(*positional, **by_name)
             for unknown in unknowns:
                 pinn.unknown(**unknown)

@@ -28,7 +28,7 @@ PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
     {"backend", "options", "version"},
     {"derivatives", "domains"},
-    {"layers", "optimizers"},
+    {"layers", "operators", "optimizers"},
     {"networks"},
     {"problem"},
     {"objective"},
@@ -149,6 +149,16 @@ def test_the_loss_tracker_can_be_replaced(floatx):
     assert [metric for metric in model.metrics if metric.name == "loss"] == [tracker]
     model.fit(np.ones((4, 1)), np.zeros((4, 1)), verbose=0)
     assert float(tracker.result()) > 0
+
+
+def test_a_layer_that_is_built_may_be_opened_for_variables():
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    with keras_private.open_for_variables(layer):
+        added = layer.add_weight((2,), name="added", trainable=False)
+    assert added in layer.non_trainable_variables
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        layer.add_weight((2,), name="late")
 
 
 def test_the_global_generators_of_seeds_can_be_made_and_forgotten():

@@ -81,7 +81,14 @@ def newest(path):
 # Trainings that go on ------------------------------------------------------------------------
 
 
-QUICK = (1, 6, 30)  # numbers of cases that are always run; see tests/test_curvature.py too
+QUICK = (
+    1,
+    6,
+    30,
+    35,
+    36,
+    38,
+)  # numbers of cases that are always run; see tests/test_curvature.py too
 
 
 def marked(number):

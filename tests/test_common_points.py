@@ -73,7 +73,6 @@ OPTIMIZERS = {
     "sgd": (lambda: keras.optimizers.SGD(0.01), 1e-12),
     "ssbroyden": (SSBroyden, 1e-9),
     "levenberg_marquardt": (lambda: LevenbergMarquardt(damping=1.0), 1e-5),
-    "cg": (lambda: LevenbergMarquardt("cg", damping=1.0), 1e-5),
     "lbfgs": (lambda: ScipyMinimize("L-BFGS-B"), 1e-9),
     "newton": (lambda: ScipyMinimize("Newton-CG"), 1e-9),
 }

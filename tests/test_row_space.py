@@ -1,5 +1,4 @@
-"""Gauss-Newton steps for large networks: in the space of the residuals, on sketches of them, by
-preconditioned conjugate gradients; and SPRING."""
+"""Gauss-Newton steps for large networks: in the space of the residuals, on sketches; and SPRING."""
 
 import functools
 import json
@@ -16,10 +15,8 @@ import kpinn
 from kpinn.optimizers import SPRING, LevenbergMarquardt, Sequence
 from kpinn.optimizers.flat import join
 from kpinn.optimizers.flat_optimizer import FlatObjective
-from kpinn.optimizers.least_squares.conjugate_gradients import ProductsModel, conjugate_gradients
 from kpinn.optimizers.least_squares.levenberg_marquardt import SOLVERS
 from kpinn.optimizers.least_squares.linear_model import Start
-from kpinn.optimizers.least_squares.nystrom import nystrom, nystrom_bytes
 from kpinn.optimizers.least_squares.row_space import collect, row_space_bytes, row_space_model
 from kpinn.optimizers.least_squares.sketch import draw_signs, sketched_model
 
@@ -256,90 +253,6 @@ def test_the_step_of_a_sketch(chunk, by):
     np.testing.assert_allclose(solve(tf.constant(vector)), expected, rtol=1e-8, atol=1e-9)
 
 
-# Preconditioned conjugate gradients --------------------------------------------------------
-
-
-def products_of(matrix, residuals, rank=0, calls=None, iterations=2000):
-    objective = linear(matrix, residuals)
-    theta = tf.zeros((matrix.shape[1],), tf.float64)
-
-    def times(vector):
-        if calls is not None:
-            calls.append(1)
-        return objective.jacobian_vector(theta, vector)
-
-    transposed = functools.partial(objective.vector_jacobian, theta)
-    inverse = nystrom(objective.fold_jacobian, theta, rank) if rank else None
-    right = tf.constant(residuals)
-    return ProductsModel(times, transposed, transposed(right), iterations, 1e-10, inverse)
-
-
-def test_the_preconditioner_saves_most_iterations():
-    matrix, residuals = graded(120, 60, 1e4)
-    damping, counts = 1e-6, []
-    for rank in (0, 30):
-        calls = []
-        step, _, _ = products_of(matrix, residuals, rank, calls).solve(
-            tf.constant(damping, tf.float64)
-        )
-        counts.append(len(calls))
-        expected = stacked(matrix, residuals, damping)
-        assert np.linalg.norm(step - expected) < 1e-5 * np.linalg.norm(expected)
-    assert counts[1] < 0.4 * counts[0]
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_matrix_of_low_rank_is_found_exactly(dtype):
-    matrix = system(30, 4, 0)[0] @ system(4, 20, 1)[0]
-    objective = linear(matrix, np.zeros(30), 7, dtype)
-    found = nystrom(objective.fold_jacobian, tf.zeros((20,), dtype), 6)
-    assert {found.vectors.dtype, found.values.dtype} == {tf.as_dtype(dtype)}
-    values = np.linalg.eigvalsh(matrix.T @ matrix)[::-1][:6]
-    error = 1e-4 if dtype == "float32" else 1e-11
-    np.testing.assert_allclose(found.values, values, atol=error * values[0])
-    again = (found.vectors * found.values) @ tf.transpose(found.vectors)
-    np.testing.assert_allclose(again, matrix.T @ matrix, atol=error * values[0])
-
-
-def test_the_inverse_is_that_of_its_matrix():
-    matrix, _ = graded(40, 20, 1e3)
-    objective = linear(matrix, np.zeros(40))
-    found = nystrom(objective.fold_jacobian, tf.zeros((20,), tf.float64), 8)
-    vectors, values = found.vectors.numpy(), found.values.numpy()
-    assert values.min() > 0 and np.all(np.diff(values) <= 0)
-    np.testing.assert_allclose(vectors.T @ vectors, np.eye(8), atol=1e-12)
-    damping = 1e-3
-    expected = vectors @ np.diag(values + damping) @ vectors.T
-    expected = expected / (values[-1] + damping) + np.eye(20) - vectors @ vectors.T
-    vector = np.random.default_rng(0).normal(size=20)
-    applied = found.inverse(tf.constant(damping, tf.float64))(tf.constant(vector))
-    np.testing.assert_allclose(expected @ applied.numpy(), vector, atol=1e-9)
-
-
-@pytest.mark.parametrize("value", [0.0, np.nan])
-def test_a_jacobian_of_zeros_or_nan(value):
-    matrix = np.full((6, 5), value)
-    found = nystrom(linear(matrix, np.zeros(6)).fold_jacobian, tf.zeros((5,), tf.float64), 3)
-    applied = found.inverse(tf.constant(1.0, tf.float64))(tf.ones((5,), tf.float64))
-    np.testing.assert_allclose(applied, np.ones(5) if value == 0.0 else np.full(5, np.nan))
-
-
-def test_preconditioned_systems_are_solved():
-    rng = np.random.default_rng(0)
-    factor = rng.normal(size=(20, 20))
-    matrix, right = factor @ factor.T + 0.1 * np.eye(20), rng.normal(size=20)
-    exact, calls = np.linalg.inv(matrix), []
-
-    def product(vector):
-        calls.append(1)
-        return tf.linalg.matvec(tf.constant(matrix), vector)
-
-    inverse = functools.partial(tf.linalg.matvec, tf.constant(exact))
-    found = conjugate_gradients(product, tf.constant(right), 50, 1e-10, inverse)
-    np.testing.assert_allclose(found, exact @ right, rtol=1e-8)
-    assert len(calls) <= 2
-
-
 # Steps -------------------------------------------------------------------------------------
 
 
@@ -523,10 +436,9 @@ FEW, MANY = points(40), points(200)  # for 141 parameters
 MAKE = {
     "kernel": lambda: LevenbergMarquardt("kernel"),
     "sketch": lambda: LevenbergMarquardt("sketch", rank=80),
-    "cg": lambda: LevenbergMarquardt("cg", rank=100, trials=3),
     "spring": lambda: SPRING(max_norm=0.3),
 }
-DATA = {"kernel": FEW, "sketch": MANY, "cg": MANY, "spring": FEW}
+DATA = {"kernel": FEW, "sketch": MANY, "spring": FEW}
 each = pytest.mark.parametrize("name", MAKE)
 
 
@@ -568,7 +480,7 @@ def theta_of(pinn):
 
 @pytest.mark.parametrize(
     ("name", "epochs", "limit"),
-    [("kernel", 60, 1e-7), ("sketch", 60, 1e-5), ("cg", 20, 1e-3), ("spring", 100, 1e-8)],
+    [("kernel", 60, 1e-7), ("sketch", 60, 1e-5), ("spring", 100, 1e-8)],
 )
 def test_a_pinn_is_trained_in_float64(name, epochs, limit):
     pinn = fresh(name)
@@ -679,12 +591,7 @@ def test_spring_takes_the_learning_rate_of_callbacks():
             f"SPRING needs {row_space_bytes(42, 141)} bytes for 42 residuals and 141 parameters, "
             "which is more than memory=1000: pass fewer points or batch_size",
         ),
-        (
-            LevenbergMarquardt("cg", rank=300, memory=1000),
-            MANY,
-            f"{nystrom_bytes(141, 141)} bytes for a preconditioner of rank 141 for 141 parameters, "
-            "which is more than memory=1000: pass a smaller rank",
-        ),
+        (LevenbergMarquardt(memory=100), MANY, "pass solver='sketch' with a small rank"),
         (LevenbergMarquardt("sketch", rank=142), MANY, "rank=142 is more than the 141 parameters"),
     ],
 )
@@ -703,11 +610,11 @@ def test_what_does_not_fit_is_refused_before_the_first_step(optimizer, data, mes
         (
             LevenbergMarquardt,
             {"rank": 5},
-            "rank=5 is for the solvers 'sketch' and 'cg', not 'dense'",
+            "rank=5 is for the solver 'sketch', not 'dense'",
         ),
+        (LevenbergMarquardt, {"solver": "cg"}, "solver 'cg' is unknown: .* 'kernel', 'sketch'"),
         (LevenbergMarquardt, {"solver": "sketch", "rank": 0}, "rank is a positive whole number"),
-        (LevenbergMarquardt, {"solver": "cg", "rank": -1}, "rank is zero or a positive whole"),
-        (LevenbergMarquardt, {"solver": "cg", "rank": 1.5}, "positive whole number, not 1.5"),
+        (LevenbergMarquardt, {"solver": "sketch", "rank": 1.5}, "whole number, not 1.5"),
         (SPRING, {"learning_rate": 0.0}, "learning_rate is a positive number, not 0.0"),
         (SPRING, {"learning_rate": math.nan}, "learning_rate is a positive number, not nan"),
         (SPRING, {"damping": 0.0}, "damping is a positive number, not 0.0"),
@@ -727,7 +634,6 @@ def test_arguments_out_of_range(make, options, message):
     "optimizer",
     [
         LevenbergMarquardt("sketch", 0.2, 0.5, 7, 2**20, 33),
-        LevenbergMarquardt("cg", rank=0),
         SPRING(0.25, 1e-4, 0.5, 0.125, 2**20),
         SPRING(keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5), max_norm=None),
     ],

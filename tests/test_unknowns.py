@@ -64,7 +64,7 @@ OPTIMIZERS = {
     "slsqp": (lambda: ScipyMinimize("SLSQP"), 60),
 } | {
     f"lm {solver}": (lambda solver=solver: LM(solver), 30)
-    for solver in ("dense", "kernel", "sketch", "cg")
+    for solver in ("dense", "kernel", "sketch")
 }
 
 TOLERANCES = {"adam": 1e-3, "sgd": 1e-3, "lm sketch": 1e-4}

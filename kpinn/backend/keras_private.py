@@ -1,5 +1,7 @@
 """The private names of Keras that kpinn needs: one function each, with a test of its own."""
 
+import contextlib
+
 from keras.src.backend.common import global_state
 from keras.src.random import seed_generator
 
@@ -24,6 +26,16 @@ def leave_untracked(layer, kind):
     config = layer._tracker.config
     is_layer, sublayers = config["layers"]
     config["layers"] = (lambda value: is_layer(value) and not isinstance(value, kind)), sublayers
+
+
+@contextlib.contextmanager
+def open_for_variables(layer):
+    """A block in which a layer that is built may get further variables."""
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()
 
 
 def layers_with_losses(model):

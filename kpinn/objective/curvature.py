@@ -22,7 +22,7 @@ from kpinn.objective.weighted_residuals import (
     point_weights,
 )
 from kpinn.problem import refusals
-from kpinn.problem.arguments import Quantity
+from kpinn.problem.arguments import At, Quantity
 from kpinn.problem.points import in_order, sets_of, widths_of
 
 
@@ -72,7 +72,9 @@ def _outputs(objective, name, arrays):
     problem, function = objective.problem, objective.problem.conditions[name]
     arguments = problem.arguments_at(function, widths_of(arrays))
     asked = [argument.name for argument in arguments if isinstance(argument, Quantity)]
-    if not isinstance(objective.losses.functions[name], Mean) or not asked:
+    is_mean = isinstance(objective.losses.functions[name], Mean)
+    of_others = function.over_set or any(isinstance(argument, At) for argument in arguments)
+    if of_others or not is_mean or not asked:
         residual = problem.residuals_at((name,), arrays)[name]
         return [residual], lambda outputs: outputs[0]
     values = problem.values(arguments, arrays, function.method)
@@ -80,7 +82,7 @@ def _outputs(objective, name, arrays):
 
     def residual(outputs):
         found = function(values | dict(zip(asked, outputs, strict=True)))
-        return refusals.checked_residual(name, found, points, problem.dtype)
+        return refusals.checked_residual(function, found, points, problem.dtype)
 
     return [values[argument] for argument in asked], residual
 

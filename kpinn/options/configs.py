@@ -111,6 +111,26 @@ def checked(cls, config):
     return config
 
 
+def call_of(constructor, arguments):
+    """The positional arguments of a constructor and those by name, as it takes them.
+
+    Args:
+        constructor: a function whose first argument is the new object.
+        arguments: dict of the others by name; a `name` that it does not take is left out.
+    """
+    parameters = inspect.signature(constructor).parameters
+    kinds = {parameter.kind: name for name, parameter in parameters.items()}
+    arguments, first = dict(arguments), []
+    if "name" not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+        arguments.pop("name", None)
+    rest = arguments.pop(kinds.get(inspect.Parameter.VAR_POSITIONAL), ())
+    if rest:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        names = [n for n, p in parameters.items() if p.kind is kind and n in arguments]
+        first = [arguments.pop(name) for name in names]
+    return (*first, *rest), arguments
+
+
 def entries_of(config):
     """The pairs of a config; `ValueError` unless it is a dict with names."""
     if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):

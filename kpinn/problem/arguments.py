@@ -1,9 +1,10 @@
-"""What the arguments of conditions are: every name is resolved once, to one of four kinds.
+"""What the arguments of conditions are: every name is resolved once, to one of five kinds.
 
-`Coordinate`, `Unknown`, `Quantity` (a field, a derivative or an operator) or `Array` (what comes
-with the points). An `Array` whose name reads as a derivative along a direction is that derivative
-where the points have the direction, see `Names.at`. A name that is a coordinate, an unknown or a
-quantity is never looked up among the arrays of the points.
+`Coordinate`, `Unknown`, `Quantity` (a field, a derivative or an operator), `At` (the function that
+gives these at other points) or `Array` (what comes with the points). An `Array` whose name reads as
+a derivative along a direction is that derivative where the points have the direction, see
+`Names.at`. A name that is a coordinate, an unknown or a quantity is never looked up among the
+arrays of the points.
 """
 
 import dataclasses
@@ -59,6 +60,13 @@ class Array:
     derived: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class At:
+    """A function that gives fields at other points, see `kpinn.problem.elsewhere`."""
+
+    name: str = "at"
+
+
 class Names:
     """The names of a problem, and what they mean.
 
@@ -93,7 +101,7 @@ class Names:
         try:
             request = parse(name, self.space)
         except ValueError:
-            return Array(name)
+            return At() if name == At.name else Array(name)
         kind = Array if request.directions else Quantity
         return kind(name, request, request.field in self.derived)
 
@@ -101,8 +109,10 @@ class Names:
         """What an argument means at points with arrays of these widths, by name.
 
         Raises:
-            ValueError: for an `Array` that the points do not have.
+            ValueError: for an `Array` that the points do not have; for one that is named `at`.
         """
+        if isinstance(argument, At) and argument.name in widths:
+            raise ValueError
         if not isinstance(argument, Array):
             return argument
         try:
@@ -123,11 +133,16 @@ class Names:
         return [n for n, k in widths.items() if k in bases and n not in self.space.coordinates]
 
     def shape(self, argument, widths):
-        """The shape of an argument, `None` for the number of points, which an unknown lacks."""
+        """The shape of an argument, `None` for the number of points, which an unknown lacks.
+
+        That of `At` is the shape of what stands for it, see `elsewhere.stand_in`.
+        """
         if isinstance(argument, Unknown):
             return argument.shape
         if isinstance(argument, Coordinate):
             return None, argument.columns.stop - argument.columns.start
+        if isinstance(argument, At):
+            return None, 1
         if isinstance(argument, Array):
             return None, widths[argument.name]
         return None, *argument.request.shape(self.space)

@@ -17,6 +17,7 @@ class Function:
         arguments: tuple of what its arguments are, see `kpinn.problem.arguments`.
         method: of a condition, what `kpinn.derivatives.api.resolve` returned.
         size: of a derived field, its number of components.
+        over_set: whether it is a condition on all points of a set at once, with one residual.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Function:
     arguments: tuple
     method: object = None
     size: int = 1
+    over_set: bool = False
 
     def __call__(self, values):
         """Calls it with its arguments from a dict of values."""

@@ -46,17 +46,21 @@ def describe(problem, widths):
 
 
 def _row(problem, functions, widths, notes):
-    method, space = functions[0].method, problem.names.network
-    separate = merging.requests(functions, {})
-    wanted = {key for request in separate for key in partials(request, space)}
+    method, separate = functions[0].method, merging.requests(functions, {})
     scheme = method if isinstance(method, FiniteDifference) else FiniteDifference()
-    differences, by_tapes = evaluations(wanted, scheme), choice.passes(separate, space)
+    parts, differences = problem.by_part(separate), 0
+    for part, asked in parts:
+        wanted = {key for request in asked for key in partials(request, part.space)}
+        differences += evaluations(wanted, scheme)
+    by_tapes = sum(choice.passes(asked, part.space) for part, asked in parts)
     title = functions[0].name if len(functions) == 1 else "all on the same points"
     if isinstance(method, Taylor):
         name, passes = _exact(problem, functions, widths, title, notes)
     elif isinstance(method, Stochastic):
-        estimates, _ = randomized(separate, space, method)
-        name, passes = "stochastic", choice.channels(estimates, space) * method.draws
+        name, passes = "stochastic", 0
+        for part, asked in parts:
+            estimates, _ = randomized(asked, part.space, method)
+            passes += choice.channels(estimates, part.space) * method.draws
     elif isinstance(method, FiniteDifference):
         name, passes = "finite_difference", differences
     else:
@@ -67,7 +71,7 @@ def _row(problem, functions, widths, notes):
 
 def _exact(problem, functions, widths, title, notes):
     """Name of the method and passes; adds notes on what is propagated as one, and on fallbacks."""
-    found, space, method = {}, problem.names.network, functions[0].method
+    found, method = {}, functions[0].method
     try:
         found = merging.merges(problem, functions, widths)
     except ValueError:  # arrays that only come with the points
@@ -77,18 +81,20 @@ def _exact(problem, functions, widths, title, notes):
             terms = " ".join(f"{_text(factor)} {term.name}" for factor, term in request.terms)
             notes.append(f"{title}: {terms} as one operator")
     notes.extend(_fallbacks(problem, merging.requests(functions, {}), method))
-    asked = merging.requests(functions, found)
-    few = _by_tapes(problem, asked) if isinstance(method, Auto) else []
-    rest = [request for request in asked if request not in few]
-    names = ([] if few and not rest else ["taylor"]) + (["reverse"] if few else [])
-    return ", ".join(names), choice.channels(rest, space) + choice.passes(few, space)
+    names, passes = set(), 0
+    for part, asked in problem.by_part(merging.requests(functions, found)):
+        few = _by_tapes(part, asked, problem.dtype) if isinstance(method, Auto) else []
+        rest = [request for request in asked if request not in few]
+        names |= {"taylor"} if rest else set()
+        names |= {"reverse"} if few else set()
+        passes += choice.channels(rest, part.space) + choice.passes(few, part.space)
+    return ", ".join(sorted(names, reverse=True)) or "taylor", passes
 
 
-def _by_tapes(problem, requests):
+def _by_tapes(part, requests, dtype):
     """The requests that `"auto"` computes by tapes, a list."""
-    space = problem.names.network
-    graph = graph_of(problem.network, space.input_size, problem.dtype)
-    return [] if graph is None else choice.chosen(problem.network, graph, requests, space)
+    graph = graph_of(part.function, part.space.input_size, dtype)
+    return [] if graph is None else choice.chosen(part.function, graph, requests, part.space)
 
 
 def _text(factor):
@@ -113,8 +119,11 @@ def _fallbacks(problem, requests, method):
     vectors = {name: tf.TensorSpec((None, space.input_size), problem.dtype) for name in names}
 
     def values(points, directions):
-        context = Context(space, problem.epsilon, problem.scales)
-        return evaluate(problem.network, points, requests, directions, method, context)
+        found = {}
+        for part, asked in problem.by_part(requests):
+            context = Context(part.space, problem.epsilon, problem.scales)
+            found |= evaluate(part.function, points, asked, directions, method, context)
+        return found
 
     points = tf.TensorSpec((None, space.input_size), problem.dtype)
     with warnings.catch_warnings(record=True) as caught:

@@ -52,10 +52,15 @@ def drawn(data, run, epoch, step):
 
 
 def refuse_values(streams, targets, sample_weight):
-    """Raises `ValueError` for targets or weights of points that are drawn anew."""
+    """Raises `ValueError` for targets or weights of points that are drawn anew.
+
+    Args:
+        streams: as in `Data`.
+        targets, sample_weight: names of the conditions that have some for each point.
+    """
     for what, given in (("targets", targets), ("sample_weight", sample_weight)):
         for stream, names in streams:
-            for name in set(given) & set(names) if names else given:
+            for name in given & set(names) if names else given:
                 raise ValueError(
                     f"{what} of {name!r} belong to points, and its points are {stream}, drawn anew "
                     "in each step: compute them in the condition, from its coordinates, or pass "

@@ -1,12 +1,12 @@
 """Conditions and derived fields, as a user writes them: functions with a mark."""
 
 from kpinn.options import function as check_function
-from kpinn.options import positive_whole
+from kpinn.options import one_of, positive_whole
 
-MARK = "_kpinn"  # the attribute of a function with its kind and its option
+MARK = "_kpinn"  # the attribute of a function with its kind and its options
 
 
-def condition(function=None, *, method=None):
+def condition(function=None, *, method=None, over="points"):
     """Marks a method of a `kpinn.PINN` (or a function) as a condition: it returns residuals.
 
     The names of its arguments say what it is called with: a coordinate (`x`), a field (`u`), a
@@ -15,14 +15,25 @@ def condition(function=None, *, method=None):
     Args:
         function: takes tensors `(n, 1)` and returns residuals `(n, 1)` or `(n, k)`.
         method: how its derivatives are computed; by default as the model's `method` says.
+        over: `"points"`, or `"set"` for what concerns all points at once, such as an integral: it
+            returns one residual, a number, `(k,)` or `(1, k)`. Its points are never divided into
+            batches; it has one loss, one row of the Jacobian for each column, and one target.
+
+    Raises:
+        TypeError: if it is no function.
+        ValueError: for another `over`.
 
     Example:
 
         @kpinn.condition
         def heat(self, u_t, u_xx):
             return u_t - u_xx
+
+        @kpinn.condition(over="set")
+        def mass(self, u, w):  # with w, the weights of a quadrature
+            return ops.sum(w * u) - 1.0
     """
-    return _mark(function, "condition", method)
+    return _mark(function, "condition", method, one_of("over", over, ("points", "set")))
 
 
 def field(function=None, *, size=1):
@@ -43,10 +54,10 @@ def field(function=None, *, size=1):
     return _mark(function, "field", positive_whole("size", size))
 
 
-def _mark(function, kind, option):
+def _mark(function, kind, *options):
     def mark(function):
         check_function(kind, getattr(function, "__func__", function), "def equation(u)")
-        setattr(function, MARK, (kind, option))
+        setattr(function, MARK, (kind, *options))
         return function
 
     return mark if function is None else mark(function)
@@ -55,6 +66,11 @@ def _mark(function, kind, option):
 def option(function):
     """What a function was marked with: the method of a condition, the size of a derived field."""
     return getattr(function, MARK, (None, None))[1]
+
+
+def is_over_set(function):
+    """Whether a condition concerns all points of a set at once."""
+    return getattr(function, MARK, ())[2:] == ("set",)
 
 
 def marked(cls, kind):

@@ -14,7 +14,7 @@ from kpinn.derivatives.names.combinations import combination
 from kpinn.derivatives.names.factors import Factor
 from kpinn.derivatives.names.operators import SUMS
 from kpinn.problem.affine import Affine, affine
-from kpinn.problem.arguments import Array, Quantity
+from kpinn.problem.arguments import Array, At, Quantity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +98,8 @@ def merges(problem, functions, widths):
 
 def count(problem, functions, found):
     """Number of channels for the conditions' requests on the network, with given merges."""
-    asked = requests(functions, found)
-    return len(Plan.of(asked, problem.names.network).algebra)
+    parts = problem.by_part(requests(functions, found))
+    return sum(len(Plan.of(asked, part.space).algebra) for part, asked in parts)
 
 
 def requests(functions, found):
@@ -126,7 +126,8 @@ def _merge(problem, function, widths):
     asked = network_requests(arguments)
     candidates = {name: request for name, request in asked.items() if _is_sum(request)}
     before = [argument.name for argument in known(problem, function, widths)]
-    found = affine(function, shapes, candidates, before, problem.dtype)
+    plain = problem.stand_in(function, widths)
+    found = affine(plain, shapes, candidates, before, problem.dtype)
     directions = problem.names.directions(widths)
     groups, monomials = {}, {}
     for name, factor in found.factors.items():
@@ -146,7 +147,7 @@ def _merge(problem, function, widths):
 def known(problem, function, widths):
     """The arguments of a condition that do not depend on fields."""
     arguments = problem.arguments_at(function, widths)
-    return [argument for argument in arguments if not isinstance(argument, Quantity)]
+    return [argument for argument in arguments if not isinstance(argument, At | Quantity)]
 
 
 def _terms(function, found, factor, monomials):

@@ -5,6 +5,7 @@ import difflib
 from kpinn.derivatives.names.operators import OPERATORS
 from kpinn.derivatives.names.parsing import is_of_coordinates, parse
 from kpinn.options import did_you_mean
+from kpinn.problem.arguments import At
 
 
 def refuse_typing_error(names, name):
@@ -60,7 +61,12 @@ def _misspelt_axes(names, parts):
 
 
 def missing(names, argument, widths):
-    """What to tell a user whose points lack an `Array`."""
+    """What to tell a user whose points lack an `Array`, or have one in the place of `At`."""
+    if isinstance(argument, At):
+        return (
+            f"asks for {argument.name!r}, the function that gives fields at other points, and its "
+            "points have an array of that name: give the array another one."
+        )
     hint = ""
     if argument.request is not None:
         shapes = " or ".join(f"(n, {size})" for size in sorted(names.space.bases))

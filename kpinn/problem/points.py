@@ -163,10 +163,12 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         points = {n: one_set(n, x[n], problem, [n], kept) for n in names if n in x}
         present = list(points)
     sizes = {name: _count(points if is_shared(points) else points[name]) for name in present}
+    over_sets = [name for name in present if problem.conditions[name].over_set]
+    sizes |= dict.fromkeys(over_sets, 1)
     targets = _by_condition("targets", y, present, sizes, problem)
     weights = _by_condition("sample_weight", sample_weight, present, sizes, problem)
     if streams:
-        fresh.refuse_values(streams, targets, weights)
+        fresh.refuse_values(streams, set(targets) - set(over_sets), set(weights) - set(over_sets))
     return Data(points, targets, weights, streams)
 
 
@@ -285,9 +287,9 @@ def _by_condition(what, given, names, sizes, problem):
         if values is not None:
             array = _array(what, name, values, dtype)
             if len(array) != sizes[name]:
-                raise ValueError(
-                    f"{what} of {name!r} have {len(array)} rows for {sizes[name]} points."
-                )
+                over_set = problem.conditions[name].over_set
+                count = "the one residual of its set" if over_set else f"{sizes[name]} points"
+                raise ValueError(f"{what} of {name!r} have {len(array)} rows for {count}.")
             if what == "sample_weight" and array.shape[1] != 1:
                 raise ValueError(
                     f"sample_weight of {name!r} has the shape {array.shape}: expected (n,), one "

@@ -1,8 +1,6 @@
 """A problem: the names of a PINN, and their values and residuals at points."""
 
 import dataclasses
-import keyword
-import re
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -11,13 +9,26 @@ from kpinn.derivatives.api import directions_of, evaluate, join_points, resolve
 from kpinn.derivatives.context import Context
 from kpinn.derivatives.declarations import like
 from kpinn.derivatives.errors import refuse_complex
-from kpinn.options import argument_names, shown
-from kpinn.problem import misspelt, residuals, together
-from kpinn.problem.arguments import Array, Coordinate, Names, Quantity, Unknown, order
+from kpinn.derivatives.methods.finite_difference import FiniteDifference
+from kpinn.derivatives.names.space import Space
+from kpinn.options import argument_names
+from kpinn.problem import elsewhere, misspelt, refusals, residuals, together
+from kpinn.problem.arguments import Array, At, Coordinate, Names, Unknown, order
 from kpinn.problem.conditions import Function
-from kpinn.problem.marks import name_of, option
+from kpinn.problem.marks import is_over_set, name_of, option
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """Fields of the network that are computed together.
+
+    Attributes:
+        function: a function `(n, d) -> (n, m)`.
+        space: the `Space` of its fields.
+    """
+
+    function: Callable
+    space: Space
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,6 +47,7 @@ class Problem:
         epsilon: machine epsilon of the least precise dtype in the network.
         scales: dict from coordinate to half its range, for finite differences.
         names: the `Names`.
+        parts: tuple of `Part`, which have the fields of the network among them.
     """
 
     network: Callable
@@ -46,6 +58,7 @@ class Problem:
     epsilon: float
     scales: dict
     names: Names
+    parts: tuple
 
     @classmethod
     def of(cls, network, space, conditions, derived, method, **rest):
@@ -57,21 +70,21 @@ class Problem:
             conditions: list of callables.
             derived: list of callables.
             method: how derivatives are computed where a condition does not say it.
-            **rest: `unknowns`, `dtype`, `epsilon` and `scales`.
+            **rest: `unknowns`, `dtype`, `epsilon` and `scales`; `parts` where the network has them.
 
         Raises:
-            ValueError: for functions without a name, or arguments without one; see `check` too.
+            ValueError: for functions or arguments without a name; see `refusals.refuse_names`.
         """
         sizes = {name_of(f, "field"): option(f) or 1 for f in derived}
         names = Names(space, sizes, rest["unknowns"])
         found = [_function(f, "condition", names, resolve(option(f) or method)) for f in conditions]
-        _check_different([function.name for function in found])
+        refusals.refuse_same_names([function.name for function in found])
         return cls(
             network,
             {function.name: function for function in found},
             {name: _function(f, "field", names) for name, f in zip(sizes, derived, strict=True)},
             names=names,
-            **rest,
+            **{"parts": (Part(network, names.network),)} | rest,
         )
 
     def replaced(self, **changes):
@@ -89,53 +102,20 @@ class Problem:
                 for name, function in functions.items()
             }
 
-        parts = {"conditions": resolved(self.conditions), "derived": resolved(self.derived)}
-        return dataclasses.replace(self, names=names, **parts, **changes)
+        if "network" in changes:
+            changes["parts"] = (Part(changes["network"], names.network),)
+        functions = {"conditions": resolved(self.conditions), "derived": resolved(self.derived)}
+        return dataclasses.replace(self, names=names, **functions, **changes)
+
+    def by_part(self, requests):
+        """Pairs of each `Part` that is asked for something and its `Request`s, a list."""
+        asked = [(p, [r for r in requests if r.field in p.space.fields]) for p in self.parts]
+        return [(part, found) for part, found in asked if found]
 
     @property
     def space(self):
         """The `Space` of all fields."""
         return self.names.space
-
-    # Checks ----------------------------------------------------------------------------------
-
-    def check(self):
-        """Raises `ValueError` for names without meaning, and derived fields that go in a circle."""
-        for kind, functions in (("field", self.derived), ("condition", self.conditions)):
-            for name, function in functions.items():
-                for argument in function.arrays:
-                    try:
-                        misspelt.refuse_typing_error(self.names, argument.name)
-                    except ValueError as error:
-                        raise ValueError(f"{kind} {name!r}: {error}") from None
-                    if kind == "field":
-                        raise ValueError(
-                            f"field {name!r} asks for {argument.name!r}, which is no coordinate, "
-                            "field, derivative or unknown. A derived field is a function of the "
-                            f"coordinates. There are {self.names.describe()}."
-                        )
-        for name in self.derived:
-            self._visit(name, ())
-
-    def _visit(self, name, trail):
-        if name in trail:
-            raise ValueError(
-                f"derived fields depend on each other in a circle: {' -> '.join((*trail, name))}."
-            )
-        for argument in self.derived[name].arguments:
-            if isinstance(argument, Quantity) and argument.derived:
-                self._visit(argument.request.field, (*trail, name))
-
-    def check_new_unknown(self, name):
-        """Raises `ValueError` for a name that means something already."""
-        if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
-            raise ValueError(
-                f"unknown {shown(name)}: its name is that of an argument of a condition, such as "
-                "'viscosity', of letters and digits."
-            )
-        self.space.check_new_name(name)
-        if name in self.unknowns or name in self.conditions or name == "loss":
-            raise ValueError(f"unknown {name!r}: the name is taken.")
 
     def arguments_at(self, function, widths):
         """What the arguments of a condition are at points with arrays of these widths.
@@ -167,9 +147,16 @@ class Problem:
             widths: dict from the arrays of its points to their numbers of columns.
         """
         function = self.conditions[name]
+        if function.over_set:
+            return True
         arguments = self.arguments_at(function, widths)
         shapes = {a.name: self.names.shape(a, widths) for a in arguments}
-        return together.takes_together(function, shapes, self.dtype)
+        return together.takes_together(self.stand_in(function, widths), shapes, self.dtype)
+
+    def stand_in(self, function, widths):
+        """A `Function` that may be called with a tensor as `at`, see `elsewhere.stand_in`."""
+        takes = At() in function.arguments
+        return elsewhere.stand_in(self, function, widths) if takes else function
 
     # Values ----------------------------------------------------------------------------------
 
@@ -228,16 +215,7 @@ def _function(function, kind, names, method=None):
     asked = argument_names(function, f"{kind} {name!r}", "(self, u, u_x)")
     arguments = tuple(map(names.argument, asked))
     size = (option(function) or 1) if kind == "field" else 1
-    return Function(name, function, arguments, method, size)
-
-
-def _check_different(names):
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or "loss" in names:
-        raise ValueError(
-            f"{repeated or 'loss'} cannot name a condition: each needs a name of its own for the "
-            "logs, and 'loss' is their sum."
-        )
+    return Function(name, function, arguments, method, size, is_over_set(function))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +240,7 @@ class _Evaluation:
 
     def values(self, arguments, combinations=()):
         """A dict from name to tensor."""
-        values, requests = {}, {None: list(combinations)} if combinations else {}
+        values, of_network, of_derived = {}, list(combinations), {}
         for argument in dict.fromkeys(arguments):
             if isinstance(argument, Coordinate):
                 values[argument.name] = self.points[:, argument.columns]
@@ -270,23 +248,25 @@ class _Evaluation:
                 values[argument.name] = tf.convert_to_tensor(self.problem.unknowns[argument.name])
             elif isinstance(argument, Array):
                 values[argument.name] = self.arrays[argument.name]
+            elif isinstance(argument, At):
+                values[argument.name] = elsewhere.Elsewhere(self)
+            elif argument.derived:
+                of_derived.setdefault(argument.request.field, []).append(argument.request)
             else:
-                source = argument.request.field if argument.derived else None
-                requests.setdefault(source, []).append(argument.request)
-        directions = directions_of(self.arrays, self.problem.space) if requests else {}
-        for source, asked in requests.items():
-            values.update(self._of(source, asked, directions))
+                of_network.append(argument.request)
+        directions = directions_of(self.arrays, self.problem.space)
+        for part, asked in self.problem.by_part(of_network):
+            values |= self._of(part.function, asked, directions, part.space)
+        for field, asked in of_derived.items():
+            function = self._as_function(field, max(map(order, asked)))
+            inner = self.problem.derived[field].order(self.problem.derived)
+            space = self.problem.names.derived[field]
+            values |= self._of(function, asked, directions, space, inner)
         return values
 
-    def _of(self, source, requests, directions):
-        """Requests on the network's fields (`source` is `None`) or on one derived field."""
+    def _of(self, function, requests, directions, space, inner=0):
+        """Requests on the fields of a function, which is made of derivatives up to some order."""
         problem = self.problem
-        if source is None:
-            space, function, inner = problem.names.network, problem.network, 0
-        else:
-            space = problem.names.derived[source]
-            inner = problem.derived[source].order(problem.derived)
-            function = self._as_function(source, max(map(order, requests)))
         outer = self.outer_order + inner
         context = Context(space, problem.epsilon, problem.scales, outer, self.step)
         return evaluate(function, self.points, requests, directions, self.method, context)
@@ -297,6 +277,12 @@ class _Evaluation:
         method = self.method
         if method == "forward" and outer_order:
             method = "reverse"  # never one forward accumulator in another
+        if isinstance(method, FiniteDifference) and At() in derived.arguments:
+            raise ValueError(
+                f"the derived field {source!r} takes values at other points, and its derivatives "
+                "are taken by finite differences, whose steps need to know of which order these "
+                "are: use method='taylor'."
+            )
 
         def function(points):
             inner = _Evaluation(self.problem, points, {}, method, self.step, outer_order)

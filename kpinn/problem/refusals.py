@@ -1,6 +1,8 @@
 """Checks of a PINN before it trains. Nothing is left to be found out by a wrong result."""
 
 import functools
+import keyword
+import re
 
 import tensorflow as tf
 
@@ -10,8 +12,63 @@ from kpinn.derivatives.graphs import python_calls
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
 from kpinn.derivatives.graphs.tracing import graph_of, trace_or_none
 from kpinn.derivatives.per_point.independence import refuse_together
-from kpinn.problem.arguments import Quantity, Unknown
+from kpinn.options import shown
+from kpinn.problem import misspelt
+from kpinn.problem.arguments import At, Quantity, Unknown
 from kpinn.problem.points import minus_target, sets_of, widths_of
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+
+def refuse_names(problem):
+    """Raises `ValueError` for names without meaning, and derived fields that go in a circle."""
+    for kind, functions in (("field", problem.derived), ("condition", problem.conditions)):
+        for name, function in functions.items():
+            for argument in function.arrays:
+                try:
+                    misspelt.refuse_typing_error(problem.names, argument.name)
+                except ValueError as error:
+                    raise ValueError(f"{kind} {name!r}: {error}") from None
+                if kind == "field":
+                    raise ValueError(
+                        f"field {name!r} asks for {argument.name!r}, which is no coordinate, "
+                        "field, derivative or unknown. A derived field is a function of the "
+                        f"coordinates. There are {problem.names.describe()}."
+                    )
+    for name in problem.derived:
+        _refuse_circle(problem, name, ())
+
+
+def _refuse_circle(problem, name, trail):
+    if name in trail:
+        raise ValueError(
+            f"derived fields depend on each other in a circle: {' -> '.join((*trail, name))}."
+        )
+    for argument in problem.derived[name].arguments:
+        if isinstance(argument, Quantity) and argument.derived:
+            _refuse_circle(problem, argument.request.field, (*trail, name))
+
+
+def refuse_same_names(names):
+    """Raises `ValueError` for conditions that cannot be told apart, by their names."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated or "loss" in names:
+        raise ValueError(
+            f"{repeated or 'loss'} cannot name a condition: each needs a name of its own for the "
+            "logs, and 'loss' is their sum."
+        )
+
+
+def refuse_new_unknown(problem, name):
+    """Raises `ValueError` for a name that means something already."""
+    if not isinstance(name, str) or not _NAME.match(name) or keyword.iskeyword(name):
+        raise ValueError(
+            f"unknown {shown(name)}: its name is that of an argument of a condition, such as "
+            "'viscosity', of letters and digits."
+        )
+    problem.space.check_new_name(name)
+    if name in problem.unknowns or name in problem.conditions or name == "loss":
+        raise ValueError(f"unknown {name!r}: the name is taken.")
 
 
 def refuse_wrong_derivatives(problem, lowest_order):
@@ -24,10 +81,22 @@ def refuse_wrong_derivatives(problem, lowest_order):
     for name, function in problem.conditions.items():
         order = function.order(problem.derived)
         if function.method in ("reverse", "forward") and order >= lowest_order:
-            graph = graph_of(problem.network, problem.space.input_size, problem.dtype)
-            if stopped := stopped_moments(graph):
-                what = f"condition {name!r} (derivatives of order {order})"
-                raise ValueError(stopped_message(stopped, function.method, what))
+            refuse_stopped(problem, function.method, order, f"condition {name!r}")
+
+
+def refuse_stopped(problem, method, order, what):
+    """Raises `ValueError` if the network has derivatives that nested tapes get wrong.
+
+    Args:
+        problem: the `Problem`.
+        method: `"forward"` or `"reverse"`.
+        order: that of the derivatives.
+        what: who asks for them.
+    """
+    graph = graph_of(problem.network, problem.space.input_size, problem.dtype)
+    if order and (stopped := stopped_moments(graph)):
+        what = f"{what} (derivatives of order {order})"
+        raise ValueError(stopped_message(stopped, method, what))
 
 
 def refuse_network(problem):
@@ -84,8 +153,9 @@ def refuse_python(problem, data, eager):
             shapes = [problem.names.shape(argument, widths) for argument in arguments]
             shapes = [[count if size is None else size for size in shape] for shape in shapes]
             specs = [tf.TensorSpec(shape, problem.dtype) for shape in shapes]
-            moving = [isinstance(argument, Quantity | Unknown) for argument in arguments]
-            call = functools.partial(_called, function, [argument.name for argument in arguments])
+            moving = [isinstance(argument, At | Quantity | Unknown) for argument in arguments]
+            names = [argument.name for argument in arguments]
+            call = functools.partial(_called, problem.stand_in(function, widths), names)
             python_calls.refuse_python(function.label, call, specs, moving, eager)
 
 
@@ -120,18 +190,20 @@ def check_start(data, residuals):
         minus_target(name, residual, data.targets.get(name))
 
 
-def checked_residual(name, residual, points, dtype):
-    """What a condition returned, as a tensor `(n, k)`.
+def checked_residual(function, residual, points, dtype):
+    """What a condition returned, as a tensor `(n, k)`, that of one over a set `(1, k)`.
 
     Args:
-        name: name of the condition.
+        function: the condition, a `Function`.
         residual: what it returned.
         points: a tensor `(n, d)`.
         dtype: dtype of the network.
 
     Raises:
-        ValueError: for anything but one tensor `(n, k)` or `(n,)`.
+        ValueError: for anything but one tensor `(n, k)` or `(n,)`; over a set `(1, k)`, `(k,)` or
+            a number.
     """
+    name = function.name
     if residual is None or isinstance(residual, dict | list | tuple):
         raise ValueError(
             f"condition {name!r} returned {type(residual).__name__}: expected one tensor (n, 1) "
@@ -140,8 +212,20 @@ def checked_residual(name, residual, points, dtype):
     residual = tf.convert_to_tensor(residual)
     refuse_complex(residual.dtype, f"the residual of condition {name!r}", "two columns")
     residual = tf.cast(residual, dtype)
+    if function.over_set:
+        return _residual_of_set(name, residual)
     check_shape(name, residual.shape, points.shape[0])
     return residual[:, None] if residual.shape.rank == 1 else residual
+
+
+def _residual_of_set(name, residual):
+    shape = residual.shape
+    if shape.rank is None or shape.rank > 2 or (shape.rank == 2 and shape[0] != 1):
+        raise ValueError(
+            f"condition {name!r} is over a whole set and returned the shape {shape}: expected one "
+            "residual, a number, (k,) or (1, k), such as ops.sum(w * u) - 1.0."
+        )
+    return tf.reshape(residual, (1, -1)) if shape.rank < 2 else residual
 
 
 def check_shape(name, shape, count):

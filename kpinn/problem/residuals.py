@@ -39,7 +39,7 @@ def draws(method):
 
 def _checked(problem, function, parts, arrays):
     points = next(iter(arrays.values()))
-    parts = [refusals.checked_residual(function.name, p, points, problem.dtype) for p in parts]
+    parts = [refusals.checked_residual(function, p, points, problem.dtype) for p in parts]
     return parts[0] if len(parts) == 1 else tf.concat(parts, axis=1)
 
 

@@ -86,12 +86,12 @@ def refuse_unadapted(pinn):
 
 
 def _adapt(pinn, data, layers):
-    found = {}
     for layer in layers:
         layer.adapt(_inputs_of(layer, pinn.problem, data))
-        if layer.chooses_scale:
-            found[layer.name] = _Search(pinn, layer, data).run()
-    return found
+    choosing = [layer for layer in layers if layer.chooses_scale]
+    if len(choosing) > 1:  # one alone says little while the others are not right
+        _Search(pinn, _Several(choosing), data).run()
+    return {layer.name: _Search(pinn, layer, data).run() for layer in choosing}
 
 
 def _features_of(pinn):
@@ -113,12 +113,37 @@ def _inputs_of(layer, problem, data):
     return layer.inputs_of(lambda: problem.network(points))
 
 
+class _Several:
+    """Layers with one scale, which is in the unit of each box.
+
+    Args:
+        layers: list of `RandomFeatures`, each with a box.
+    """
+
+    box, windows = ([-1.0], [1.0]), None
+
+    def __init__(self, layers):
+        self.layers, self.seed = layers, layers[0].seed
+        self.name = " and ".join(layer.name for layer in layers)
+
+    def set_scale(self, scale):
+        """Sets the scales of all."""
+        for layer in self.layers:
+            layer.set_scale(scale[0] / _unit(layer))
+
+
+def _unit(layer):
+    """Half the widths of the box of a layer, of its windows if it has some."""
+    low, high = np.asarray(layer.box, np.float64)
+    return np.where(high > low, (high - low) / 2.0, 1.0) / (layer.windows or 1)
+
+
 class _Search:
-    """The search for the scale of one layer.
+    """The search for the scale of one layer, or of several together.
 
     Args:
         pinn: the `PINN`.
-        layer: the `RandomFeatures`, which has a box.
+        layer: the `RandomFeatures`, which has a box; or a `_Several`.
         data: the `Data` of all conditions.
     """
 
@@ -155,8 +180,7 @@ class _Search:
 
     def _best(self):
         """The scale and its residual."""
-        low, high = np.asarray(self.layer.box, np.float64)
-        unit = np.where(high > low, (high - low) / 2.0, 1.0) / (self.layer.windows or 1)
+        unit = _unit(self.layer)
         few = _Trials(self, COLUMNS)
         few.go_through(2.0 ** GRID[:, None] / unit)
         few.go_down()
@@ -311,7 +335,8 @@ def _halves(problem, data, columns, random):
             rows = order[:size], order[size : 2 * size]
         for part, chosen in zip(parts, rows, strict=True):
             part[count] = tf.constant(chosen)
-    of = counts(problem.conditions, data)
+    names = [name for name, condition in problem.conditions.items() if not condition.over_set]
+    of = counts(names, data)
     return [batch(data, {name: part[count] for name, count in of.items()}) for part in parts]
 
 

@@ -18,6 +18,7 @@ def refuse_bound(callback, data):
     streamed = set(names) - set(data.in_memory(names))
     bound = {name: "targets" for name in data.targets}
     bound |= {name: "sample weights" for name in data.sample_weight}
+    bound |= {n: "one residual for them all" for n, f in names.items() if f.over_set}
     bound |= {name: "points of a stream" for name in streamed}
     candidates = callback.model.prepare(callback.sampler(0)).points if bound else {}
     for name, what in bound.items():

@@ -5,11 +5,13 @@ import inspect
 
 from kpinn.backend.keras_private import added_losses
 from kpinn.derivatives.api import epsilon, inference, input_dtype
+from kpinn.derivatives.declarations import like
 from kpinn.derivatives.names.space import Space
+from kpinn.layers.fields import Fields
 from kpinn.options import function, names, shown
 from kpinn.problem import refusals
 from kpinn.problem.marks import marked
-from kpinn.problem.problem import Problem
+from kpinn.problem.problem import Part, Problem
 from kpinn.problem.reads import Reads
 from kpinn.training.changes import KNOWN
 from kpinn.training.state import State, state_of
@@ -67,6 +69,7 @@ def first_state(pinn, functions):
         )
     dtype = input_dtype(pinn.network, {})
     reads, space = Reads(pinn, dtype), Space(pinn.coordinates, pinn.fields, pinn.parameters)
+    several = isinstance(pinn.network, Fields)
     problem = Problem.of(
         inference(pinn.network, space),
         space,
@@ -77,8 +80,31 @@ def first_state(pinn, functions):
         dtype=dtype,
         epsilon=epsilon(pinn.network, dtype),
         scales={},
+        **({"parts": _parts_of(pinn.network, space)} if several else {}),
     )
     return State(problem, reads, adds_losses=bool(added_losses(pinn.network)))
+
+
+def _parts_of(network, space):
+    """The `Part`s of a `Fields`; `ValueError` for other names than those of a problem."""
+    if list(network.space.coordinates.items()) != list(space.coordinates.items()):
+        _refuse_names("coordinates", network.space.coordinates, space.coordinates)
+    if list(network.space.fields.items()) != list(space.fields.items()):
+        _refuse_names("fields", network.space.fields, space.fields)
+    every, parts = set(range(space.input_size)), []
+    for number, (layer, fields) in enumerate(network.parts):
+        function = functools.partial(network.part, number)
+        found = space.with_fields(fields).without(every - set(network.columns[number]))
+        parts.append(Part(like(function, layer), found))
+    return tuple(parts)
+
+
+def _refuse_names(what, of_network, of_problem):
+    ours, theirs = (", ".join(found) for found in (of_problem, of_network))
+    raise ValueError(
+        f"the {what} of the kpinn.networks.Fields are {theirs}, and those of the PINN {ours}: "
+        "expected the same with the same numbers of components, in the same order."
+    )
 
 
 def _complete(pinn, args, kwargs):
@@ -96,6 +122,6 @@ def _complete(pinn, args, kwargs):
 
 def check_names(pinn):
     """Raises `ValueError` for names without meaning, and for derivatives that would be wrong."""
-    pinn.problem.check()
+    refusals.refuse_names(pinn.problem)
     refusals.refuse_wrong_derivatives(pinn.problem, 2)
     refusals.refuse_network(pinn.problem)

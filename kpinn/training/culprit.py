@@ -1,6 +1,8 @@
 """What is not finite first, in a sentence: looked for after the event, outside the step."""
 
 import contextlib
+import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -12,7 +14,7 @@ from kpinn.derivatives.graphs.interpreter import Run
 from kpinn.derivatives.graphs.tracing import TraceError, bodies_of, traced
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.optimizers.stages import current
-from kpinn.problem.arguments import Quantity, Unknown, order
+from kpinn.problem.arguments import At, Quantity, Unknown, order
 from kpinn.problem.points import sets_of, widths_of
 from kpinn.training import changes
 from kpinn.training.state import state_of, step_number
@@ -114,7 +116,16 @@ def _each(pinn, problem, data):
             asked = problem.arguments_at(function, widths_of(arrays))
             asked = sorted(asked, key=_order)
             values = problem.values(asked, arrays, function.method, step=step_number(pinn))
+            if any(isinstance(each, At) for each in asked):
+                function, asked = _without_at(function, asked, values[At.name])
             yield name, function, arrays, {each.name: values[each.name] for each in asked}
+
+
+def _without_at(function, asked, at):
+    """A condition that has its `at` already, and what else it asks for."""
+    asked = tuple(each for each in asked if not isinstance(each, At))
+    given = functools.partial(function.function, **{At.name: at})
+    return dataclasses.replace(function, function=given, arguments=asked), asked
 
 
 def _order(argument):
@@ -132,8 +143,9 @@ def _values(pinn, objective, data):
         if len(rows := _bad_rows(function(values))):
             operation = _first_operation(_positional(function, values), values)
             source = f" {operation.type} ({operation.name}) is the first." if operation else ""
+            where = "not finite" if function.over_set else _at(rows, arrays, problem)
             return (
-                f"the residual of condition {name!r} is {_at(rows, arrays, problem)}, where it "
+                f"the residual of condition {name!r} is {where}, where it "
                 f"divides, takes a root, a logarithm or a power.{source}"
             )
     return None

@@ -74,7 +74,9 @@ def _train(pinn, arrays, stream, schedule, settings):
         shuffle = schedule["shuffle"] and isinstance(stream, keras.utils.PyDataset)
         x = stream
     elif loops.runs_on_arrays(pinn):
-        loops.fit(pinn, arrays, Schedule(list(pinn.conditions), arrays, **schedule), **settings)
+        whole = [name for name, condition in pinn.conditions.items() if condition.over_set]
+        schedule = Schedule(list(pinn.conditions), arrays, **schedule, whole=whole)
+        loops.fit(pinn, arrays, schedule, **settings)
         return pinn.history
     else:
         x, steps, shuffle = streams.as_dataset(arrays, schedule["batch_size"]), steps or 1, False

@@ -5,7 +5,7 @@ import typing
 import tensorflow as tf
 
 from kpinn.problem import fresh
-from kpinn.problem.points import batch, counts
+from kpinn.problem.points import batch, counts, is_shared
 from kpinn.training.arguments import check_batch_sizes
 from kpinn.training.permutations import permuted
 
@@ -45,10 +45,12 @@ class Schedule:
             the same order; or a dict by condition, see `PINN.fit`.
         steps_per_epoch: by default as many as it takes until each point was in a step.
         shuffle: whether the points of a mini-batch are drawn in a new order in each epoch.
+        whole: names of the conditions of whose own points every step takes all.
     """
 
-    def __init__(self, names, data, batch_size, steps_per_epoch, shuffle):
-        self.names, self.batch_size, self.shuffle = names, batch_size, shuffle
+    def __init__(self, names, data, batch_size, steps_per_epoch, shuffle, whole=()):
+        self.names, self.whole = names, whole
+        self.batch_size, self.shuffle = batch_size, shuffle
         self._given = steps_per_epoch
         self.follow(data)
 
@@ -72,6 +74,8 @@ class Schedule:
         if isinstance(sizes, dict):
             kept = {name: size for name, size in sizes.items() if size < found[name]}
             return {name: Part(found[name], size, self.shuffle) for name, size in kept.items()}
+        whole = () if is_shared(data.points) else self.whole
+        found = {name: count for name, count in found.items() if name not in whole}
         return {n: Part(k, min(k, sizes), False) for n, k in found.items() if sizes is not None}
 
     def orders(self, data, seed, epoch):

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from keras import ops
 from kinds_of_values import FLAG, Kind, choice, fresh, later, whole
-from table_of_calls import MEMORY, call
+from table_of_calls import EDGES, MEMORY, call
 
 import kpinn
 
@@ -171,6 +171,25 @@ call(
         st.sampled_from([1.5, "a", np.nan, -np.inf, 1j, [9.0, 9.0], {}, [None] * 3, True]),
     ),
 )
+SOLUTION = Kind(
+    fresh(lambda: lambda t, x: t * x, lambda: {"u": lambda x: x**2}, lambda: {"u": 1.5}),
+    fresh(lambda: 3, lambda: None, lambda: "u", lambda: {}, lambda: {"w": 1.0}, lambda: {"u": "a"})
+    | fresh(lambda: lambda y: y, lambda: lambda x: x[:, 0], lambda: {"u": 1j}, lambda: [1.0]),
+)
+PROBLEM = Kind(
+    later(lambda: Heat, lambda: shared("sgd")),
+    fresh(lambda: 3, lambda: None, lambda: keras.Model, lambda: "heat", lambda: keras.Sequential()),
+)
+call(
+    "manufactured",
+    kpinn.manufactured,
+    2,
+    problem=PROBLEM.needed(),
+    solution=SOLUTION.needed(),
+    unknowns=Kind(
+        fresh(lambda: None, dict), fresh(lambda: {"k": 1.0}, lambda: 3, lambda: "a", lambda: [1.0])
+    ),
+)
 VARIABLES = Kind(
     later(lambda: keras.Variable(1.0)),
     st.sampled_from([3, "a", None, [1.0], np.ones(2), kinds.nothing]),
@@ -235,6 +254,19 @@ def recommended(points):
     return kpinn.recommend(shared("sgd"), points, print_fn=str)
 
 
+def marched(**arguments):
+    """A march of a new model."""
+    pinn = Heat(kpinn.layers.TimeWindows(kinds.network(), "t x", start=0.0))
+    pinn.compile("sgd", jit_compile=False)
+    return kpinn.march(pinn, **{"verbose": 0} | arguments)
+
+
+def window(a, b):
+    """Three points."""
+    return {"t": np.linspace(a, b, 3), "x": np.linspace(0.0, 1.0, 3)}
+
+
+SAMPLE = Kind(st.just(window), st.sampled_from([3, None, "a", {"t": [0.0]}]))
 PARTS = Kind(ARRAYS.valid, ARRAYS.invalid, ARRAYS.aliases, True)
 GIVEN = {"x": PARTS, "y": kinds.BY_ROW, "sample_weight": kinds.BY_ROW}
 EVALUATE = {
@@ -254,6 +286,15 @@ call("PINN.evaluate", of("evaluate"), 3, **GIVEN, verbose=VERBOSE.needed(), batc
 call("PINN.prepare", of("prepare"), 3, x=IN_MEMORY, every=FLAG)
 call("PINN.adapt", of("adapt"), 2, x=PARTS, sample_weight=kinds.BY_ROW)
 call("recommend", recommended, 2, points=PARTS)
+call(
+    "march",
+    marched,
+    1,
+    sample=SAMPLE.needed(),
+    edges=Kind(EDGES.valid.filter(lambda x: x is not None), EDGES.invalid).needed(),
+    epochs=EPOCHS,
+    verbose=VERBOSE,
+)
 call("PINN.residuals", of("residuals"), 4, points=IN_MEMORY, batch_size=BATCH)
 call("PINN.predict", of("predict"), 2, x=kinds.POINTS.needed(), verbose=VERBOSE.needed())
 call(

@@ -105,6 +105,19 @@ PRODUCTS |= {name: HIDDEN[name] for name in ("activation", "kernel_initializer")
 call("networks.Separable", kpinn.networks.Separable, 2, **PRODUCTS, outputs=whole(1))
 call("layers.Separable", kpinn.layers.Separable, 2, **PRODUCTS)
 
+PARTS = Kind(
+    st.just({"u": kpinn.networks.MLP(4, 1)}),
+    st.sampled_from([None, {}, 3, {"u": 3}, {"u": (kpinn.networks.MLP(4, 1), "q")}, {3: None}]),
+)
+COLUMNS = Kind(st.just("t x"), st.sampled_from([None, 3, "", "t t", "1", ["t", 3]]))
+call(
+    "networks.Fields",
+    kpinn.networks.Fields,
+    2,
+    networks=PARTS.needed(),
+    coordinates=COLUMNS.needed(),
+)
+
 # That `q` is no direction which comes with the points is known when the layer is called.
 IN_LAYERS = dataclasses.replace(
     kinds.REQUESTS, invalid=kinds.REQUESTS.invalid.filter(lambda each: each != "u_q")
@@ -163,6 +176,21 @@ call(
     value=VALUE.needed(),
     distance=VALUE,
 )
+EDGES = Kind(
+    st.sampled_from([None, [0.0, 1.0], (0, 1, 3), np.linspace(0.0, 1.0, 4)]),
+    st.sampled_from([[], [0.0], [1.0, 0.0], [0.0, 0.0], 3, "01", [0.0, np.nan], [0.0, "1"], 1j])
+    | st.sampled_from([[[0.0, 1.0]], {0.0: 1.0}, True, [False, True], [0.0, np.inf]]),
+)
+call(
+    "layers.TimeWindows",
+    kpinn.layers.TimeWindows,
+    2,
+    network=kinds.NETWORK.needed(),
+    coordinates=kinds.COORDINATES.needed(),
+    start=VALUE.needed(),
+    order=choice(1, 2),
+    edges=EDGES,
+)
 call(
     "layers.PeriodicEmbedding",
     kpinn.layers.PeriodicEmbedding,
@@ -194,6 +222,36 @@ call(
     stddev=number(0.0, np.inf, True),
 )
 
+TABLE = Kind(
+    st.sampled_from([[0.0, 1.0, 2.0, 4.0], (0, 1, 2, 3), np.arange(4.0)]),
+    st.sampled_from([[], 3.0, "a", None, [1.0, 0.0], [0.0, np.nan, 1.0], 1j, ["1", "2"], [True]])
+    | st.sampled_from([[0.0, 1.0], {0: 1.0}, np.zeros((2, 2, 2)), [[0.0, 1.0], 2.0]]),
+)
+VALUES = Kind(
+    st.sampled_from([[1.0, 2.0, 1.0, 0.5], np.ones((4, 2))]),
+    st.sampled_from([[1.0], 3.0, "a", None, [1.0, 2.0, np.nan, 0.0], 1j, [[1.0, 2.0]], ["1"] * 4])
+    | st.sampled_from([[True] * 4, {0: 1.0}, np.ones((4, 0)), [1j] * 4]),
+    ("table",),
+)
+call(
+    "layers.Interpolation",
+    kpinn.layers.Interpolation,
+    2,
+    grid=TABLE.needed(),
+    values=VALUES.needed(),
+    degree=Kind(
+        st.sampled_from([1, 2, 3, [3], (1,)]),
+        st.sampled_from([0, -1, 1.5, "a", None, [], [1, 2], True, 1j, np.nan, {}]),
+        ("grid",),
+    ),
+    outside=choice("nan", "clamp", "extrapolate"),
+)
+AXES = Kind(
+    st.sampled_from(["r z", "r", ["r", "z"], ("z", "r"), None]),
+    st.sampled_from(["", "z", "r r", "x y", 3, 1j, [], [None], "r theta phi", {"r": 1}]),
+)
+call("operators.Cylindrical", kpinn.operators.Cylindrical, 1, axes=AXES.needed())
+
 # Methods, losses and optimizers ----------------------------------------------------------------
 
 call("Taylor", kpinn.Taylor, 1, strict=FLAG, recompute=FLAG)
@@ -211,6 +269,7 @@ call(
 REDUCTION = Kind(st.sampled_from(["sum", "sum_over_batch_size"]), st.sampled_from(["foo", 3, 1j]))
 call("losses.Mean", kpinn.losses.Mean, 1, reduction=REDUCTION)
 call("losses.Product", kpinn.losses.Product, 1, reduction=REDUCTION)
+call("losses.Inequality", kpinn.losses.Inequality, 1, reduction=REDUCTION)
 
 MEMORY = Kind(
     st.sampled_from([10**6, 1e9]),
@@ -221,7 +280,7 @@ for kind in (kpinn.optimizers.BFGS, kpinn.optimizers.SSBroyden):
     call(f"optimizers.{kind.__name__}", kind, 1, **CURVATURE)
 call("optimizers.LBFGS", kpinn.optimizers.LBFGS, 1, **CURVATURE | {"memory": whole(1)})
 LEAST_SQUARES = {
-    "solver": choice("dense", "kernel", "sketch", "cg"),
+    "solver": choice("dense", "kernel", "sketch"),
     "ratio": number(0.0, 1.0),
     "damping": POSITIVE,
     "trials": whole(1),
@@ -307,6 +366,69 @@ call(
     rule=choice("gradient", "kernel"),
     every=EVERY,
     decay=FRACTION,
+)
+RULE = {"conditions": CONDITIONS, "every": EVERY}
+NAMED = Kind(st.sampled_from(["heat", ["heat", "start"]]), CONDITIONS.invalid).needed()
+
+
+def is_not_one(value):
+    """Whether a value is anything but the number one."""
+    return not (isinstance(value, int | float) and value == 1)
+
+
+PROBABILITY = Kind(FRACTION.valid | st.just(1.0), FRACTION.invalid.filter(is_not_one))
+call(
+    "callbacks.ReLoBRaLo",
+    kpinn.callbacks.ReLoBRaLo,
+    2,
+    **RULE,
+    alpha=PROBABILITY,
+    temperature=POSITIVE,
+    rho=PROBABILITY,
+    seed=Kind(whole(0).valid | st.none(), whole(0).invalid),
+)
+call(
+    "callbacks.SoftAdapt",
+    kpinn.callbacks.SoftAdapt,
+    1,
+    **RULE,
+    beta=SCALAR,
+    normalized=FLAG,
+    loss_weighted=FLAG,
+)
+call("callbacks.UncertaintyWeights", kpinn.callbacks.UncertaintyWeights, 1, **RULE, decay=FRACTION)
+call(
+    "callbacks.SelfAdaptiveWeights",
+    kpinn.callbacks.SelfAdaptiveWeights,
+    1,
+    **RULE,
+    rate=POSITIVE,
+    largest=number(1.0, np.inf, True),
+)
+call(
+    "callbacks.CausalWeights",
+    kpinn.callbacks.CausalWeights,
+    2,
+    conditions=NAMED,
+    along=Kind(st.sampled_from(["t", "time"]), st.sampled_from(["", 3, None, ["t"]])),
+    epsilon=Kind(
+        POSITIVE.valid | st.sampled_from([[0.1, 1.0], (1, 10)]),
+        st.sampled_from([0.0, -1.0, [], [1.0, 0.1], [1, 1], "1", None, [None], np.nan, np.inf]),
+    ),
+    every=EVERY,
+    slices=Kind(whole(1).valid | st.none(), whole(1).invalid),
+    delta=number(0.0, 1.0, False),
+)
+call(
+    "callbacks.AugmentedLagrangian",
+    kpinn.callbacks.AugmentedLagrangian,
+    2,
+    conditions=NAMED,
+    every=EVERY,
+    penalty=POSITIVE,
+    growth=number(1.0, np.inf, True),
+    largest=POSITIVE,
+    by=choice("point", "condition"),
 )
 
 MEASURED = Kind(st.just("heat"), st.sampled_from(["", 3, None, ["heat"], 1j]), required=True)

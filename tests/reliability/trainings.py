@@ -112,6 +112,18 @@ WEIGHTS = {
     "fixed": lambda: [],
     "balanced": lambda: [kpinn.callbacks.LossBalancing(every=6)],
     "by point": lambda: [kpinn.callbacks.ResidualWeights(every=2)],
+    "ReLoBRaLo": lambda: [kpinn.callbacks.ReLoBRaLo(every=3, alpha=0.9, rho=0.5)],
+    "SoftAdapt": lambda: [kpinn.callbacks.SoftAdapt(every=3, loss_weighted=True)],
+    "uncertainty": lambda: [kpinn.callbacks.UncertaintyWeights(every=3, decay=0.8)],
+    "self-adaptive": lambda: [kpinn.callbacks.SelfAdaptiveWeights(every=3)],
+    "causal": lambda: [kpinn.callbacks.CausalWeights("heat", epsilon=[1e-6, 0.1, 1], every=3)],
+    "Lagrangian": lambda: [
+        kpinn.callbacks.AugmentedLagrangian("start", every=3, growth=2.0),
+        kpinn.callbacks.CausalWeights("heat", every=5),
+    ],
+    "Lagrangian by condition": lambda: [
+        kpinn.callbacks.AugmentedLagrangian("start", every=3, by="condition", growth=2.0)
+    ],
     "own": lambda: [Drawing(weights=True)],
     "plateau": lambda: [
         keras.callbacks.ReduceLROnPlateau("loss", factor=0.7, patience=2, min_delta=10.0),
@@ -164,6 +176,14 @@ CASES = (
     Case(("LBFGS",), "added", "balanced"),
     Case(("LM",), "released", "by point"),
     Case(("SSBroyden",), "by importance"),
+    Case(("Adam",), "fixed", "Lagrangian"),
+    Case(("Adam", "LM"), "resampled", "ReLoBRaLo", "mini-batches"),
+    Case(("LM",), "resampled", "Lagrangian"),
+    Case(("Adam",), "resampled", "causal"),
+    Case(("LBFGS",), "fixed", "SoftAdapt"),
+    Case(("Adam",), "fixed", "uncertainty", "dataset"),
+    Case(("SSBroyden",), "resampled", "self-adaptive"),
+    Case(("SGD",), "fixed", "Lagrangian by condition", "mini-batches"),
 )
 
 

@@ -36,7 +36,8 @@ class Plan:
     def of(cls, requests, space, apart=False):
         """The plan for a list of `Request`; `apart` without channels of sums with factors."""
         keys = [axes for request in requests for _, axes in partials(request, space)]
-        used = sorted({axis for axes in keys for axis in axes}, key=axis_order)
+        used = {axis for axes in keys for axis in axes} - space.unseen
+        used = sorted(used, key=axis_order)
         variables = {axis: i for i, axis in enumerate(used)}
         values = {f.name: f.value for request in requests for f in request.factors}
         numbers = {name: i for i, name in enumerate(values)}
@@ -135,9 +136,10 @@ def _sums(request, space, variables, names):
 
     for factor, term in request.terms:
         for (column, _), total in _sums(term, space, variables, names).items():
-            add((column, request.operator), factor, total[None])
+            add((column, request.operator), factor, total.get(None, {}))
     for column, axes in () if request.terms else partials(request, space):
-        symbol = derivative([variables[axis] for axis in axes])
+        seen = space.unseen.isdisjoint(axes)
+        symbol = derivative([variables[axis] for axis in axes]) if seen else {}
         if request.operator in SUMS:
             factor = 2 if request.operator == "biharmonic" and len(set(axes)) == 2 else 1
             add((column, request.operator), factor, symbol)

@@ -23,6 +23,7 @@ class Space:
         fields: dict from name to the slice of its columns.
         parameters: tuple of names.
         spatial: the columns of space, which are not those of time and of parameters.
+        unseen: the columns that the fields do not depend on, so that derivatives are zeros.
 
     Raises:
         ValueError: for names that cannot be told apart.
@@ -36,7 +37,7 @@ class Space:
                 raise ValueError(f"{min(both)!r} is a coordinate, and a parameter too: rename one.")
             self.coordinates |= found
             self.parameters = tuple(found)
-        self.fields = declare(fields, "field")
+        self.fields, self.unseen = declare(fields, "field"), frozenset()
         self.spatial = self._columns_without((*TIME_NAMES, *self.parameters))
         check_names(self)
 
@@ -49,6 +50,12 @@ class Space:
         other = copy.copy(self)
         other.fields = declare(fields, "field")
         check_names(other)
+        return other
+
+    def without(self, columns):
+        """The same, whose fields do not depend on these columns."""
+        other = copy.copy(self)
+        other.unseen = frozenset(columns)
         return other
 
     @property

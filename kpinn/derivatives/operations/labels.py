@@ -208,6 +208,20 @@ def moved(operation, labels):
     return [output.astype(int) for output in run_on_arrays(operation, inputs)]
 
 
+def looked_up(operation, labels):
+    """A `GatherV2`: of a table without points, an entry depends on what its place does."""
+    if set(labels) != {1} or operation.get_attr("batch_dims"):
+        return moved(operation, labels)
+    rank = operation.inputs[0].shape.rank
+    axis = int(_known(static(operation.inputs[2]))) % rank
+    return [labels[1].reshape([1] * axis + list(labels[1].shape) + [1] * (rank - axis - 1))]
+
+
+def searched(operation):
+    """The axes of a search in sorted rows: of these all entries are looked at."""
+    return [-1, ()]
+
+
 def _known(value):
     if value is None:
         raise UnknownError

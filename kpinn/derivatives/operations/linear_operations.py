@@ -11,10 +11,12 @@ from kpinn.derivatives.operations import choices
 from kpinn.derivatives.operations.labels import (
     by_sample,
     given_by,
+    looked_up,
     moved,
     of_first_input,
     one_by_one,
     probed,
+    searched,
     unaffected,
 )
 from kpinn.derivatives.operations.rules import constant, linear, picking, static_input
@@ -38,7 +40,7 @@ register("Sign", choice=choices.sign, **BROADCASTING)(constant())
 register("ArgMax", along=given_by(1), choice=choices.largest)(constant())
 register("ArgMin", along=given_by(1), choice=choices.smallest)(constant())
 register("All", "Any", along=given_by(1))(constant())
-register("LowerBound", "UpperBound", along=-1)(constant())
+register("LowerBound", "UpperBound", along=searched)(constant())
 register("InTopKV2", along=by_sample(0, 1))(constant())
 register("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", labels=unaffected)(constant())
 register("BroadcastGradientArgs", labels=unaffected)(constant())
@@ -118,7 +120,7 @@ register("Split", **_PLACES)(picking(slice(1, 2), _other_axes(0, 1)))
 register("Slice", **_PLACES)(picking(keeps=_whole_slices))
 register("SplitV", **_PLACES)(picking(keeps=_other_axes(2)))
 register("Unpack", **_PLACES)(picking(keeps=_picks_behind))
-register("GatherV2", labels=moved)(picking(keeps=_picks_behind))
+register("GatherV2", labels=looked_up)(picking(keeps=_picks_behind))
 register("Pack", **_PLACES)(linear(slice(None)))
 register("ParallelConcat", labels=moved)(linear(slice(None)))
 register("Reshape", "Squeeze", is_reshaping=True, **_PLACES)(linear())

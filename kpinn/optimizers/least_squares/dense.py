@@ -33,7 +33,7 @@ class Dense(Solver):
     def memory(self, parameters, residuals=None):
         """See `Solver.memory`."""
         needed = 6 * 8 * (parameters + 1) ** 2  # the matrix, and what LAPACK copies
-        return Memory(needed, f"{parameters} parameters", "pass solver='cg', which has no matrix")
+        return Memory(needed, f"{parameters} parameters", "pass solver='sketch' with a small rank")
 
     def model(self, objective, theta, start, state):
         """See `Solver.model`."""

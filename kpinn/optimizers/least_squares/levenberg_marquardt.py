@@ -17,7 +17,6 @@ from kpinn.optimizers.flat_optimizer import (
     check_memory,
 )
 from kpinn.optimizers.least_squares.bounds import best_end, restricted
-from kpinn.optimizers.least_squares.conjugate_gradients import ConjugateGradients
 from kpinn.optimizers.least_squares.dense import Dense
 from kpinn.optimizers.least_squares.factorizations import ROUNDINGS, needs_triangle
 from kpinn.optimizers.least_squares.linear_model import Start
@@ -39,7 +38,7 @@ LARGEST = 0.75  # half the acceleration, in parts of the step
 NEGLIGIBLE = 1e-12  # decrease of the loss in parts of it, with which a linear network is done
 LIKELY = 1e4  # of that, below which no step will be better
 MEMORY = 2**31  # bytes
-SOLVERS = {"dense": Dense, "kernel": RowSpace, "sketch": Sketch, "cg": ConjugateGradients}
+SOLVERS = {"dense": Dense, "kernel": RowSpace, "sketch": Sketch}
 
 
 class _Trial(typing.NamedTuple):
@@ -73,16 +72,13 @@ class LevenbergMarquardt(FlatOptimizer):
         solver: `"dense"`, by Cholesky's factorisation and, where the damping is small, an
             orthogonal one, whose time grows with the square of the number of parameters;
             `"kernel"`, the same step by matrices of the size of the residuals, for more parameters
-            than residuals; `"sketch"`, the step for random sums of the residuals, others in each
-            step, for many of both; or `"cg"`, by conjugate gradients on products with the
-            Jacobian, which takes no matrix but is less exact.
+            than residuals; or `"sketch"`, the step for random sums of the residuals, others in
+            each step, for many of both.
         ratio: least decrease of the loss, in parts of the predicted one; between 0 and 1.
         damping: damping of the first step, in parts of the largest squared column norm of `J`.
         trials: most values of the damping in one step.
         memory: most bytes for the matrices of a step.
-        rank: of `"sketch"` the number of sums, by default half the number of parameters; of `"cg"`
-            the number of eigenvalues of `J^T J` that its preconditioner is made of, by default 400,
-            0 for none.
+        rank: of `"sketch"` the number of sums, by default half the number of parameters.
         project: `"last"` for variable projection, where all residuals are linear in the last layer
             of the network, as those of linear equations are: a step is one of the layers before
             it, with the best weights of the last one. `None` for steps of all parameters.
@@ -109,8 +105,6 @@ class LevenbergMarquardt(FlatOptimizer):
         A. Guzman-Cordero, F. Dangel, G. Goldshlager and M. Zeinhofer, Improving energy natural
         gradient descent through Woodbury, momentum, and randomization (2025), arXiv:2505.12149,
         for `"kernel"`.
-        Z. Frangella, J. A. Tropp and M. Udell, Randomized Nystrom preconditioning, SIAM Journal on
-        Matrix Analysis and Applications 44 (2023), 718-752, for `"cg"`.
         G. Golub and V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares
         problems whose variables separate, SIAM Journal on Numerical Analysis 10 (1973), 413-432,
         and L. Kaufman, A variable projection method for solving separable nonlinear least squares
@@ -137,8 +131,7 @@ class LevenbergMarquardt(FlatOptimizer):
         self.ratio = number("ratio", ratio, "(0, 1)")
         self.damping = number("damping", damping, "(0, inf)")
         if rank is not None and not SOLVERS[solver].takes_rank:
-            takers = " and ".join(repr(name) for name, kind in SOLVERS.items() if kind.takes_rank)
-            raise ValueError(f"rank={rank!r} is for the solvers {takers}, not {solver!r}.")
+            raise ValueError(f"rank={rank!r} is for the solver 'sketch', not {solver!r}.")
         self._solver = SOLVERS[solver](rank)
         self.trials = positive_whole("trials", trials)
         self.memory = positive_whole("memory", memory)
@@ -271,7 +264,7 @@ class LevenbergMarquardt(FlatOptimizer):
         if residuals is None and self._solver.needs_residuals:
             raise ValueError(
                 f"solver {self.solver!r} needs losses that are mean squares (the default loss, "
-                "'mse'): use solver='dense' or solver='cg'."
+                "'mse'): use solver='dense'."
             )
         count = None if residuals is None else residuals.shape[0]
         check_memory(self, *self._solver.memory(theta.shape[0], count))
@@ -279,8 +272,8 @@ class LevenbergMarquardt(FlatOptimizer):
 
     def _may_see_more(self, start, damping, scale):
         """Whether the products of the Jacobian failed, where its triangular factor may not."""
-        has_triangle = self._solver.has_triangle and start.residuals is not None
-        return tf.constant(has_triangle) & ~needs_triangle(damping, scale, damping.dtype)
+        has_triangle = tf.constant(start.residuals is not None)
+        return has_triangle & ~needs_triangle(damping, scale, damping.dtype)
 
 
 def _begin(objective, theta):

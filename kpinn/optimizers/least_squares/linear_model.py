@@ -2,8 +2,8 @@
 
 A step minimises `|J s + r|^2 + damping |s|^2`, for several values of the damping. A `LinearModel`
 is what is left of the Jacobian `J` and the residuals `r` for that; a `Solver` makes one in each
-step. The solvers are in the modules `dense`, `row_space`, `sketch` and `conjugate_gradients`; the
-table of `levenberg_marquardt` has their names.
+step. The solvers are in the modules `dense`, `row_space` and `sketch`; the table of
+`levenberg_marquardt` has their names.
 """
 
 import typing
@@ -67,7 +67,6 @@ class Solver:
 
     takes_rank = False
     needs_residuals = False  # whether the loss has to be a sum of squares
-    has_triangle = True  # whether it sees more where the damping is small, see `factorizations`
 
     def __init__(self, rank=None):
         self.rank = rank

@@ -34,7 +34,7 @@ class RowSpace(Solver):
         return Memory(
             row_space_bytes(residuals or 0, parameters),
             f"{residuals} residuals and {parameters} parameters",
-            "pass fewer points or batch_size to fit, or solver='cg', which has no matrix",
+            "pass fewer points or batch_size to fit",
         )
 
     def model(self, objective, theta, start, state):
