@@ -72,14 +72,14 @@ class Problem:
         """`CausalWeights`, or `None`."""
         return [callbacks.CausalWeights("equation", every=1)] if self.has_time else None
 
-    def pinn(self, seed):
+    def pinn(self, seed, jit_compile):
         """A `kpinn.PINN`, compiled."""
         keras.utils.set_random_seed(seed)
         embedding = self.period and PeriodicEmbedding(list(self.period))
         network = kpinn.networks.MLP(units=32, depth=3, embedding=embedding)
         pinn = kpinn.PINN(network, " ".join(self.grid), "u", self.conditions)
         decay = keras.optimizers.schedules.ExponentialDecay(3e-3, 1_000, 0.8)
-        pinn.compile(keras.optimizers.Adam(decay))
+        pinn.compile(keras.optimizers.Adam(decay), jit_compile=jit_compile)
         return pinn
 
     def error(self, pinn):
@@ -166,12 +166,16 @@ def advection():
     )
 
 
-def errors(problem, seeds, steps):
+def errors(problem, seeds, steps, jit_compile):
     """By rule the errors for each seed, and the last PINN with its points and callbacks."""
     found, trained = {}, {}
     for (rule, make), seed in itertools.product(RULES.items(), range(seeds)):
         if make(problem) is not None:
-            pinn, points, rules = problem.pinn(seed), problem.points(seed), make(problem)
+            pinn, points, rules = (
+                problem.pinn(seed, jit_compile),
+                problem.points(seed),
+                make(problem),
+            )
             epochs = max(steps // STEPS, 1)
             pinn.fit(points, epochs=epochs, steps_per_epoch=STEPS, verbose=0, callbacks=rules)
             found.setdefault(rule, []).append(problem.error(pinn))
@@ -197,14 +201,15 @@ def ratios(trained, rounds):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--short", action="store_true", help="one seed, few steps")
+    parser.add_argument("--short", action="store_true", help="advection alone, few steps, no XLA")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5_000)
     options = parser.parse_args()
     seeds, steps = (1, 20) if options.short else (options.seeds, options.steps)
     problems, columns = [helmholtz(), allen_cahn(), advection()], []
+    problems = problems[-1:] if options.short else problems
     for problem in problems:
-        found, trained = errors(problem, seeds, steps)
+        found, trained = errors(problem, seeds, steps, not options.short)
         costs = ratios(trained, 1 if options.short else 7)
         columns.append(
             {name: f"{costs[name]:.2f} | {statistics.median(e):.1e}" for name, e in found.items()}

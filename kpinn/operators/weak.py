@@ -21,17 +21,16 @@ class WeakForm:
     integral by parts has no boundary terms, and needs derivatives of the solution of lower order.
     With `tests="hat"` they are the hats of linear finite elements at the inner edges.
 
+    `weak.points` is a dict from coordinate to the Gauss points of all cells, `(n, 1)`,
+    `weak.weights` are their weights `(n, 1)`, whose sum is the volume of the box, and `weak.count`
+    is the number of test functions, `m`.
+
     Args:
         edges: dict from coordinate to the increasing edges of its cells, `{"x": [0, 0.5, 1]}`, in
             the order of the PINN's coordinates.
         tests: number of test functions of a cell along each coordinate, or `"hat"`; or a dict by
             coordinate.
         nodes: Gauss points of a cell along each coordinate; by default 4 more than `tests`.
-
-    Attributes:
-        points: dict from coordinate to an array `(n, 1)`, the Gauss points of all cells.
-        weights: array `(n, 1)`, whose sum is the volume of the box.
-        count: number of test functions, `m`.
 
     Raises:
         ValueError: for edges that do not increase, or sizes below one.
