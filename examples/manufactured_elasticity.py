@@ -2,7 +2,7 @@
 
 Linear elasticity in plane strain. Shows: `kpinn.manufactured`, whose residuals are the targets:
 body forces inside, tractions on the hole, displacements on the sides; stresses as a tensor field.
-Expected: relative L2 error of displacements and stresses of about 1e-9 in about 40 seconds on two
+Expected: relative L2 error of displacements and stresses of about 1e-14 in about 30 seconds on two
 CPU cores.
 
 Run: python examples/manufactured_elasticity.py [--short]

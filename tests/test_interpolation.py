@@ -162,6 +162,26 @@ def test_fluxes_with_tables_are_those_of_scipy():
     assert_close(found["temperature"][:, 0], expected, 1e-12)
 
 
+def test_a_table_is_a_field_beside_a_network():
+    """With derivatives by name, and without weights that are trained."""
+
+    def balance(u_x, u_xx, k, k_x):
+        return k * u_xx + k_x * u_x
+
+    parts = {"u": kpinn.networks.MLP(4, 1), "k": (Interpolation(X, K), "x")}
+    network = kpinn.networks.Fields(parts, coordinates="t x")
+    pinn = kpinn.PINN(network, "t x", "u k", [balance])
+    points = {"t": RNG.uniform(0, 1, 9), "x": RNG.uniform(0, 3, 9)}
+    f, k = pinn.predict_fields(points, "u_x, u_xx, k_x, k_t"), make_interp_spline(X, K)
+    assert_close(f["k_x"][:, 0], k(points["x"], nu=1), 1e-12)
+    assert not np.any(f["k_t"])
+    flux = k(points["x"]) * f["u_xx"][:, 0] + k(points["x"], nu=1) * f["u_x"][:, 0]
+    assert_close(pinn.residuals(points)["balance"][:, 0], flux, 1e-12)
+    assert len(pinn.trainable_variables) == len(parts["u"].trainable_variables)
+    matrix, _ = kpinn.jacobian(pinn, points)
+    assert matrix.shape == (9, 4 * 3 + 4 + 1)
+
+
 class Law(kpinn.PINN):
     """A coefficient of the place, and one of the field."""
 
@@ -362,6 +382,8 @@ WRONG = [
     ({"degree": 0}, "degree is a positive whole"),
     ({"degree": [3, 3]}, "2 numbers for 1 columns"),
     ({"degree": 1.5}, "degree is a positive whole"),
+    ({"values": [1.0, 2.0, 1e300, 3.0], "dtype": "float32"}, "too large for float32"),
+    ({"grid": [0.0, 1e-320, 2.0, 3.0], "degree": 1}, "too large for float64"),
     ({"outside": "error"}, "outside 'error' is unknown"),
 ]
 

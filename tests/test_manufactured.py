@@ -348,12 +348,36 @@ def decaying(t, x):
     return ops.exp(-(PI**2) * t) * ops.sin(PI * x)
 
 
+def soliton(t, x):
+    """The real and the imaginary part of sech(x - t / 2) exp(i (x / 2 + 3 t / 8))."""
+    size, phase = 1 / ops.cosh(x - t / 2), x / 2 + 3 * t / 8
+    return ops.concatenate([size * ops.cos(phase), size * ops.sin(phase)], axis=1)
+
+
+def in_a_cylinder(r, z):
+    """`I0(pi r) sin(pi z) / I0(pi)`, by the mean of `exp(pi r cos(angle))` over the angle."""
+    cosines = np.cos(np.linspace(0, PI, 40, endpoint=False) + PI / 80)
+    top = ops.sum(ops.exp(PI * r * cosines), axis=1, keepdims=True)
+    return top * ops.sin(PI * z) / np.sum(np.exp(PI * cosines))
+
+
+def in_a_plate(x, y, k):
+    return ops.sin(2 * y) * (ops.cosh(2 * x) + ops.sinh(2 * x) / k)
+
+
+UNKNOWNS = {"inverse_burgers": {"c": 1.0, "nu": 0.01 / PI}, "unknown_delay": {"delay": PI / 2}}
 # The solution, the size of rounding, and a sign of a condition that is turned.
 SOLUTIONS = {
     "burgers": (cole_hopf, 1e-9, ("u_t + u * u_x", "u_t - u * u_x")),
+    "cylindrical_coordinates": (in_a_cylinder, 1e-13, ("u - ops.sin", "u + ops.sin")),
     "export_and_serve": (decaying, 5e-5, ("u_t - u_xx", "u_t + u_xx")),
     "heat_ball": (in_a_ball, 1e-12, ("(u_t - laplacian_u)", "(u_t + laplacian_u)")),
     "heat_hard_boundary": (None, 1e-13, ("- ops.exp(-t) * (0.5", "+ ops.exp(-t) * (0.5")),
+    "integral_equation": (
+        lambda x: ops.sin(PI * x) + 3 * x / (2 * PI),
+        1e-13,
+        ("- ops.sum(w", "+ ops.sum(w"),
+    ),
     "inverse_burgers": (cole_hopf, 1e-9, ("- nu * u_xx", "+ nu * u_xx")),
     "lake": (None, 1e-13, ("laplacian_u - 4", "laplacian_u + 4")),
     "mesh_from_stl": (None, 1e-13, ("u_n - exact", "u_n + exact")),
@@ -371,6 +395,14 @@ SOLUTIONS = {
     "plate_with_hole": (kirsch, 1e-12, ("+ stress_y[:, 2:]", "- stress_y[:, 2:]")),
     "poisson_1d": (lambda x: ops.sin(PI * x), 1e-13, ("u_xx + math", "u_xx - math")),
     "ring_neumann": (in_a_ring, 1e-13, ("u_n - 1.0", "u_n + 1.0")),
+    "schroedinger": (soliton, 1e-13, ("u_xx / 2 - v_t", "u_xx / 2 + v_t")),
+    "stefan": (None, 1e-13, ("return q_t + 2.0", "return q_t - 2.0")),
+    "two_materials": (
+        {"u": lambda x, y: in_a_plate(x, y, 1), "v": lambda x, y: in_a_plate(x, y, 10)},
+        1e-13,
+        ("u_x - K", "u_x + K"),
+    ),
+    "unknown_delay": (lambda t: ops.sin(t), 1e-13, ("u_t + at", "u_t - at")),
     "wave_random_features": (standing, 1e-13, ("u_tt - 4", "u_tt + 4")),
 }
 BOXES = {  # where an example has no points before it compiles
@@ -378,6 +410,7 @@ BOXES = {  # where an example has no points before it compiles
     "export_and_serve": lambda made: kpinn.domains.Box(t=(0, 0.2), x=(0, 1)),
     "heat_hard_boundary": lambda made: kpinn.domains.Box(t=(0, 1)) * made["ring"],
     "inverse_burgers": lambda made: kpinn.domains.Box(t=(0.1, 0.9), x=(-1, 1)),
+    "integral_equation": lambda made: made["interval"],
     "ode_hard_condition": lambda made: kpinn.domains.Box(t=(0, 1)),
 }
 
@@ -389,17 +422,20 @@ def solution_of(name, made):
         return lambda x, y: made["exact"](x, y)
     if name == "mesh_from_stl":
         return lambda x, y, z: made["exact"](x, y, z)
+    if name == "stefan":
+        c = made["C"]
+        return {"u": lambda z: 1 - ops.erf(c * z) / math.erf(c), "q": lambda t: 4 * c**2 * t}
     return SOLUTIONS[name][0]
 
 
 def largest_residuals(name, twin=None):
     """The largest residual of each condition of an example at its solution."""
     made = before_training(name, twin)
-    unknowns = {"c": 1.0, "nu": 0.01 / PI} if name == "inverse_burgers" else None
-    truth = kpinn.manufactured(made["pinn"], solution_of(name, made), unknowns)
+    truth = kpinn.manufactured(made["pinn"], solution_of(name, made), UNKNOWNS.get(name))
     points = BOXES[name](made).sample(30, seed=0) if name in BOXES else made["points"]
     found = truth.residuals(points)
-    found.pop("samples", None)  # whose targets are data
+    if name == "inverse_burgers":
+        del found["samples"]  # whose targets are data
     return {condition: np.abs(residual).max() for condition, residual in found.items()}
 
 

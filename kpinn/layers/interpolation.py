@@ -41,7 +41,8 @@ class Interpolation(FromConfig, keras.layers.Layer):
     Output shape: `(n, m)`.
 
     Raises:
-        ValueError: for a grid that does not increase or is too short, or a table of another shape.
+        ValueError: for a grid that does not increase or is too short, a table of another shape, or
+            numbers that are too large for the dtype.
 
     Example:
 
@@ -87,6 +88,11 @@ class Interpolation(FromConfig, keras.layers.Layer):
 
     def _fixed(self, name, values):
         """A weight that is not trained."""
+        if np.any(np.abs(values) > tf.as_dtype(self.variable_dtype).max):
+            raise ValueError(
+                f"grid and values make numbers that are too large for {self.variable_dtype}: by "
+                "places that are nearly the same, or by values of the size of 1e38."
+            )
         return self.add_weight(
             shape=values.shape,
             name=name,
@@ -201,7 +207,9 @@ def _cells(knots, degree, outside, epsilon):
     if outside == "clamp":
         ends[-1, 0] = pieces[-1].sum(axis=0)  # at the end of the last cell
         ends[[0, -1], 1:] = 0.0
-    begin, scale = (np.concatenate([x[:1], x, x[-1:]]) for x in (begin, 1.0 / width))
+    with np.errstate(over="ignore"):  # what is too large is refused later
+        scale = 1.0 / width
+    begin, scale = (np.concatenate([x[:1], x, x[-1:]]) for x in (begin, scale))
     slack = ROUNDING * epsilon * np.abs(breaks[[0, -1]]).max()
     breaks[0], breaks[-1] = breaks[0] - slack, breaks[-1] + slack
     return breaks, np.column_stack([begin, scale, ends.reshape(len(ends), -1)])
