@@ -1,6 +1,47 @@
-"""Exact solutions that examples are compared with."""
+"""Exact solutions, and how examples are compared with them."""
 
 import numpy as np
+
+import kpinn
+
+
+def compare(pinn, domain, exact, path, fixed=None):
+    """Prints the relative L2 error of `u` at 5,000 new points, and draws u, exact and error.
+
+    Args:
+        pinn: `kpinn.PINN` with a field `u`.
+        domain: `kpinn.domains.Domain`.
+        exact: function of its coordinates, arrays `(n, d)`.
+        path: file of the picture.
+        fixed: as of `kpinn.plotting.field`.
+    """
+    points = domain.sample(5_000, seed=1)
+    expected = np.asarray(exact(**points))
+    error = np.linalg.norm(pinn.predict_fields(points)["u"] - expected) / np.linalg.norm(expected)
+    print(f"relative L2 error: {error:.1e}")
+    kpinn.plotting.field(pinn, domain, "u", exact, path=path, fixed=fixed)
+
+
+def kirsch(points):
+    """Stresses in a plate with a hole of radius 1 under the tension 1 along x.
+
+    By complex potentials: s_xx + s_yy = 4 Re f', s_yy - s_xx + 2 i s_xy = 2 (conj(z) f'' + g')
+    with f = (z + 2 / z) / 4, g = -(z + 1 / z - 1 / z^3) / 2.
+
+    Args:
+        points: dict of arrays x, y `(n, 1)`.
+
+    Returns:
+        s_xx, s_xy, s_xy, s_yy: an array `(n, 4)`.
+
+    References:
+        N. I. Muskhelishvili, Some Basic Problems of the Mathematical Theory of Elasticity (1953),
+        section 56a.
+    """
+    z = points["x"] + 1j * points["y"]
+    mean = np.real(1 - 2 / z**2) / 2
+    half = np.conj(z) / z**3 - (1 - 1 / z**2 + 3 / z**4) / 2
+    return np.concatenate([mean - half.real, half.imag, half.imag, mean + half.real], axis=1)
 
 
 def burgers(t, x, viscosity=0.01 / np.pi, nodes=2001):

@@ -1,6 +1,7 @@
 """Callbacks that choose points and weights while `fit` goes on, and one that saves it."""
 
 from kpinn.training.checkpoints.callback import Checkpoint as Checkpoint
+from kpinn.training.cross_validation import CrossValidation as CrossValidation
 from kpinn.training.discrepancy import Discrepancy as Discrepancy
 from kpinn.training.resampling import ImportanceSampling as ImportanceSampling
 from kpinn.training.resampling import Resample as Resample

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpinn.domains import Ball, Box, Mesh
+from kpinn.domains import Ball, Box, Mesh, Polygon
 
 CUBE = (
     np.array([[x, y, z] for x in (0.0, 1.0) for y in (0.0, 1.0) for z in (0.0, 1.0)]),
@@ -188,6 +189,33 @@ def test_meshes_are_the_same_in_a_compiled_step(dtype, near):
         assert keras.backend.standardize_dtype(placed.dtype) == dtype
     normals = mesh.border[0].normal(keras.ops.convert_to_tensor(unit[:, :2]), keras.ops)
     np.testing.assert_allclose(normals, mesh.border[0].normal(unit[:, :2], np), atol=near)
+
+
+@pytest.mark.parametrize("shape", ["torus", "coast"])
+@pytest.mark.parametrize("dtype, near", [("float64", 1e-14), ("float32", 2e-6)])
+def test_sides_in_a_compiled_step(shape, dtype, near):
+    """Of surfaces with many facets: the sign everywhere, the distance near the surface."""
+    if shape == "torus":
+        domain, width = Mesh(*torus()), 3
+    else:
+        angles = np.linspace(0, 2 * np.pi, 1500, endpoint=False)
+        radii = 1 + 0.3 * np.cos(7 * angles) + 0.05 * np.sin(60 * angles)
+        domain, width = Polygon(x=radii * np.cos(angles), y=radii * np.sin(angles)), 2
+    border = domain.boundary().sample(1000, seed=0)
+    points, normals = domain.frame.rows(border), border["n"]
+    close = [points + step * normals for step in (1e-4, -1e-4)]
+    random = np.random.default_rng(0)
+    far = [random.uniform(-size, size, (2000, width)) for size in (1.5, 4.0)]
+    side = tf.function(lambda rows: domain.side(rows, keras.ops), jit_compile=True)
+    for rows in (*close, *far):
+        rows = rows.astype(dtype)
+        found, level = side(tf.constant(rows)).numpy(), domain.level(rows.astype("float64"), np)
+        assert found.dtype == dtype
+        sure = np.abs(level) > near
+        np.testing.assert_array_equal(np.sign(found[sure]), np.sign(level[sure]))
+        assert np.all(np.abs(found) >= np.abs(level) - near)
+        at = np.abs(level) < 2e-4
+        np.testing.assert_allclose(found[at], level[at], atol=near)
 
 
 def test_a_mesh_turned_inside_out_as_a_whole_is_turned_back():

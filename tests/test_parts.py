@@ -12,9 +12,12 @@ from kpinn.domains import (
     Ball,
     Box,
     Cone,
+    Curve,
     Cylinder,
     Ellipsoid,
     Measure,
+    PointCloud,
+    Polyline,
     Ring,
     Sphere,
     concatenate,
@@ -293,6 +296,29 @@ def test_quadrature_of_a_part_has_normals():
     disk, weights = (NAMED - DISK.moved(x=0.05)).boundary("cylinder").quadrature(40)
     assert np.sum(weights) == pytest.approx(2 / 3 * 0.1 * PI, rel=1e-12)
     np.testing.assert_allclose(disk["n"][:, 1], (0.2 - disk["y"][:, 0]) / 0.05, atol=1e-12)
+
+
+TURN = np.linspace(0, 2 * PI, 7)
+
+
+@pytest.mark.parametrize(
+    "surface, flux",
+    [
+        (Sphere(x=0, y=0, z=0, radius=1), 4 * PI),
+        (Box(t=(0, 2)) * Sphere(x=0, y=0, radius=1), 4 * PI),
+        (Curve(lambda s: (np.cos(s), 2 * np.sin(s)), (0, 2 * PI)), 4 * PI),
+        (Polyline(x=np.cos(TURN), y=np.sin(TURN)), 3 * 3**0.5),
+        (Polyline(x=np.cos(TURN), y=np.sin(TURN)).moved(x=3), 3 * 3**0.5),
+    ],
+    ids=str,
+)
+def test_quadrature_of_surfaces_has_normals(surface, flux):
+    """The flux of the position is the volume inside times the dimension."""
+    points, weights = surface.quadrature(400)
+    space = np.hstack([points[name] for name in surface.spatial])
+    assert np.sum(weights * space * points["n"]) == pytest.approx(flux, rel=1e-12)
+    assert PointCloud(x=[1.0], n=[1.0]).quadrature(1)[0]["n"] == 1
+    assert "n" not in SQUARE.quadrature(9)[0]
 
 
 def test_a_measure_is_found_once():

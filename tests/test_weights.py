@@ -577,3 +577,32 @@ def test_losses_that_are_negative_are_refused():
     pinn.compile("sgd", loss={"size": signed}, jit_compile=False)
     with pytest.raises(ValueError, match="of which one is negative"):
         pinn.fit({"x": LINE}, {"size": 9.0 + LINE}, epochs=3, verbose=0, callbacks=[SoftAdapt()])
+
+
+@pytest.mark.parametrize("optimizer", [LevenbergMarquardt, SSBroyden])
+def test_a_condition_over_a_set_has_one_multiplier(optimizer):
+    """The mean of `u` is one: an equality in the equations of Karush, Kuhn and Tucker."""
+
+    def samples(u, measured):
+        return u - measured
+
+    @kpinn.condition(over="set")
+    def total(u):
+        return ops.mean(u, axis=0, keepdims=True) - 1.0
+
+    kpinn.set_float64()
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    pinn = kpinn.PINN(network, "x", "u", [samples, total])
+    pinn.compile(optimizer(), jit_compile=False)
+    rule = AugmentedLagrangian("total", every=8, penalty=20.0)
+    sets = {"samples": SETS["samples"], "total": {"x": LINE}}
+    pinn.fit(sets, epochs=80, verbose=0, callbacks=[rule])
+    assert rule.multipliers["total"].shape == (1, 1)
+    line = np.stack([np.ones_like(LINE), LINE], axis=1)
+    matrix = np.zeros((3, 3))
+    matrix[:2, :2], matrix[:2, 2] = 2 * line.T @ line / len(LINE), line.mean(axis=0)
+    matrix[2, :2] = line.mean(axis=0)
+    expected = np.linalg.solve(matrix, np.append(2 * line.T @ MEASURED / len(LINE), 1.0))
+    slope, intercept = (variable.numpy().item() for variable in pinn.trainable_variables)
+    found = [intercept, slope, rule.multipliers["total"].item()]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

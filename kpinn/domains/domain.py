@@ -217,6 +217,10 @@ class Composed(Domain):
         """See `Region.level`."""
         return self._made.level(rows, xp)
 
+    def side(self, rows, xp):
+        """See `Region.side`."""
+        return (self._made.side or self._made.level)(rows, xp)
+
     def patches(self):
         """See `Region.patches`."""
         return self._made.inside

@@ -1,6 +1,7 @@
 """Parts: faces, boundaries and pieces of them, from which points are drawn."""
 
 import functools
+import operator
 
 import numpy as np
 
@@ -21,16 +22,18 @@ class Part:
         patches: a `Patch` for each piece, disjoint up to edges.
         label: how it is written, for errors and `repr`.
         names: by which it was asked for.
+        recipe: a function that makes it, and its arguments: what is pickled.
 
     Raises:
         ValueError: if it is empty.
     """
 
-    def __init__(self, domain, patches, label, names=()):
+    def __init__(self, domain, patches, label, names, recipe):
         self.domain = domain
         self.patches = tuple(patches)
         self.label = label
         self.names = tuple(names)
+        self._recipe = recipe
         drawing.check_not_empty(self.patches, label)
 
     @property
@@ -57,7 +60,7 @@ class Part:
     @property
     def faces(self):
         """A part for each of its patches."""
-        return tuple(Part(self.domain, [patch], self._label_of(patch)) for patch in self.patches)
+        return tuple(_face(self, number) for number in range(len(self.patches)))
 
     def sample(self, n, method="uniform", seed=None, extras=""):
         """Points of the part, uniform in its measure, one patch after the other.
@@ -140,7 +143,9 @@ class Part:
             >>> left = disk.boundary().where(lambda x: x < 0)
         """
         condition = pieces.where(self, predicate)
-        return Part(self.domain, [p.kept(condition) for p in self.patches], f"{self}.where(...)")
+        patches, label = [patch.kept(condition) for patch in self.patches], f"{self}.where(...)"
+        recipe = (operator.methodcaller("where", predicate), self)
+        return Part(self.domain, patches, label, (), recipe)
 
     def plot(self, axes=None, points=400, normals=True, fixed=None):
         """Draw the points of the part; see `Domain.plot` for arguments, result and errors."""
@@ -161,11 +166,20 @@ class Part:
             )
         more = [pieces.without(patch, self.patches) for patch in other.patches]
         patches, label = [*self.patches, *filter(None, more)], f"({self} + {other})"
-        return Part(self.domain, patches, label, self.names + other.names)
+        names = self.names + other.names
+        return Part(self.domain, patches, label, names, (operator.add, self, other))
 
     def __repr__(self):
         return self.label
 
-    def _label_of(self, patch):
-        fixed = (f"{self.domain.frame.label(a)}={show(v)}" for a, v in patch.fixed.items())
-        return f"{self.domain}.face({', '.join(fixed)})" if patch.fixed else self.label
+    def __reduce__(self):
+        make, *operands = self._recipe
+        return make, tuple(operands)
+
+
+def _face(part, number):
+    """The part that is one of the patches of another."""
+    patch, frame = part.patches[number], part.domain.frame
+    fixed = (f"{frame.label(axis)}={show(value)}" for axis, value in patch.fixed.items())
+    label = f"{part.domain}.face({', '.join(fixed)})" if patch.fixed else part.label
+    return Part(part.domain, [patch], label, (), (_face, part, number))

@@ -2,6 +2,7 @@
 
 import abc
 import functools
+import operator
 
 import numpy as np
 
@@ -50,6 +51,13 @@ class Region(abc.ABC):
             `(n,)`.
         """
 
+    def side(self, rows, xp):
+        """The level, or what is found faster and has its sign, and its values near the boundary.
+
+        Conditions take it, by which points of other shapes count or not.
+        """
+        return self.level(rows, xp)
+
     @abc.abstractmethod
     def patches(self):
         """The patches (each a `Patch`) of the inside."""
@@ -95,9 +103,12 @@ class Region(abc.ABC):
         return self.level
 
     def rule(self, n):
-        """A quadrature of about `n` nodes: rows `(m, axes)` and weights `(m,)`."""
-        rows, _, weights = integration.rule(self.inside, n, str(self))
-        return rows, weights
+        """A quadrature of about `n` nodes.
+
+        Returns:
+            Rows `(m, axes)`, normals `(m, spatial axes)` or None, and weights `(m,)`.
+        """
+        return integration.rule(self.inside, n, str(self))
 
     def measure(self):
         """Length, area or volume of the inside, a `Measure`."""
@@ -232,7 +243,8 @@ class Region(abc.ABC):
         patches = self.face_patches(values)
         if not patches:
             raise ValueError(f"There is no {label}. The flat faces are {self._flat_faces()}.")
-        return Part(self, patches, label, tuple(fixed))
+        recipe = (operator.methodcaller("face", **fixed), self)
+        return Part(self, patches, label, tuple(fixed), recipe)
 
     def boundary(self, *names):
         """The boundary in space, or named parts of it.
@@ -263,11 +275,13 @@ class Region(abc.ABC):
                 raise ValueError(self._unknown_part(name, pool))
         if len(set(names)) < len(names):
             raise ValueError(f"boundary() got a coordinate twice: {names}. Name each once.")
+        recipe = (operator.methodcaller("boundary", *names), self)
         if names:
             chosen = {id(p): p for name in names for p in pool if name in p.tags}.values()
         else:
             names, chosen = self.default_names(), self.border
-        return Part(self, chosen, f"{self}.boundary({', '.join(map(repr, names))})", names)
+        label = f"{self}.boundary({', '.join(map(repr, names))})"
+        return Part(self, chosen, label, names, recipe)
 
     def edge(self, name):
         """An edge of a polygon, or of the polygon that a combination was made of.
@@ -316,7 +330,7 @@ class Region(abc.ABC):
             n: number of nodes, about.
 
         Returns:
-            Points as `sample` gives them, and weights `(m, 1)`.
+            Points as `sample` gives them, with the normals of a surface, and weights `(m, 1)`.
 
         Raises:
             ValueError: if there is no rule for such a domain.
@@ -326,8 +340,8 @@ class Region(abc.ABC):
             >>> round(float(np.sum(weights * points["x"] ** 2)), 12)   # pi / 4
             0.785398163397
         """
-        rows, weights = self.rule(sampling.count(n))
-        return self.frame.points(rows), weights[:, None]
+        rows, normals, weights = self.rule(sampling.count(n))
+        return carried(self, rows, normals, ()), weights[:, None]
 
     def holds(self, rows):
         """Which rows `(n, axes)` lie in the closed domain, as `contains`."""

@@ -10,21 +10,21 @@ from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.objective.estimate import Estimate, noise_levels
 from kpinn.objective.jacobian import parts_of_quantities
+from kpinn.objective.leverages import tolerance_of
 from kpinn.objective.weighted_residuals import row_factors
 from kpinn.options import names as names_of
-from kpinn.options import number
+from kpinn.options import number, optional
 from kpinn.options.arrays import float_array
 from kpinn.problem.points import check_known, in_order, is_shared, one_set, widths_of
 from kpinn.problem.unknowns import entries, on_bounds
 from kpinn.serving.jacobian import MEMORY, prepared, weighted_jacobian
 
-TOLERANCE = 1e-8  # of singular values
 FAR = 0.5  # standard errors to the minimum, above which the training has not come to it
 FREE = 0.5  # of a number that noise has to leave over, to be estimated
 BATCH = 1_000  # points whose fields are looked at together
 
 
-def covariance(pinn, points, noise, tolerance=TOLERANCE, memory=MEMORY):
+def covariance(pinn, points, noise, tolerance=None, memory=MEMORY):
     """The covariance of the unknowns, and standard errors of fields, after a training.
 
     The model behind the numbers: conditions that are measurements have residuals with independent
@@ -46,7 +46,8 @@ def covariance(pinn, points, noise, tolerance=TOLERANCE, memory=MEMORY):
             deviation of the noise from what the fit leaves over; or a dict from name to that
             number, to an array `(n,)` or `(n, k)`, or to `None` to estimate it.
         tolerance: singular values of the Jacobian of the network that are smaller parts of the
-            largest are taken for zero: directions in which the training has not moved.
+            largest are taken for zero: directions in which the training has not moved. By default
+            the root of the rounding error, 1.5e-8 in float64.
         memory: most bytes for the Jacobian, see `kpinn.jacobian`.
 
     Returns:
@@ -68,8 +69,9 @@ def covariance(pinn, points, noise, tolerance=TOLERANCE, memory=MEMORY):
         R. Frisch and F. V. Waugh, Partial time regressions as compared with individual trends,
         Econometrica 1 (1933), 387-401, for the elimination.
     """
-    tolerance = number("tolerance", tolerance, "(0, 1)")
+    tolerance = optional(number, "tolerance", tolerance, "(0, 1)")
     objective, data = prepared(pinn, points)
+    tolerance = tolerance_of(objective.dtype) if tolerance is None else tolerance
     conditions = objective.problem.conditions
     names = list(in_order(objective.problem, conditions if is_shared(data.points) else data.points))
     levels = _levels(noise, names)
@@ -110,8 +112,9 @@ class Covariance:
     def _by_unknown(self, errors):
         found, errors = {}, dict(zip(self.names, errors, strict=True))
         for name, variable in self._pinn.unknowns.items():
+            shape = tuple(variable.shape)
             entry = [errors.get(label, np.nan) for label in entries(name, variable)]
-            found[name] = np.reshape(entry, variable.shape) if variable.shape else float(entry[0])
+            found[name] = float(entry[0]) if shape == () else np.reshape(entry, shape)
         return found
 
     def fields(self, points, names=None):

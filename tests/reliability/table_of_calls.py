@@ -431,11 +431,20 @@ call(
     by=choice("point", "condition"),
 )
 
+MEASURED = Kind(st.just("heat"), st.sampled_from(["", 3, None, ["heat"], 1j]), required=True)
+call(
+    "callbacks.CrossValidation",
+    kpinn.callbacks.CrossValidation,
+    2,
+    condition=MEASURED,
+    every=EVERY,
+    factor=Kind(st.sampled_from([2, 10.0]), st.sampled_from([1.0, 0.5, -1, np.nan, "a", None, []])),
+)
 call(
     "callbacks.Discrepancy",
     kpinn.callbacks.Discrepancy,
     2,
-    condition=Kind(st.just("heat"), st.sampled_from(["", 3, None, ["heat"], 1j]), required=True),
+    condition=MEASURED,
     noise=Kind(
         POSITIVE.valid | st.sampled_from([[0.1, 0.2], np.ones((3, 1))]),
         st.sampled_from(

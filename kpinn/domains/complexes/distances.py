@@ -9,6 +9,7 @@ References:
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -40,6 +41,13 @@ class Surface:
     upper: np.ndarray
     order: np.ndarray
     pseudonormals: np.ndarray | None = None
+
+    @functools.cached_property
+    def balls(self):
+        """Centres `(m, d)` and radii `(m,)` of balls around the facets."""
+        corners = self.facets[:, :3]
+        centres = corners.mean(axis=1)
+        return centres, np.linalg.norm(corners - centres[:, None], axis=2).max(axis=1)
 
 
 def without_sides(corners):
@@ -85,14 +93,21 @@ def distance(surface, rows, xp):
     Returns:
         Array `(n,)`.
     """
-    return norm(_from_nearest(surface, rows, xp)[0], xp)
+    facets = xp.take(constant(surface.facets, rows), nearest(surface, rows, xp), axis=0)
+    return norm(_offsets(rows, facets, xp)[0], xp)
 
 
 def signed_distance(surface, rows, xp):
     """Distances from points to a surface that has sides, negative inside; see `distance`."""
-    offsets, feature = _from_nearest(surface, rows, xp)
+    return signed(surface, rows, nearest(surface, rows, xp), xp)
+
+
+def signed(surface, rows, index, xp):
+    """`signed_distance`, where the indices `(n,)` of the nearest facets are known."""
+    facets = xp.take(constant(surface.facets, rows), index, axis=0)
+    offsets, feature = _offsets(rows, facets, xp)
     table = constant(surface.pseudonormals.reshape(-1, surface.lower.shape[1]), rows)
-    sides = xp.take(table, feature, axis=0)
+    sides = xp.take(table, index * surface.pseudonormals.shape[1] + feature, axis=0)
     far = norm(offsets, xp)
     return xp.where(_dot(offsets, sides) < 0, -far, far)
 
@@ -102,13 +117,26 @@ def nearest(surface, rows, xp):
     return _nearest(surface, rows) if xp is np else _nearest_of_all(surface, rows, xp)
 
 
-def _from_nearest(surface, rows, xp):
-    """Vectors from the nearest points `(n, d)`, and of which feature of which facet, `(n,)`."""
-    index = nearest(surface, rows, xp)
-    offsets, feature = _offsets(rows, xp.take(constant(surface.facets, rows), index, axis=0), xp)
-    if surface.pseudonormals is None:
-        return offsets, index
-    return offsets, index * surface.pseudonormals.shape[1] + feature
+def within(surface, points, reach):
+    """Which facets are within a reach of points, and no facet twice.
+
+    Args:
+        surface: a `Surface`.
+        points: `(n, d)`.
+        reach: `(n,)`.
+
+    Returns:
+        Numbers of points, ascending, and of facets, `(pairs,)` each.
+    """
+    count, found = _count(surface), [np.empty((2, 0), int)]
+    step = max(1, CHUNK // len(surface.lower))
+    for start in range(0, len(points), step):
+        near, far = points[start : start + step], reach[start : start + step]
+        point, number = _perhaps_within(surface, near, _gaps(surface, near), far)
+        is_within = squares(near[point], surface.facets[number], np) <= far[point] ** 2
+        pairs = np.stack([start + point, number])[:, is_within]
+        found.append(pairs[:, pairs[1] < count])
+    return np.concatenate(found, axis=1)
 
 
 def _nearest(surface, rows):
@@ -128,49 +156,68 @@ def _nearest_of_few(surface, facets, points):
     """See `_nearest`: one facet after the other."""
     best = np.full(len(points), np.inf, points.dtype)
     index = np.zeros(len(points), int)
-    for number in range(1 + int(np.argmax(surface.order == surface.order[-1]))):  # the rest repeats
-        squares = _squares(points, facets[number])
-        closer = squares < best
-        best[closer], index[closer] = squares[closer], number
+    for number in range(_count(surface)):
+        far = squares(points, facets[number], np)
+        closer = far < best
+        best[closer], index[closer] = far[closer], number
     return index
 
 
+def _count(surface):
+    """How many facets there are; the others repeat the last one."""
+    return 1 + int(np.argmax(surface.order == surface.order[-1]))
+
+
 def _nearest_in_blocks(surface, facets, points):
-    """See `_nearest`: blocks that are farther away than a facet that is known are left out."""
-    blocks, dims = surface.lower.shape
-    facets = facets.reshape(blocks, BLOCK, -1, dims)
-    gaps = np.zeros((len(points), blocks), points.dtype)
-    for axis in range(dims):
+    """See `_nearest`: what is farther away than a facet that is known is left out."""
+    gaps, centres = _gaps(surface, points), constant(surface.balls[0], points)
+    first, every = np.argmin(gaps, axis=1), np.arange(len(points))
+    away = points[:, None] - centres.reshape(-1, BLOCK, points.shape[1])[first]
+    guess = facets[first * BLOCK + np.argmin(_dot(away, away), axis=1)]
+    slack = rounding(np.abs([surface.lower, surface.upper]).max(), points)
+    reach = np.sqrt(squares(points, guess, np)) + slack
+    gaps[every, first] = 0
+    point, number = _perhaps_within(surface, points, gaps, reach)
+    far = squares(points[point], facets[number], np)
+    best = np.minimum.reduceat(far, np.searchsorted(point, every))
+    pair = np.flatnonzero(far == best[point])
+    return number[pair[np.unique(point[pair], return_index=True)[1]]]
+
+
+def _perhaps_within(surface, points, gaps, reach):
+    """Numbers of points, ascending, and of facets: all that are within a reach, and some more."""
+    centres, radii = (constant(each, points) for each in surface.balls)
+    point, block = np.nonzero(gaps <= reach[:, None] ** 2)
+    away = points[point][:, None] - centres.reshape(-1, BLOCK, points.shape[1])[block]
+    lowest = np.sqrt(_dot(away, away)) - radii.reshape(-1, BLOCK)[block]
+    pair, place = np.nonzero(lowest <= reach[point][:, None])
+    return point[pair], block[pair] * BLOCK + place
+
+
+def _gaps(surface, points):
+    """Squared distances `(n, blocks)` of points from the bounding boxes of blocks."""
+    gaps = np.zeros((len(points), len(surface.lower)), points.dtype)
+    for axis in range(points.shape[1]):
         x = points[:, axis, None]
         outside = np.maximum(surface.lower[:, axis] - x, x - surface.upper[:, axis])
         gaps += np.maximum(outside, 0) ** 2
-    first = np.argmin(gaps, axis=1)
-    slack = rounding(np.abs([surface.lower, surface.upper]).max(), points)
-    bound = np.sqrt(_squares(points[:, None], facets[first]).min(axis=1)) + slack
-    gaps[np.arange(len(points)), first] = 0
-    point, block = np.nonzero(gaps <= bound[:, None] ** 2)
-    squares = _squares(points[point][:, None], facets[block])
-    smallest = squares.min(axis=1)
-    best = np.minimum.reduceat(smallest, np.searchsorted(point, np.arange(len(points))))
-    pair = np.flatnonzero(smallest == best[point])
-    pair = pair[np.unique(point[pair], return_index=True)[1]]
-    return block[pair] * BLOCK + np.argmin(squares[pair], axis=1)
+    return gaps
 
 
 def _nearest_of_all(surface, rows, xp):
     """Indices `(n,)` of the nearest facets, by the distances to all."""
     facets, best, index = constant(surface.facets, rows), None, None
     for start in range(0, len(facets), TOGETHER):
-        offsets, _ = _offsets(rows[:, None], facets[None, start : start + TOGETHER], xp)
-        squares = _dot(offsets, offsets)
-        where, least = start + xp.argmin(squares, axis=1), xp.min(squares, axis=1)
+        far = squares(rows[:, None], facets[None, start : start + TOGETHER], xp)
+        where, least = start + xp.argmin(far, axis=1), xp.min(far, axis=1)
         index = where if best is None else xp.where(least < best, where, index)
         best = least if best is None else xp.minimum(least, best)
     return index
 
 
-def _squares(points, facets):
-    offsets, _ = _offsets(points, facets, np)
+def squares(points, facets, xp):
+    """Squared distances of points `(..., d)` from facets `(..., k, d)`, as in `Surface`."""
+    offsets, _ = _offsets(points, facets, xp)
     return _dot(offsets, offsets)
 
 
@@ -197,16 +244,16 @@ def _offsets(points, facets, xp):
     if facets.shape[-2] == 2:
         offsets, place = _from_segment(points, facets[..., 0, :], facets[..., 1, :], xp)
         return offsets, xp.where(place < 0, 1, xp.where(place > 0, 2, 0))
-    offsets, squares, feature = None, None, None
+    offsets, least, feature = None, None, None
     for edge in range(3):
         start, end = facets[..., edge, :], facets[..., (edge + 1) % 3, :]
         more, place = _from_segment(points, start, end, xp)
         of_edge = xp.where(place < 0, 4 + edge, xp.where(place > 0, 4 + (edge + 1) % 3, 1 + edge))
         square = _dot(more, more)
-        closer = True if squares is None else square < squares
-        offsets = more if squares is None else xp.where(closer[..., None], more, offsets)
-        feature = of_edge if squares is None else xp.where(closer, of_edge, feature)
-        squares = square if squares is None else xp.minimum(square, squares)
+        closer = True if least is None else square < least
+        offsets = more if least is None else xp.where(closer[..., None], more, offsets)
+        feature = of_edge if least is None else xp.where(closer, of_edge, feature)
+        least = square if least is None else xp.minimum(square, least)
     height = _dot(points - facets[..., 0, :], facets[..., 3, :])
     over = [_dot(points - facets[..., k, :], facets[..., 4 + k, :]) >= 0 for k in range(3)]
     over = xp.logical_and(over[0], xp.logical_and(over[1], over[2]))

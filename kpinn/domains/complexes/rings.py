@@ -20,6 +20,26 @@ def turns(ring):
     return turn(np.roll(ring, 1, axis=0), ring, np.roll(ring, -1, axis=0))
 
 
+def in_sector(before, here, after, point):
+    """Whether a point lies on the left of the way `before`, `here`, `after`, seen from `here`.
+
+    Args:
+        before, here, after, point: points `(..., 2)`.
+    """
+    into, out = turn(before, here, point) >= 0, turn(here, after, point) >= 0
+    return np.where(turn(before, here, after) > 0, into & out, into | out)
+
+
+def is_on(point, start, end):
+    """Whether a point lies on edges.
+
+    Args:
+        point, start, end: points `(..., 2)`.
+    """
+    within = (np.minimum(start, end) <= point) & (point <= np.maximum(start, end))
+    return np.all(within, axis=-1) & (turn(start, end, point) == 0)
+
+
 def area(ring):
     """The area that a ring encloses, positive if it runs counterclockwise (the shoelace formula).
 
@@ -59,11 +79,14 @@ def checked_ring(vertices, label):
 
 
 def check_apart(rings, labels):
-    """Raises `ValueError` if rings meet themselves or each other, and says where.
+    """Raises `ValueError` if rings meet themselves or each other in more than a point.
 
     Args:
         rings: arrays `(n_i, 2)`.
         labels: what each is called in errors.
+
+    Returns:
+        `{point: numbers}` of the points that several of them have in common.
     """
     starts = np.concatenate(rings)
     ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
@@ -72,22 +95,31 @@ def check_apart(rings, labels):
     number = np.concatenate([np.arange(size) for size in sizes])
     following = np.concatenate([np.arange(k) + 1 for k in sizes]) % np.repeat(sizes, sizes)
     following += np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
-    back = np.sum((ends - starts) * (ends - starts)[following], axis=1) < 0
-    folded = np.flatnonzero(back & (turn(starts, ends, ends[following]) == 0))
-    if len(folded):
-        i = folded[0]
+
+    def told(edge):
+        return f"edge {number[edge]}, from {show(starts[edge])} to {show(ends[edge])},"
+
+    for i in _folded(starts, ends, following):
         raise ValueError(
             f"{labels[owner[i]]} goes back on itself at {show(ends[i])}: edge "
             f"{number[following[i]]} lies on edge {number[i]}. Leave out what encloses nothing."
         )
+    touches = {}
     for i, j in _meeting(starts, ends, following):
         first, second = labels[owner[i]], labels[owner[j]]
-        raise ValueError(
-            f"{first} {'intersects itself' if owner[i] == owner[j] else 'meets another ring'}: its "
-            f"edge {number[i]}, from {show(starts[i])} to {show(ends[i])}, meets edge {number[j]}"
-            f"{'' if owner[i] == owner[j] else f' of {second}'}, from {show(starts[j])} to "
-            f"{show(ends[j])}. Edges may meet only where one follows the other."
-        )
+        if owner[i] == owner[j]:
+            raise ValueError(
+                f"{first} intersects itself: its {told(i)} meets {told(j)} and edges may meet only "
+                "where one follows the other. What a ring goes round that touches itself is a hole."
+            )
+        point = _common_point(starts[i], ends[i], starts[j], ends[j])
+        if point is None:
+            raise ValueError(
+                f"{first} meets another ring: its {told(i)} meets {told(j)} of {second}, and two "
+                "rings may have points in common, but no more."
+            )
+        touches.setdefault(point, set()).update((int(owner[i]), int(owner[j])))
+    return {point: sorted(numbers) for point, numbers in touches.items()}
 
 
 def inside_ring(points, ring):
@@ -107,20 +139,30 @@ def inside_ring(points, ring):
     return np.sum(spans & right, axis=1) % 2 == 1
 
 
-def check_holes(outer, holes, labels):
+def check_holes(rings, touches, labels):
     """Raises `ValueError` for a hole that is outside the outer ring or inside another hole.
 
     Args:
-        outer, holes: rings, apart from each other.
-        labels: what each of the holes is called in errors.
+        rings: the outer one and holes, which have at most a point in common.
+        touches: from `check_apart`.
+        labels: what each is called in errors.
     """
-    firsts = np.array([hole[0] for hole in holes]).reshape(-1, 2)
-    for label, inside in zip(labels, inside_ring(firsts, outer), strict=True):
+
+    def apart(number):
+        """A vertex of each ring that is not on the one with a number."""
+        found = np.array([ring[0] for ring in rings])
+        for point, numbers in touches.items():
+            for other in numbers if number in numbers else ():
+                if np.array_equal(found[other], point):
+                    found[other] = rings[other][1]
+        return found
+
+    for label, inside in zip(labels[1:], inside_ring(apart(0), rings[0])[1:], strict=True):
         if not inside:
             raise ValueError(f"{label} lies outside of the polygon.")
-    for number, hole in enumerate(holes):
-        others = np.delete(np.arange(len(holes)), number)
-        within = others[inside_ring(firsts[others], hole)]
+    for number in range(1, len(rings)):
+        within = np.flatnonzero(inside_ring(apart(number), rings[number]))
+        within = within[(within != number) & (within != 0)]
         if len(within):
             raise ValueError(f"{labels[within[0]]} lies inside of {labels[number]}. Leave it out.")
 
@@ -130,8 +172,14 @@ def show(point):
     return f"({', '.join(f'{value:.6g}' for value in point)})"
 
 
+def _folded(starts, ends, following):
+    """Edges on which the next one lies."""
+    back = np.sum((ends - starts) * (ends - starts)[following], axis=1) < 0
+    return np.flatnonzero(back & (turn(starts, ends, ends[following]) == 0))
+
+
 def _meeting(starts, ends, following):
-    """The first pair of edges with a common point, but for one and the next; as a list."""
+    """Pairs of edges with a common point, but for one and the next."""
     left, right = np.minimum(starts, ends), np.maximum(starts, ends)
     order = np.argsort(left[:, 0], kind="stable")
     # Of the edges in order of their left ends: which follow before the right end is passed.
@@ -148,9 +196,14 @@ def _meeting(starts, ends, following):
         i, j = i[near], j[near]
         meet = _separates(starts[i], ends[i], starts[j], ends[j])
         meet &= _separates(starts[j], ends[j], starts[i], ends[i])
-        if meet.any():
-            return [(i[meet][0], j[meet][0])]
-    return []
+        yield from zip(i[meet], j[meet], strict=True)
+
+
+def _common_point(a, b, c, d):
+    """The only common point of the edges `a b` and `c d`; None where they cross or overlap."""
+    found = {tuple(point.tolist()) for point in (a, b) if is_on(point, c, d)}
+    found |= {tuple(point.tolist()) for point in (c, d) if is_on(point, a, b)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _separates(a, b, c, d):

@@ -7,33 +7,50 @@ References:
 
 import numpy as np
 
-from kpinn.domains.complexes.rings import turn, turns
+from kpinn.domains.complexes.rings import in_sector, turn, turns
+from kpinn.domains.complexes.touching import with_vertex
 
 REFRESH = 64  # ears, after which the list of vertices that may lie in one is made anew
 
 
-def triangulate(rings):
+def triangulate(rings, touches):
     """Triangles that cover a polygon, and nothing twice.
 
     Args:
         rings: arrays `(n_i, 2)` of vertices: the outer ring counterclockwise, holes clockwise,
-            none closed, none of which meets itself or another.
+            none closed, none of which meets itself.
+        touches: `{point: numbers}` of points that several of them have in common.
 
     Returns:
         Array `(m, 3, 2)`, counterclockwise. A vertex on the straight line between its neighbours
         may lie inside a side of a triangle.
     """
-    ring, *holes = rings
+    ring, *holes = _united(rings, touches)
     for hole in sorted(holes, key=lambda hole: -hole[:, 0].max()):
         ring = _join(ring, hole)
     return ring[_ears(ring)]
+
+
+def _united(rings, touches):
+    """Rings of which those that touch have become one, which passes through the point again."""
+    found, owner = dict(enumerate(rings)), list(range(len(rings)))
+    for point, numbers in touches.items():
+        into, *others = sorted(owner[number] for number in numbers)
+        for out in others:
+            ring, end = with_vertex(found[into], point)
+            other, start = with_vertex(found.pop(out), point)
+            there = np.roll(other, -start, axis=0)
+            end = _facing(ring, end, there[1])
+            found[into] = np.concatenate([ring[:end], there, ring[end:]])
+            owner = [into if each == out else each for each in owner]
+    return list(found.values())
 
 
 def _join(ring, hole):
     """One ring of two, by a bridge there and back from the rightmost vertex of the hole."""
     start = np.argmax(hole[:, 0])
     end = _visible(ring, hole[start])
-    there = np.roll(hole, -start, axis=0)
+    there = np.roll(hole, -_facing(hole, start, ring[end]), axis=0)
     return np.concatenate([ring[: end + 1], there, there[:1], ring[end:]])
 
 
@@ -63,9 +80,7 @@ def _facing(ring, index, point):
     here = ring[index]
     same = np.flatnonzero(np.all(ring == here, axis=1))
     before, after = ring[same - 1], ring[(same + 1) % len(ring)]
-    into, out = turn(before, here, point) >= 0, turn(here, after, point) >= 0
-    convex = turn(before, here, after) > 0
-    return same[np.argmax(np.where(convex, into & out, into | out))]
+    return same[np.argmax(in_sector(before, here, after, point))]
 
 
 def _ears(ring):

@@ -38,7 +38,7 @@ class Side:
         unit = rounding(self.size, rows)
         if self.shift and normals is not None:
             rows = rows + self.shift * unit * self.domain.frame.embedded(normals, xp)
-        return self.sign * self.domain.level(rows, xp) + self.margin * unit
+        return self.sign * self.domain.side(rows, xp) + self.margin * unit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,6 +68,7 @@ def union(a, b):
         upper=np.maximum(a.upper, b.upper),
         text=f"({a} + {b})",
         level=lambda rows, xp: xp.minimum(a.level(rows, xp), b.level(rows, xp)),
+        side=lambda rows, xp: xp.minimum(a.side(rows, xp), b.side(rows, xp)),
         inside=(*a.inside, *_kept(b.inside, outside_a)),
         border=(*_kept(a.border, beyond_b), *_kept(_renamed(a, b), beyond_a)),
         ends=(
@@ -105,6 +106,7 @@ def intersection(a, b):
         upper=np.minimum(a.upper, b.upper),
         text=text,
         level=lambda rows, xp: xp.maximum(a.level(rows, xp), b.level(rows, xp)),
+        side=lambda rows, xp: xp.maximum(a.side(rows, xp), b.side(rows, xp)),
         inside=inside,
         border=()
         if a.is_surface
@@ -146,6 +148,7 @@ def difference(a, b):
         upper=a.upper,
         text=text,
         level=lambda rows, xp: xp.maximum(a.level(rows, xp), -b.level(rows, xp)),
+        side=lambda rows, xp: xp.maximum(a.side(rows, xp), -b.side(rows, xp)),
         inside=inside,
         border=() if a.is_surface else (*_kept(a.border, beyond_b), *_kept(cut, within_a)),
         ends=_kept(a.end_patches(), outside_b),

@@ -20,7 +20,8 @@ class Geometry:
         faces: `{axis: value} -> tuple of Patch`, for time and parameters; see `face_patches`.
         measure: a function without arguments; it may return None where it knows none, and then
             the flux through the border is taken.
-        rule: `n -> rows, weights`, a quadrature; None for that of the patches.
+        rule: `n -> rows, normals or None, weights`, a quadrature; None for that of the patches.
+        side: as `level`; None where it is that.
         given_names: names that may not be given again.
         default_names: see `Region.default_names`.
         is_convex, is_surface: see `Region`.
@@ -37,6 +38,7 @@ class Geometry:
     faces: Callable = lambda fixed: ()
     measure: Callable = lambda: None
     rule: Callable | None = None
+    side: Callable | None = None
     given_names: tuple = ()
     default_names: tuple = ()
     is_convex: bool = False
@@ -57,6 +59,7 @@ def geometry_of(domain):
         faces=domain.face_patches,
         measure=domain.measure,
         rule=domain.rule,
+        side=domain.side,
         given_names=domain.given_names,
         default_names=domain.default_names(),
         is_convex=domain.is_convex,

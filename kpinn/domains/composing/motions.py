@@ -99,6 +99,7 @@ def image(domain, motion, lower, upper, text):
         upper=upper,
         text=text,
         level=lambda rows, xp: motion.scale * domain.level(motion.back(rows, xp), xp),
+        side=lambda rows, xp: motion.scale * domain.side(motion.back(rows, xp), xp),
         inside=tuple(mapped(patch, motion) for patch in domain.inside),
         border=tuple(mapped(patch, motion) for patch in domain.border),
         ends=tuple(mapped(patch, motion) for patch in domain.end_patches()),

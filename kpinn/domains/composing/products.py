@@ -48,6 +48,9 @@ def product(a, b):
     def level(rows, xp):
         return _level(a, b, a.level(rows[:, :width], xp), b.level(rows[:, width:], xp), xp)
 
+    def side(rows, xp):
+        return _level(a, b, a.side(rows[:, :width], xp), b.side(rows[:, width:], xp), xp)
+
     def faces(fixed):
         own = {axis: value for axis, value in fixed.items() if axis < width}
         others = {axis - width: value for axis, value in fixed.items() if axis >= width}
@@ -66,6 +69,7 @@ def product(a, b):
         upper=[*a.upper, *b.upper],
         text=f"({a} * {b})",
         level=level,
+        side=side,
         inside=_pairs(a.inside, b.inside, a.frame, b.frame),
         border=(
             *_pairs(a.border, b.inside, a.frame, b.frame),

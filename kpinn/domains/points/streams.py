@@ -105,6 +105,9 @@ class Stream:
         seed = "" if self.seed is None else f", seed={self.seed}"
         return f"{self.source}.stream({self.n}{seed})"
 
+    def __reduce__(self):
+        return _again, (self.source, self.n, self.seed, " ".join(self.extras), self._key)
+
     @property
     def recipe(self):
         """What makes it, by which streams are compared."""
@@ -140,3 +143,10 @@ class Stream:
                 "functions with operators and keras.ops instead of numpy, or draw on the host: "
                 "sample, and kpinn.callbacks.Resample for other points every so many epochs."
             ) from error
+
+
+def _again(source, n, seed, extras, key):
+    """A stream as it was, without a random number that is drawn for it."""
+    stream = source.stream(n, 0, extras)
+    stream.seed, stream._key = seed, key
+    return stream

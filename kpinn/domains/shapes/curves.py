@@ -62,8 +62,7 @@ class Polyline(Domain):
 
     def patches(self):
         """One patch."""
-        normals = simplices.normals(self._segments) if self.frame.width == 2 else None
-        return (simplex_patch(self._segments, normals),)
+        return (simplex_patch(self._segments, self._normals()),)
 
     def boundary_patches(self):
         """Both ends of an open line."""
@@ -75,7 +74,9 @@ class Polyline(Domain):
 
     def rule(self, n):
         """Gauss's rule on each segment."""
-        return simplices.quadrature(self._segments, n)
+        rows, weights = simplices.quadrature(self._segments, n)
+        normals, nodes = self._normals(), len(rows) // len(self._segments)
+        return rows, None if normals is None else np.repeat(normals, nodes, axis=0), weights
 
     def __repr__(self):
         return f"Polyline({len(self.vertices)} vertices)"
@@ -83,6 +84,10 @@ class Polyline(Domain):
     @functools.cached_property
     def _surface(self):
         return distances.without_sides(self._segments)
+
+    def _normals(self):
+        """Of each segment, `(segments, 2)`; None outside of the plane."""
+        return simplices.normals(self._segments) if self.frame.width == 2 else None
 
 
 class Curve(Domain):
@@ -137,17 +142,12 @@ class Curve(Domain):
 
     def patches(self):
         """One patch; its number is the share of the length."""
-
-        def normal(unit, xp):
-            along = self.arcs.tangent(unit[:, 0], xp)
-            return xp.stack([along[:, 1], -along[:, 0]], axis=1)
-
         return (
             Patch(
                 numbers=1,
                 place=lambda unit, xp: self.arcs.place(unit[:, 0], xp),
                 measure=self.arcs.length,
-                normal=normal if self.frame.width == 2 else None,
+                normal=self._normal if self.frame.width == 2 else None,
             ),
         )
 
@@ -164,7 +164,8 @@ class Curve(Domain):
         ends = np.array([0.0, *simplices.cumulative(self.arcs.lengths)])
         pieces = np.stack([ends[:-1], ends[1:]], axis=1)[:, :, None]
         shares, weights = simplices.quadrature(pieces, n)
-        return self.arcs.place(shares[:, 0], np), weights * self.arcs.length
+        normals = self._normal(shares, np) if self.frame.width == 2 else None
+        return self.arcs.place(shares[:, 0], np), normals, weights * self.arcs.length
 
     def polygon(self, n, edges=None):
         """The polygon inside a closed curve in the plane, with vertices at equal distances on it.
@@ -187,6 +188,11 @@ class Curve(Domain):
     def __repr__(self):
         kind = "closed" if self.is_closed else "open"
         return f"Curve({' '.join(self.coordinates)}, {kind}, length {self.arcs.length:.6g})"
+
+    def _normal(self, unit, xp):
+        """To the right of the direction, `(n, 2)`, at shares of the length `(n, 1)`."""
+        along = self.arcs.tangent(unit[:, 0], xp)
+        return xp.stack([along[:, 1], -along[:, 0]], axis=1)
 
 
 def _ends(points, directions):

@@ -8,6 +8,7 @@ import numpy as np
 import scipy  # not scipy.spatial, which is slow to load, and loads when it is first named
 
 from kpinn.domains.complexes import closed_meshes, distances, simplices
+from kpinn.domains.complexes.cells import Sided
 from kpinn.domains.complexes.tetrahedra import tetrahedra
 from kpinn.domains.complexes.vertices import column, named_axes, names_by_number
 from kpinn.domains.domain import Domain
@@ -68,7 +69,11 @@ class Mesh(Domain):
 
     def level(self, rows, xp):
         """The distance to the faces, negative inside."""
-        return distances.signed_distance(self._surface, rows, xp)
+        return self._surface.level(rows, xp)
+
+    def side(self, rows, xp):
+        """See `Region.side`."""
+        return self._surface.side(rows, xp)
 
     def patches(self):
         """One patch: tetrahedra, or small boxes that are inside or cut."""
@@ -110,14 +115,15 @@ class Mesh(Domain):
         """Gauss's rule in each tetrahedron."""
         if self.tetrahedra is None:
             return super().rule(n)
-        return simplices.quadrature(self.tetrahedra, n)
+        rows, weights = simplices.quadrature(self.tetrahedra, n)
+        return rows, None, weights
 
     def __repr__(self):
         return self.label
 
     @functools.cached_property
     def _surface(self):
-        return distances.surface(self.vertices, self.faces)
+        return Sided(distances.surface(self.vertices, self.faces))
 
     def _cells(self):
         """Boxes of a grid that cover the solid."""
@@ -156,7 +162,7 @@ class InCells:
 
     def __call__(self, rows, normals, xp):
         if xp is not np:
-            return self.mesh.level(rows, xp)
+            return self.mesh.side(rows, xp)
         cells, most = self.cells, np.array(self.cells.is_inside.shape) - 1
         place = np.clip((rows - cells.start) / cells.widths, 0, most).astype(int)
         values = np.full(len(rows), -1.0, rows.dtype)

@@ -111,7 +111,7 @@ class PointCloud(Domain):
 
     def rule(self, n):
         """All points with their weights, whatever `n` is."""
-        return self.rows, self._weights
+        return self.rows, self._normals, self._weights
 
     def __repr__(self):
         return f"PointCloud({len(self.rows)} points, {' '.join(self.coordinates)})"

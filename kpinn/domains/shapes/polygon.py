@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kpinn.domains.complexes import distances, rings, simplices, triangulation
+from kpinn.domains.complexes import distances, rings, simplices, touching, triangulation
+from kpinn.domains.complexes.cells import Sided
 from kpinn.domains.complexes.vertices import (
     check_dimensions,
     named_axes,
@@ -23,7 +24,7 @@ EXAMPLE = "Polygon(x=[0, 1, 0], y=[0, 0, 1])"
 
 
 class Polygon(Domain):
-    """A polygon in the plane, with holes.
+    """A polygon in the plane, with holes, which may touch each other and the outside at points.
 
     Edge `i` goes from vertex `i` to the next one. Parts of the boundary are `"outer"` (the outer
     ring), each hole by its name, edges by the names that are given to them and, of rings with at
@@ -37,7 +38,7 @@ class Polygon(Domain):
             array `(n, 2)` for a vector coordinate. The first vertex may be the last again.
 
     Raises:
-        ValueError: if rings are no boundary of a polygon; the message names the fault.
+        ValueError: if rings are no boundary of a polygon in one piece; the message names the fault.
 
     Example:
         >>> plate = Polygon(x=[0, 2, 2, 1, 1, 0], y=[0, 0, 1, 1, 2, 2], edges={"inlet": 5})
@@ -55,8 +56,9 @@ class Polygon(Domain):
             rings.checked_ring(ring, label)
             for ring, label in zip(found.values(), labels, strict=True)
         )
-        rings.check_apart([outer, *others], labels)
-        rings.check_holes(outer, others, labels[1:])
+        self._touches = rings.check_apart([outer, *others], labels)
+        touching.check_touches([outer, *others], self._touches, labels)
+        rings.check_holes([outer, *others], self._touches, labels)
         super().__init__(frame, outer.min(axis=0), outer.max(axis=0))
         self._rings = dict(zip(found, [outer, *others], strict=True))
         turns = rings.turns(outer)
@@ -74,8 +76,7 @@ class Polygon(Domain):
             edges: as of `Polygon`.
 
         Raises:
-            TypeError, ValueError: if it is another geometry, or its rings touch at a point, which
-                shapely allows.
+            TypeError, ValueError: if it is another geometry, or no valid one.
 
         Example:
             >>> disks = [shapely.Point(x, 0).buffer(1) for x in (0, 1)]
@@ -99,7 +100,7 @@ class Polygon(Domain):
             ring[::-1] if (rings.area(ring) < 0) != bool(number) else ring
             for number, ring in enumerate(self._rings.values())
         )
-        found = triangulation.triangulate([outer, *holes])
+        found = triangulation.triangulate([outer, *holes], self._touches)
         area = math.fsum(simplices.signed_volumes(found))
         if not math.isclose(area, self._area(), rel_tol=1e-9):
             raise ValueError(
@@ -110,15 +111,20 @@ class Polygon(Domain):
 
     def level(self, rows, xp):
         """The distance to the edges, negative inside."""
-        return distances.signed_distance(self._surface, rows, xp)
+        return _level([surface.level for surface in self._surfaces], rows, xp)
+
+    def side(self, rows, xp):
+        """See `Region.side`."""
+        return _level([surface.side for surface in self._surfaces], rows, xp)
 
     def level_beyond(self, axis):
         """The distance from the boundary of the polygon and its mirror image together."""
-        edges = np.concatenate(list(self._edges.values()))
-        edges = edges[np.any(edges[:, :, axis] != 0, axis=1)]
-        image = edges[:, ::-1] * np.where(np.arange(2) == axis, -1, 1)
-        both = _surface_of(np.concatenate([edges, image]))
-        return lambda rows, xp: distances.signed_distance(both, rows, xp)
+        both = []
+        for edges in self._layers:
+            edges = edges[np.any(edges[:, :, axis] != 0, axis=1)]
+            image = edges[:, ::-1] * np.where(np.arange(2) == axis, -1, 1)
+            both.append(_surface_of(np.concatenate([edges, image])).level)
+        return lambda rows, xp: _level(both, rows, xp)
 
     def patches(self):
         """One patch, made of the triangles."""
@@ -153,7 +159,8 @@ class Polygon(Domain):
 
     def rule(self, n):
         """Gauss's rule in each triangle."""
-        return simplices.quadrature(self.triangles, n)
+        rows, weights = simplices.quadrature(self.triangles, n)
+        return rows, None, weights
 
     def __repr__(self):
         holes = len(self._rings) - 1
@@ -172,8 +179,15 @@ class Polygon(Domain):
         return edges
 
     @functools.cached_property
-    def _surface(self):
-        return _surface_of(np.concatenate(list(self._edges.values())))
+    def _layers(self):
+        """Edges `(n, 2, 2)` of rings that have no point in common, in each array."""
+        edges = list(self._edges.values())
+        layers = touching.layers(len(edges), self._touches)
+        return [np.concatenate([edges[number] for number in layer]) for layer in layers]
+
+    @functools.cached_property
+    def _surfaces(self):
+        return [_surface_of(edges) for edges in self._layers]
 
     def _groups(self, ring, count):
         """Which edges of a ring are one patch, with the names that they have."""
@@ -191,10 +205,15 @@ class Polygon(Domain):
         return outer - math.fsum(holes)
 
 
+def _level(levels, rows, xp):
+    """The largest of several levels: where rings touch, each knows its own sides alone."""
+    return functools.reduce(xp.maximum, [level(rows, xp) for level in levels])
+
+
 def _surface_of(edges):
-    """The `Surface` of edges `(m, 2, 2)`, with what is inside on their left."""
+    """The surface of edges `(m, 2, 2)`, with what is inside on their left."""
     vertices, indices = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
-    return distances.surface(vertices, indices.reshape(-1, 2))
+    return Sided(distances.surface(vertices, indices.reshape(-1, 2)))
 
 
 def _named_holes(holes, frame):

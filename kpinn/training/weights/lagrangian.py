@@ -32,7 +32,7 @@ class AugmentedLagrangian(Every):
     With the loss `kpinn.losses.Inequality()` the constraint is `h <= 0`, and its multipliers are
     not negative.
 
-    A condition whose residual is one for all points, as the mean of a field, has one multiplier.
+    A condition over a set (`@kpinn.condition(over="set")`) has one residual, and one multiplier.
     With `by="condition"` all residuals of a condition have one, for the mean of their squares: with
     `C` this mean, the loss is `l C + m C^2 / 2`, so that the loss weight is `l + m C`, and `l`
     becomes `l + m C`.

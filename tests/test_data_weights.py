@@ -1,4 +1,4 @@
-"""The weight of data by the discrepancy principle, beside Tikhonov's closed form."""
+"""The weight of data with noise, beside the closed form of Tikhonov's regularization."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras import ops
 from problems import Formula
 
 import kpinn
-from kpinn.callbacks import Discrepancy
+from kpinn.callbacks import CrossValidation, Discrepancy
 
 RNG = np.random.default_rng(0)
 X = np.linspace(0.0, 1.0, 30)
@@ -74,6 +74,34 @@ def test_an_aim_that_is_not_reached_is_said():
         trained(lm(), Discrepancy("samples", 10 * NOISE, every=3), small=0.0)
     with pytest.warns(UserWarning, match="expected 1. Pass more epochs, or a smaller number for"):
         trained(keras.optimizers.SGD(1e-6), Discrepancy("samples", NOISE, every=3), epochs=7)
+
+
+def score(weight):
+    """That of generalised cross-validation, and the trace of the matrix from data to fit."""
+    matrix = weight / 30 * A.T @ A + 1e-2 / 8 * np.eye(8)
+    trace = weight / 30 * np.trace(np.linalg.solve(matrix, A.T @ A))
+    return np.mean((A @ solution(weight)[0] - Y) ** 2) / (1 - trace / 30) ** 2, trace
+
+
+@pytest.mark.parametrize("first", [1e-3, 1e3])
+def test_the_best_weight_by_cross_validation(first):
+    choose = CrossValidation("samples", every=2, factor=4.0)
+    lm = kpinn.optimizers.LevenbergMarquardt()
+    pinn = trained(lm, choose, epochs=60, samples=first)
+    best = min(first * 4.0 ** np.arange(-12, 13), key=lambda weight: score(weight)[0])
+    assert float(pinn.loss_weights["samples"].numpy()) == pytest.approx(best)
+    assert len(choose.scores) > 3
+    for weight, found in choose.scores.items():
+        expected, trace = score(weight)
+        assert found == pytest.approx(expected, rel=1e-6)
+        assert choose.parameters[weight] == pytest.approx(trace, rel=1e-6)
+    np.testing.assert_allclose(pinn.unknowns["c"], solution(best)[0], rtol=1e-6)
+
+
+def test_a_search_that_is_too_short_is_said():
+    lm = kpinn.optimizers.LevenbergMarquardt()
+    with pytest.warns(UserWarning, match="has not ended: it has looked at 2 weights, and takes 2"):
+        trained(lm, CrossValidation("samples", every=2), epochs=6)
 
 
 def test_what_does_not_fit_is_refused():
