@@ -312,10 +312,10 @@ class TimeWindows(OverNetwork):
 
     def _weights(self, window):
         """Those that a window ended with."""
-        return [ops.take(kept, window, axis=0) for kept in self._kept]
+        return [_row(kept, window) for kept in self._kept]
 
     def _ends(self, window):
-        return tuple(ops.take(self._bounds, each, axis=0) for each in (window, window + 1))
+        return _row(self._bounds, window), _row(self._bounds, window + 1)
 
     def _at(self, inputs):
         """The column of the time."""
@@ -337,3 +337,8 @@ class TimeWindows(OverNetwork):
             "order": self.order,
             "edges": self.edges and list(self.edges),
         }
+
+
+def _row(variable, number):
+    """A row that is there: `ops.take` traces more, since it looks for negative numbers."""
+    return tf.gather(ops.convert_to_tensor(variable), number)
