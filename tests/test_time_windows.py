@@ -383,8 +383,8 @@ def test_the_present_window_alone_is_the_same_there():
     whole = layer(points)
     with layer.alone():
         np.testing.assert_array_equal(layer(points), whole)
-        assert np.isfinite(layer(points + [1.5, 0.0])).all()
-    assert np.isnan(layer(points + [1.5, 0.0])).any()
+        assert np.isnan(layer(points + [1.5, 0.0])).any() and np.isnan(layer(points - 1.0)).all()
+    assert np.isnan(layer(points + [1.5, 0.0])).any() and np.isfinite(layer(points - 1.0)).all()
 
 
 def test_a_field_without_a_start_is_the_network():

@@ -15,6 +15,7 @@ from kpinn.options import number, one_of, optional, shown
 from kpinn.options.arrays import listed
 
 MOST = 10_000  # windows
+MARGIN = 1e-3  # of a window, in which a time beside it is one of it but for rounding
 VALUES = "values"
 
 
@@ -174,7 +175,7 @@ class TimeWindows(OverNetwork):
 
     @contextlib.contextmanager
     def alone(self):
-        """A block in which the present window alone is evaluated, whatever the time is."""
+        """A block in which the present window alone is evaluated; other times are NaN."""
         self._is_alone = True
         try:
             yield
@@ -189,9 +190,22 @@ class TimeWindows(OverNetwork):
         if self._kept is None:
             return self._in_window(inputs, 0, (0.0, 1.0), self.network)
         if self._is_alone:
-            present = ops.convert_to_tensor(self._present)
-            return self._in_window(inputs, present, self._ends(present), self.network)
+            return self._in_present_window(inputs)
         return self._in_every_window(inputs)
+
+    def _in_present_window(self, inputs):
+        """The fields in the window that is trained; at other times, which it does not know, NaN."""
+        present, time = ops.convert_to_tensor(self._present), self._at(inputs)
+        begin, end = self._ends(present)
+        found = self._in_window(inputs, present, (begin, end), self.network)
+        margin = MARGIN * (end - begin)
+        is_here = (time > begin - margin) & (time < end + margin)
+        return ops.where(is_here, found, self._nothing(inputs))
+
+    def _nothing(self, inputs):
+        """NaN `(n, m)`, as are all derivatives of it, by any column and of any order."""
+        found = ops.exp(float("nan") * ops.sum(inputs, axis=1, keepdims=True))
+        return ops.tile(found, (1, self._width))
 
     def _in_every_window(self, inputs):
         """The fields, at each point by its window; those of the others are at places of theirs."""
@@ -211,12 +225,10 @@ class TimeWindows(OverNetwork):
             fields = self._in_window(points, window, (begin, end), self._with(weights))
             return window + 1, ops.where(is_here, fields, found)
 
-        # No derivative of it is a number, by any column and of any order.
-        nothing = ops.exp(float("nan") * ops.sum(inputs, axis=1, keepdims=True))
         _, found = ops.while_loop(
             lambda window, found: window <= present,
             step,
-            (ops.zeros((), "int32"), ops.tile(nothing, (1, self._width))),
+            (ops.zeros((), "int32"), self._nothing(inputs)),
             maximum_iterations=len(self.edges) - 1,
         )
         return found
@@ -300,10 +312,10 @@ class TimeWindows(OverNetwork):
 
     def _weights(self, window):
         """Those that a window ended with."""
-        return [ops.take(kept, window, axis=0) for kept in self._kept]
+        return [_row(kept, window) for kept in self._kept]
 
     def _ends(self, window):
-        return tuple(ops.take(self._bounds, each, axis=0) for each in (window, window + 1))
+        return _row(self._bounds, window), _row(self._bounds, window + 1)
 
     def _at(self, inputs):
         """The column of the time."""
@@ -325,3 +337,8 @@ class TimeWindows(OverNetwork):
             "order": self.order,
             "edges": self.edges and list(self.edges),
         }
+
+
+def _row(variable, number):
+    """A row that is there: `ops.take` traces more, since it looks for negative numbers."""
+    return tf.gather(ops.convert_to_tensor(variable), number)
