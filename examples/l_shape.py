@@ -1,8 +1,7 @@
 """Poisson's equation in an L: -laplacian(u) = 1, u = 0 on the boundary.
 
-At the corner that points inwards u is like r^(2/3) cos(2 theta / 3): two such functions beside the
-features. Shows: a difference of boxes, turned; functions of your own; quadrature. Expected: the
-integral 0.2140758 to 2e-5 (without them 25 %) in 25 s. Run: python examples/l_shape.py [--short]
+Shows: boxes cut and turned; quadrature; functions of your own, r^(2/3) cos(2 theta / 3) at the
+corner. Expected: integral to 2e-5 (25 % without) in 25 s. Run: python examples/l_shape.py [--short]
 """
 
 import quiet

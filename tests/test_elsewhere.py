@@ -225,6 +225,34 @@ def test_rows_of_the_jacobian_are_right_and_need_no_pass_of_their_own(condition)
     np.testing.assert_allclose(matrix, np.stack(columns, axis=1), atol=1e-9)
 
 
+def several_slopes(x, at):
+    """Derivatives of a network of dense layers at four places for each point."""
+    first, second = at("u_x, u_xx", x=x + np.array([[-0.2, 0.1, 0.2, 0.3]]))
+    return ops.sum(first + second, axis=1, keepdims=True)
+
+
+def several_gradients(t, x, at):
+    places = np.array([[-0.2, 0.1, 0.3]])
+    slopes = at("u_t, u_x, u_tx", t=t + places, x=x * places)
+    return ops.sum(ops.stack(slopes, axis=2) * at("u", x=x + places)[:, :, None], axis=1)
+
+
+@pytest.mark.parametrize("condition", [several_slopes, several_gradients])
+def test_several_places_for_each_point_go_through_dense_layers(condition):
+    """Without a backward pass for each row; beside rows by TensorFlow."""
+    pinn = kpinn.PINN(kpinn.networks.MLP(3, 2), "t x", "u", [condition])
+    matrix, _ = residual_matrix(pinn)
+    variables = [v.value for v in pinn.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        points = {name: tf.constant(np.reshape(x, (-1, 1))) for name, x in POINTS.items()}
+        residual = tf.reshape(pinn.problem.residuals(points)[condition.__name__], (-1,))
+        residual = residual / tf.cast(tf.size(residual), residual.dtype) ** 0.5
+    how = {"unconnected_gradients": "zero", "experimental_use_pfor": False}
+    rows = [tape.jacobian(residual, v, **how) for v in variables]
+    rows = [np.reshape(each, (len(residual), -1)) for each in rows]
+    np.testing.assert_allclose(matrix, np.concatenate(rows, axis=1), atol=1e-13)
+
+
 # With everything else --------------------------------------------------------------------------
 
 

@@ -174,3 +174,22 @@ def test_what_shapely_calls_invalid_is_refused(name):
     assert not made.is_valid
     with pytest.raises(ValueError, match=message):
         Polygon.from_shapely(made)
+
+
+def test_rings_on_a_lattice_are_polygons_where_shapely_says_so():
+    random, touching = np.random.default_rng(0), 0
+    for _ in range(600):
+        outer = [(0, 0), (6, 0), (6, 6), (3, 3), (0, 6)]
+        made = shapely.Polygon(outer, random.integers(0, 7, (random.integers(1, 4), 3, 2)))
+        try:
+            polygon = Polygon.from_shapely(made)
+        except ValueError:
+            assert not made.is_valid
+            continue
+        assert made.is_valid
+        touching += shapely.intersects(made.exterior, shapely.MultiLineString(made.interiors))
+        areas = simplices.signed_volumes(polygon.triangles)
+        assert areas.min() >= 0 and areas.sum() == pytest.approx(made.area, rel=1e-13)
+        rows = random.integers(-2, 14, (40, 2)) / 2
+        np.testing.assert_allclose(polygon.level(rows, np), signed_distance(made, rows), atol=1e-13)
+    assert touching > 10

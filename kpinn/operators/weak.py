@@ -14,23 +14,29 @@ HAT = "hat"
 
 
 class WeakForm:
-    """Quadrature points of a box that is cut into cells, and test functions on them.
+    """A box that is cut into cells, with test functions and quadrature on each of them.
 
-    The test functions of a cell are products of `P_(k+1) - P_(k-1)` for `k` from 1 to `tests` along
-    each coordinate, of Legendre's polynomials, which are zero at the ends of the cell. So an
-    integral by parts has no boundary terms, and needs derivatives of the solution of lower order.
-    With `tests="hat"` they are the hats of linear finite elements at the inner edges.
+    The points of a condition in weak form are the cells, and its residuals are integrals over
+    them, one for each test function: the values that these need, at the Gauss points of the cell,
+    are those of `at`. So cells may be divided into batches, and the Jacobian takes one backward
+    pass for each test function of a cell.
 
-    `weak.points` is a dict from coordinate to the Gauss points of all cells, `(n, 1)`,
-    `weak.weights` are their weights `(n, 1)`, whose sum is the volume of the box, and `weak.count`
-    is the number of test functions, `m`.
+    The test functions are products of `P_(k+1) - P_(k-1)` for `k` from 1 to `tests` along each
+    coordinate, of Legendre's polynomials, which are zero at the ends of the cell. An integral by
+    parts has no boundary terms then, and needs derivatives of the solution of lower order. With
+    `tests="hat"` they are the hats of linear finite elements, and a cell is what lies around an
+    inner edge, to the next ones.
+
+    `weak.points` is a dict from coordinate to the middles of the cells, `(n, 1)`, with the array
+    `widths`, `(n, 2 d)`: how far the cell goes to the left and to the right along each coordinate.
 
     Args:
         edges: dict from coordinate to the increasing edges of its cells, `{"x": [0, 0.5, 1]}`, in
             the order of the PINN's coordinates.
         tests: number of test functions of a cell along each coordinate, or `"hat"`; or a dict by
             coordinate.
-        nodes: Gauss points of a cell along each coordinate; by default 4 more than `tests`.
+        nodes: Gauss points of a cell along each coordinate, for hats on each side; by default four
+            more than `tests`.
 
     Raises:
         ValueError: for edges that do not increase, or sizes below one.
@@ -39,9 +45,10 @@ class WeakForm:
 
         weak = kpinn.operators.WeakForm({"x": np.linspace(0, 1, 9)}, tests=3)
 
-        @kpinn.condition(over="set")
-        def poisson(x, u_x):  # u_xx + f = 0
-            return weak.integrals(f(x)) - weak.integrals(u_x, "x")
+        def poisson(x, widths, at):  # u_xx + f = 0
+            places = weak.places(widths, x)
+            flux = at("u_x", **places)
+            return weak.integrals(f(**places), widths) - weak.integrals(flux, widths, "x")
 
         points = {"poisson": weak.points, "walls": {"x": [0.0, 1.0]}}
 
@@ -56,36 +63,64 @@ class WeakForm:
             raise ValueError(
                 f"edges is {shown(edges)}: expected a dict such as {{'x': [0.0, 0.5, 1.0]}}."
             )
-        columns = {name: _checked_edges(name, each) for name, each in edges.items()}
-        by_name = tests if isinstance(tests, dict) else dict.fromkeys(columns, tests)
-        if set(by_name) != set(columns):
-            raise ValueError(f"tests has {shown(by_name)}: expected {', '.join(columns)}.")
-        self.names = list(columns)
-        self._places, self._weights, self._tests = [], [], []
-        for name, each in columns.items():
+        by_name = tests if isinstance(tests, dict) else dict.fromkeys(edges, tests)
+        if set(by_name) != set(edges):
+            raise ValueError(f"tests has {shown(by_name)}: expected {', '.join(edges)}.")
+        cells, along = [], []
+        for name, each in edges.items():
             kind = by_name[name] if by_name[name] == HAT else positive_whole("tests", by_name[name])
+            cells.append(_cells(name, each, kind))
             usual = 5 if kind == HAT else kind + 4
             count = usual if nodes is None else positive_whole("nodes", nodes)
-            places, weights, functions = _along(each, kind, count)
-            self._places.append(places)
-            self._weights.append(weights)
-            self._tests.append(functions)
-        grids = np.meshgrid(*self._places, indexing="ij")
-        self.points = {n: g.reshape(-1, 1) for n, g in zip(self.names, grids, strict=True)}
-        weights = np.meshgrid(*self._weights, indexing="ij")
-        self.weights = math.prod(weights).reshape(-1, 1)
-        self.count = math.prod(each[0].shape[1] for each in self._tests)
+            along.append(_hat(count) if kind == HAT else _legendre(kind, count))
+        self.names = list(edges)
+        middles = np.meshgrid(*(middle for middle, _ in cells), indexing="ij")
+        self.points = {n: m.reshape(-1, 1) for n, m in zip(self.names, middles, strict=True)}
+        every = [range(len(middle)) for middle, _ in cells]
+        widths = [
+            np.concatenate([sides[i] for i, (_, sides) in zip(place, cells, strict=True)])
+            for place in itertools.product(*every)
+        ]
+        self.points["widths"] = np.array(widths)
+        grids = np.meshgrid(*(each[0] for each in along), indexing="ij")
+        self._places = [grid.reshape(1, -1) for grid in grids]
+        weights = np.meshgrid(*(each[1] for each in along), indexing="ij")
+        self._weights = math.prod(weights).reshape(1, -1)
+        self._tests = [each[2] for each in along]
 
-    def integrals(self, values, derivative=""):
-        """Integrals of values times each test function, `(1, m)`.
+    def places(self, widths, *middles):
+        """The quadrature points of the cells, as `at` takes them.
 
         Args:
-            values: `(n, 1)`, at `points`.
+            widths: as it comes with the points, `(n, 2 d)`.
+            *middles: the coordinates of the points, `(n, 1)` each, in the order of `edges`.
+
+        Returns:
+            A dict from coordinate to a tensor `(n, q)`.
+
+        Raises:
+            ValueError: for other coordinates, or widths of another shape.
+        """
+        if len(middles) != len(self.names):
+            raise ValueError(
+                f"places got {len(middles)} coordinates beside the widths: expected "
+                f"{', '.join(self.names)}."
+            )
+        pairs = zip(middles, self._sides(widths), self._places, strict=True)
+        found = [middle + side * _constant(place, widths) for middle, side, place in pairs]
+        return dict(zip(self.names, found, strict=True))
+
+    def integrals(self, values, widths, derivative=""):
+        """Integrals of values times each test function over each cell, `(n, m)`.
+
+        Args:
+            values: at `places`, `(n, q)`.
+            widths: as it comes with the points, `(n, 2 d)`.
             derivative: the coordinate with respect to which the test functions are
                 differentiated, `"x"`; or several, `"x y"`, each once; or none.
 
         Raises:
-            ValueError: for values at other points, or a coordinate that there is not.
+            ValueError: for values or widths of another shape, or a coordinate that there is not.
         """
         orders = [derivative.split().count(name) for name in self.names]
         if sum(orders) != len(derivative.split()) or max(orders) > 1:
@@ -93,83 +128,92 @@ class WeakForm:
                 f"derivative {derivative!r}: expected some of {', '.join(self.names)}, separated "
                 "by blanks, each once."
             )
-        sizes = [len(places) for places in self._places]
-        shape, wanted = tuple(values.shape), (math.prod(sizes), 1)
-        if shape not in (wanted, (None, 1)):  # the number of points is not always known
+        count = self._weights.shape[1]
+        if len(values.shape) != 2 or values.shape[1] != count:
             raise ValueError(
-                f"values has the shape {shape}: expected {wanted}, one for each of the points, all "
-                "of them in their order."
+                f"values has the shape {tuple(values.shape)}: expected (n, {count}), at the "
+                "places of each cell."
             )
-        found = ops.reshape(values, sizes)
-        for order, functions in zip(orders, self._tests, strict=True):
-            matrix = ops.convert_to_tensor(functions[order], found.dtype)
-            found = ops.tensordot(found, matrix, axes=[[0], [0]])
-        return ops.reshape(found, (1, self.count))
+        found = values * _constant(self._weights, values)
+        for side, order in zip(self._sides(widths), orders, strict=True):
+            found = found if order else found * side  # the slope of a function is one over it
+        functions = np.ones((1, 1))
+        for each, order in zip(self._tests, orders, strict=True):
+            functions = np.kron(functions, each[order])
+        return ops.matmul(found, _constant(functions, values))
 
-    def integrals_with_gradient(self, flux):
-        """Integrals of a vector field times the gradient of each test function, `(1, m)`.
+    def integrals_with_gradient(self, flux, widths):
+        """Integrals of a vector field times the gradient of each test function, `(n, m)`.
 
         Args:
-            flux: `(n, d)`, a column along each coordinate of `edges`.
+            flux: at `places`, `(n, q, d)`, a column along each coordinate of `edges`; `(n, q)`
+                where there is one.
+            widths: as it comes with the points, `(n, 2 d)`.
 
         Raises:
-            ValueError: for another number of columns, or other points.
+            ValueError: for a flux or widths of another shape.
         """
-        if len(flux.shape) != 2 or flux.shape[1] != len(self.names):
+        if len(flux.shape) == 2 and len(self.names) == 1:  # as `at` gives it
+            flux = ops.expand_dims(flux, 2)
+        if len(flux.shape) != 3 or flux.shape[2] != len(self.names):
             raise ValueError(
-                f"flux has the shape {tuple(flux.shape)}: expected (n, {len(self.names)}), a "
+                f"flux has the shape {tuple(flux.shape)}: expected (n, q, {len(self.names)}), a "
                 f"column along each of {', '.join(self.names)}."
             )
-        return sum(self.integrals(flux[:, i : i + 1], name) for i, name in enumerate(self.names))
+        return sum(self.integrals(flux[:, :, i], widths, name) for i, name in enumerate(self.names))
+
+    def _sides(self, widths):
+        """For each coordinate the width of the cell on the side of each place, `(n, q)`."""
+        if len(widths.shape) != 2 or widths.shape[1] != 2 * len(self.names):
+            raise ValueError(
+                f"widths has the shape {tuple(widths.shape)}: expected (n, {2 * len(self.names)}), "
+                "the array that comes with the points of the weak form."
+            )
+        found = []
+        for i, place in enumerate(self._places):
+            right = _constant(place > 0, widths)
+            left, other = widths[:, 2 * i : 2 * i + 1], widths[:, 2 * i + 1 : 2 * i + 2]
+            found.append(left + (other - left) * right)
+        return found
 
 
-def _checked_edges(name, edges):
+def _constant(array, like):
+    return ops.convert_to_tensor(np.asarray(array, "float64"), like.dtype)
+
+
+def _cells(name, edges, kind):
+    """The middles `(n,)` of the cells along a coordinate, and their widths `(n, 2)`."""
     edges = float_array(f"edges of {name!r}", edges)
     if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
         raise ValueError(
             f"edges of {name!r} are {shown(edges.tolist())}: expected at least two finite numbers "
             "that increase."
         )
-    return edges
+    gaps = np.diff(edges)
+    if kind != HAT:
+        return (edges[1:] + edges[:-1]) / 2, np.stack([gaps, gaps], axis=1) / 2
+    if len(edges) < 3:
+        raise ValueError(f"tests='hat' needs an edge between two cells along {name!r}.")
+    return edges[1:-1], np.stack([gaps[:-1], gaps[1:]], axis=1)
 
 
-def _along(edges, kind, count):
-    """Gauss points `(n,)` of the cells along a coordinate, weights, and test functions.
-
-    Those are matrices `(n, m)` with the weights: of the functions and of their derivatives.
-    """
-    if kind == HAT and len(edges) < 3:
-        raise ValueError("tests='hat' needs an edge between two cells: there is one cell.")
-    nodes, weights = legendre.leggauss(count)
-    half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
-    places = (middle[:, None] + half[:, None] * nodes).ravel()
-    every = (half[:, None] * weights).ravel()
-    if kind == HAT:
-        functions = _hats(edges, places)
-    else:
-        orders = range(2)
-        local = [_legendre(kind, nodes, order) for order in orders]
-        functions = [np.zeros((len(half), count, len(half), kind)) for _ in orders]
-        for order, cell in itertools.product(orders, range(len(half))):
-            functions[order][cell, :, cell] = local[order] / half[cell] ** order
-        functions = [each.reshape(len(places), -1) for each in functions]
-    return places, every, [every[:, None] * each for each in functions]
+def _legendre(count, nodes):
+    """Places from -1 to 1, weights, and test functions and slopes there, `(nodes, count)`."""
+    places, weights = legendre.leggauss(nodes)
+    functions = []
+    for order in range(2):
+        columns = []
+        for k in range(1, count + 1):
+            coefficients = np.zeros(k + 2)
+            coefficients[k + 1], coefficients[k - 1] = 1.0, -1.0
+            columns.append(legendre.legval(places, legendre.legder(coefficients, order)))
+        functions.append(np.stack(columns, axis=1))
+    return places, weights, functions
 
 
-def _legendre(count, nodes, order):
-    """`P_(k+1) - P_(k-1)`, or a derivative of it, for `k` from 1, `(nodes, count)`."""
-    columns = []
-    for k in range(1, count + 1):
-        coefficients = np.zeros(k + 2)
-        coefficients[k + 1], coefficients[k - 1] = 1.0, -1.0
-        columns.append(legendre.legval(nodes, legendre.legder(coefficients, order)))
-    return np.stack(columns, axis=1)
-
-
-def _hats(edges, places):
-    """Hats at the inner edges and their slopes, `(nodes, edges - 2)`."""
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    x = places[:, None]
-    rises, falls = (x > low) & (x < middle), (x > middle) & (x < high)
-    hats = rises * (x - low) / (middle - low) + falls * (high - x) / (high - middle)
-    return [hats, rises / (middle - low) - falls / (high - middle)]
+def _hat(nodes):
+    """The same for a hat, with nodes on each side."""
+    places, weights = legendre.leggauss(nodes)
+    places, weights = (places + 1) / 2, weights / 2
+    places, weights = np.concatenate([places - 1, places]), np.concatenate([weights, weights])
+    return places, weights, [1 - np.abs(places)[:, None], -np.sign(places)[:, None]]

@@ -119,6 +119,8 @@ class _Graph:
         moving: names of the tensors that depend on variables point by point.
         plain: tensors that depend on variables only, by name.
         values: position of the variable whose value a tensor is, by name.
+        rows: labels `(m,)` of tensors with `m` rows, each of a point, by `m`; `None` where they
+            are several.
         mixed: why a tensor depends on variables in another way, by name.
         uses: list of `Use`.
         chain: list of the operations between tensors of `plain`.
@@ -129,6 +131,7 @@ class _Graph:
         self.labels = {p.name: labels_of_points(self.count, p.shape.rank) for p in points}
         self.moving, self.plain, self.values, self.mixed = set(), {}, {}, {}
         self.uses, self.chain = [], []
+        self.rows = {self.count: labels_of_points(self.count, 1)}
         handles = {captured(v.handle).name: i for i, v in enumerate(variables)}
         ends = set(self.labels)
         for operation in needed_operations(output.graph, [output]):
@@ -203,22 +206,35 @@ class _Graph:
     def _labels_of_copies(self, operation):
         """Labels of parameters that are copied for each point."""
         output = operation.outputs[0]
-        if operation.type != "BroadcastTo" or not _may_have_points(output, self.count):
+        if operation.type != "BroadcastTo" or not self._may_have_points(output):
             raise MixedError(f"{describe(operation)} cannot be issued again")
-        return [labels_of_points(self.count, output.shape.rank)]
+        return [self._labels_by_row(output)]
 
     def _label(self, operation, found):
         names = [tensor.name for tensor in operation.outputs]
         self.labels |= dict(zip(names, found, strict=True))
+        for labels in found:
+            if labels.ndim and labels.size == len(labels) > 1 and labels.all():
+                known = self.rows.setdefault(labels.size, labels.ravel())
+                if known is not None and not np.array_equal(known, labels.ravel()):
+                    self.rows[labels.size] = None
+
+    def _may_have_points(self, tensor):
+        """Whether a tensor without labels may have a row for each point, or several."""
+        known = tensor.dtype.is_floating and tensor.shape.is_fully_defined()
+        return known and tensor.shape.rank > 1 and self.rows.get(tensor.shape[0]) is not None
+
+    def _labels_by_row(self, tensor):
+        return self.rows[tensor.shape[0]].reshape([-1] + [1] * (tensor.shape.rank - 1))
 
     def _labels_of_constants(self, operation, plain):
         """Labels of inputs that do not depend on variables, by position."""
         others = {i: t for i, t in enumerate(operation.inputs) if i not in plain}
         found = {i: self.labels[t.name] for i, t in others.items() if t.name in self.labels}
         return found or {
-            i: labels_of_points(self.count, tensor.shape.rank)
+            i: self._labels_by_row(tensor)
             for i, tensor in others.items()
-            if _may_have_points(tensor, self.count)
+            if self._may_have_points(tensor)
         }
 
     def _add_several(self, operation, labels, plain):
@@ -285,8 +301,3 @@ class _Graph:
             totals[i].outer_products() if i in totals else OuterProducts()
             for i in range(self.variables)
         ]
-
-
-def _may_have_points(tensor, count):
-    floating = tensor.dtype.is_floating and tensor.shape.is_fully_defined()
-    return floating and tensor.shape.rank > 1 and tensor.shape[0] == count

@@ -9,6 +9,7 @@ References:
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -40,6 +41,13 @@ class Surface:
     upper: np.ndarray
     order: np.ndarray
     pseudonormals: np.ndarray | None = None
+
+    @functools.cached_property
+    def balls(self):
+        """Centres `(m, d)` and radii `(m,)` of balls around the facets."""
+        corners = self.facets[:, :3]
+        centres = corners.mean(axis=1)
+        return centres, np.linalg.norm(corners - centres[:, None], axis=2).max(axis=1)
 
 
 def without_sides(corners):
@@ -121,16 +129,12 @@ def within(surface, points, reach):
         Numbers of points, ascending, and of facets, `(pairs,)` each.
     """
     count, found = _count(surface), [np.empty((2, 0), int)]
-    blocks = constant(surface.facets, points).reshape(
-        len(surface.lower), BLOCK, -1, points.shape[1]
-    )
-    step = max(1, CHUNK // len(blocks))
+    step = max(1, CHUNK // len(surface.lower))
     for start in range(0, len(points), step):
-        own = slice(start, start + step)
-        point, block = np.nonzero(_gaps(surface, points[own]) <= reach[own, None] ** 2)
-        far = squares(points[own][point][:, None], blocks[block], np)
-        pair, place = np.nonzero(far <= reach[own][point][:, None] ** 2)
-        pairs = np.stack([start + point[pair], block[pair] * BLOCK + place])
+        near, far = points[start : start + step], reach[start : start + step]
+        point, number = _perhaps_within(surface, near, _gaps(surface, near), far)
+        is_within = squares(near[point], surface.facets[number], np) <= far[point] ** 2
+        pairs = np.stack([start + point, number])[:, is_within]
         found.append(pairs[:, pairs[1] < count])
     return np.concatenate(found, axis=1)
 
@@ -165,21 +169,29 @@ def _count(surface):
 
 
 def _nearest_in_blocks(surface, facets, points):
-    """See `_nearest`: blocks that are farther away than a facet that is known are left out."""
-    blocks, dims = surface.lower.shape
-    facets = facets.reshape(blocks, BLOCK, -1, dims)
-    gaps = _gaps(surface, points)
-    first = np.argmin(gaps, axis=1)
+    """See `_nearest`: what is farther away than a facet that is known is left out."""
+    gaps, centres = _gaps(surface, points), constant(surface.balls[0], points)
+    first, every = np.argmin(gaps, axis=1), np.arange(len(points))
+    away = points[:, None] - centres.reshape(-1, BLOCK, points.shape[1])[first]
+    guess = facets[first * BLOCK + np.argmin(_dot(away, away), axis=1)]
     slack = rounding(np.abs([surface.lower, surface.upper]).max(), points)
-    bound = np.sqrt(squares(points[:, None], facets[first], np).min(axis=1)) + slack
-    gaps[np.arange(len(points)), first] = 0
-    point, block = np.nonzero(gaps <= bound[:, None] ** 2)
-    far = squares(points[point][:, None], facets[block], np)
-    smallest = far.min(axis=1)
-    best = np.minimum.reduceat(smallest, np.searchsorted(point, np.arange(len(points))))
-    pair = np.flatnonzero(smallest == best[point])
-    pair = pair[np.unique(point[pair], return_index=True)[1]]
-    return block[pair] * BLOCK + np.argmin(far[pair], axis=1)
+    reach = np.sqrt(squares(points, guess, np)) + slack
+    gaps[every, first] = 0
+    point, number = _perhaps_within(surface, points, gaps, reach)
+    far = squares(points[point], facets[number], np)
+    best = np.minimum.reduceat(far, np.searchsorted(point, every))
+    pair = np.flatnonzero(far == best[point])
+    return number[pair[np.unique(point[pair], return_index=True)[1]]]
+
+
+def _perhaps_within(surface, points, gaps, reach):
+    """Numbers of points, ascending, and of facets: all that are within a reach, and some more."""
+    centres, radii = (constant(each, points) for each in surface.balls)
+    point, block = np.nonzero(gaps <= reach[:, None] ** 2)
+    away = points[point][:, None] - centres.reshape(-1, BLOCK, points.shape[1])[block]
+    lowest = np.sqrt(_dot(away, away)) - radii.reshape(-1, BLOCK)[block]
+    pair, place = np.nonzero(lowest <= reach[point][:, None])
+    return point[pair], block[pair] * BLOCK + place
 
 
 def _gaps(surface, points):

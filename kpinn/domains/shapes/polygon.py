@@ -24,7 +24,7 @@ EXAMPLE = "Polygon(x=[0, 1, 0], y=[0, 0, 1])"
 
 
 class Polygon(Domain):
-    """A polygon in the plane, with holes.
+    """A polygon in the plane, with holes, which may touch each other and the outside at points.
 
     Edge `i` goes from vertex `i` to the next one. Parts of the boundary are `"outer"` (the outer
     ring), each hole by its name, edges by the names that are given to them and, of rings with at
@@ -38,7 +38,7 @@ class Polygon(Domain):
             array `(n, 2)` for a vector coordinate. The first vertex may be the last again.
 
     Raises:
-        ValueError: if rings are no boundary of a polygon; the message names the fault.
+        ValueError: if rings are no boundary of a polygon in one piece; the message names the fault.
 
     Example:
         >>> plate = Polygon(x=[0, 2, 2, 1, 1, 0], y=[0, 0, 1, 1, 2, 2], edges={"inlet": 5})
