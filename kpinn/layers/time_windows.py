@@ -75,7 +75,7 @@ class TimeWindows(OverNetwork):
         super().__init__(network, coordinates, fields, **kwargs)
         self.start, self.order = start, one_of("order", order, (1, 2))
         self.edges = optional(self._growing, "edges", edges)
-        self._is_alone, self._kept = False, None
+        self._is_alone, self._margin, self._kept = False, MARGIN, None
         self._time_name, self._time = self._column_of_time()
         self._check_start(start)
 
@@ -174,9 +174,13 @@ class TimeWindows(OverNetwork):
         self._present.assign(present + 1)
 
     @contextlib.contextmanager
-    def alone(self):
-        """A block in which the present window alone is evaluated; other times are NaN."""
-        self._is_alone = True
+    def alone(self, margin=MARGIN):
+        """A block in which the present window alone is evaluated; other times are NaN.
+
+        Args:
+            margin: part of the window by which a time may lie beside it.
+        """
+        self._is_alone, self._margin = True, margin
         try:
             yield
         finally:
@@ -198,14 +202,9 @@ class TimeWindows(OverNetwork):
         present, time = ops.convert_to_tensor(self._present), self._at(inputs)
         begin, end = self._ends(present)
         found = self._in_window(inputs, present, (begin, end), self.network)
-        margin = MARGIN * (end - begin)
+        margin = self._margin * (end - begin)
         is_here = (time > begin - margin) & (time < end + margin)
-        return ops.where(is_here, found, self._nothing(inputs))
-
-    def _nothing(self, inputs):
-        """NaN `(n, m)`, as are all derivatives of it, by any column and of any order."""
-        found = ops.exp(float("nan") * ops.sum(inputs, axis=1, keepdims=True))
-        return ops.tile(found, (1, self._width))
+        return found * _one_or_nan(is_here, found.dtype)
 
     def _in_every_window(self, inputs):
         """The fields, at each point by its window; those of the others are at places of theirs."""
@@ -225,13 +224,14 @@ class TimeWindows(OverNetwork):
             fields = self._in_window(points, window, (begin, end), self._with(weights))
             return window + 1, ops.where(is_here, fields, found)
 
+        zeros = ops.tile(ops.zeros_like(time), (1, self._width))
         _, found = ops.while_loop(
             lambda window, found: window <= present,
             step,
-            (ops.zeros((), "int32"), self._nothing(inputs)),
+            (ops.zeros((), "int32"), zeros),
             maximum_iterations=len(self.edges) - 1,
         )
-        return found
+        return found * _one_or_nan(windows <= present, found.dtype)
 
     def _in_window(self, inputs, window, ends, network):
         """The fields of a window at points in it.
@@ -248,7 +248,8 @@ class TimeWindows(OverNetwork):
         weight, early = local, ops.zeros_like(local)
         if self.order == 2:
             weight, early = local**2 * (3.0 - 2.0 * local), local * (1.0 - local) ** 2
-        start = self._given(self._moved(inputs, begin + (end - begin) * early), values)
+        first = begin if self._kept is None else self._bounds[0]
+        start = self._given(self._moved(inputs, first + (end - begin) * early), values)
         if self._kept is not None:
             start = ops.where(window == 0, start, self._last(inputs, window, (end - begin) * early))
         held = ops.convert_to_tensor(self._held(values.shape[1]), values.dtype)
@@ -337,6 +338,12 @@ class TimeWindows(OverNetwork):
             "order": self.order,
             "edges": self.edges and list(self.edges),
         }
+
+
+def _one_or_nan(is_known, dtype):
+    """A factor that makes values and their derivatives NaN, by tapes too, or leaves them."""
+    one, nan = (ops.convert_to_tensor(each, dtype) for each in (1.0, float("nan")))
+    return ops.where(is_known, one, nan)
 
 
 def _row(variable, number):
