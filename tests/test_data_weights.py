@@ -98,6 +98,31 @@ def test_the_best_weight_by_cross_validation(first):
     np.testing.assert_allclose(pinn.unknowns["c"], solution(best)[0], rtol=1e-6)
 
 
+def test_a_search_that_was_interrupted_goes_on(tmp_path):
+    """To the last bit, with its scores and the weight that it was at."""
+
+    def script(*callbacks):
+        kpinn.set_float64()
+        pinn = Deblurring(Formula(lambda x: x))
+        choose = CrossValidation("samples", every=2, factor=4.0)
+        weights = {"small": 1e-2, "samples": 1e-2}
+        pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights=weights)
+        pinn.fit(DATA, epochs=30, callbacks=[choose, *callbacks], verbose=0)
+        return choose.scores, choose.parameters, pinn.unknowns["c"].numpy().tolist()
+
+    def power_cut(epoch, logs):
+        if epoch == 5:
+            raise RuntimeError("the power is gone")
+
+    expected = script()
+    checkpoint = kpinn.callbacks.Checkpoint(tmp_path / "run", every=3)
+    with pytest.raises(RuntimeError, match="power"):
+        script(checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=power_cut))
+    again = kpinn.callbacks.Checkpoint(tmp_path / "run", every=3)
+    assert script(again, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: None)) == expected
+    assert len(expected[0]) > 4
+
+
 def test_a_search_that_is_too_short_is_said():
     lm = kpinn.optimizers.LevenbergMarquardt()
     with pytest.warns(UserWarning, match="has not ended: it has looked at 2 weights, and takes 2"):

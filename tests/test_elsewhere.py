@@ -237,10 +237,21 @@ def several_gradients(t, x, at):
     return ops.sum(ops.stack(slopes, axis=2) * at("u", x=x + places)[:, :, None], axis=1)
 
 
-@pytest.mark.parametrize("condition", [several_slopes, several_gradients])
-def test_several_places_for_each_point_go_through_dense_layers(condition):
+def slope(u_x):
+    return u_x
+
+
+def bent():
+    """A first layer of which a derivative is constant, and another a step."""
+    return keras.layers.Lambda(lambda x: ops.concatenate([x, ops.relu(x)], axis=1))
+
+
+@pytest.mark.parametrize("embedding", [None, bent], ids=["plain", "bent"])
+@pytest.mark.parametrize("condition", [several_slopes, several_gradients, slope])
+def test_several_places_for_each_point_go_through_dense_layers(condition, embedding):
     """Without a backward pass for each row; beside rows by TensorFlow."""
-    pinn = kpinn.PINN(kpinn.networks.MLP(3, 2), "t x", "u", [condition])
+    network = kpinn.networks.MLP(3, 2, embedding=embedding and embedding())
+    pinn = kpinn.PINN(network, "t x", "u", [condition])
     matrix, _ = residual_matrix(pinn)
     variables = [v.value for v in pinn.trainable_variables]
     with tf.GradientTape(persistent=True) as tape:

@@ -380,7 +380,7 @@ SOLUTIONS = {
     ),
     "inverse_burgers": (cole_hopf, 1e-9, ("- nu * u_xx", "+ nu * u_xx")),
     "lake": (None, 1e-13, ("laplacian_u - 4", "laplacian_u + 4")),
-    "mesh_from_stl": (None, 1e-13, ("u_n - exact", "u_n + exact")),
+    "mesh_from_stl": (None, 1e-13, ("u_n - ops.exp(x)", "u_n + ops.exp(x)")),
     "minimise_functional": (
         lambda x, y: ops.sin(PI * (y - x / 2)),
         1e-14,
@@ -394,7 +394,7 @@ SOLUTIONS = {
     "ode_hard_condition": (lambda t: ops.sin(t), 1e-6, ("u_t - ops.cos", "u_t + ops.cos")),
     "plate_with_hole": (kirsch, 1e-12, ("+ stress_y[:, 2:]", "- stress_y[:, 2:]")),
     "poisson_1d": (lambda x: ops.sin(PI * x), 1e-13, ("u_xx + math", "u_xx - math")),
-    "ring_neumann": (in_a_ring, 1e-13, ("u_n - 1.0", "u_n + 1.0")),
+    "ring_neumann": (in_a_ring, 1e-13, ("u_n - 1 -", "u_n + 1 -")),
     "schroedinger": (soliton, 1e-13, ("u_xx / 2 - v_t", "u_xx / 2 + v_t")),
     "stefan": (None, 1e-13, ("return q_t + 2.0", "return q_t - 2.0")),
     "two_materials": (
@@ -447,6 +447,7 @@ def test_a_solution_leaves_nothing_of_the_conditions_of_an_example(name, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.setattr(sys, "argv", [name, "--short"])
+    monkeypatch.delitem(sys.modules, "quiet", raising=False)  # it reads what was just set
     _, rounding, twin = SOLUTIONS[name]
     found = largest_residuals(name)
     assert all(value < rounding for value in found.values()), found

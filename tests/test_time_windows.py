@@ -217,6 +217,37 @@ def test_every_optimizer_begins_each_window_anew(make, traces):
     np.testing.assert_allclose(pinn.predict_fields({"t": t})["u"][:, 0], np.sin(t), atol=0.02)
 
 
+@pytest.mark.parametrize("method", ["reverse", "finite_difference"])
+def test_methods_that_differentiate_otherwise(method):
+    """Tapes would carry a NaN of other times along, and stencils go beyond the edges."""
+
+    def growth(u, u_t):
+        return u_t - u
+
+    network = TimeWindows(MLP(units=4, depth=1), "t", 1.0)
+    pinn = kpinn.PINN(network, "t", "u", conditions=[growth], method=method)
+    pinn.compile(keras.optimizers.Adam(0.02))
+    kpinn.march(
+        pinn, lambda a, b: {"t": np.linspace(a, b, 9)}, [0.0, 0.3, 0.6], verbose=0, epochs=200
+    )
+    t = np.array([0.1, 0.2, 0.4, 0.5])
+    found = pinn.predict_fields({"t": t}, "u, u_t")
+    np.testing.assert_allclose(found["u"][:, 0], np.exp(t), atol=0.02)
+    exact = kpinn.derivatives(network, {"t": t}, "u_t", method="taylor")["u_t"]
+    np.testing.assert_allclose(found["u_t"], exact, rtol=1e-5)
+
+
+def test_a_delay_is_refused_and_does_not_take_the_wrong_window():
+    def late(t, u_t, at):
+        return u_t + at("u", t=t - 0.1)
+
+    network = TimeWindows(MLP(units=2, depth=1), "t", 1.0)
+    pinn = kpinn.PINN(network, "t", "u", conditions=[late])
+    pinn.compile("sgd")
+    with pytest.raises(ValueError, match="'late' is NaN or infinite at 1 of 11 points"):
+        kpinn.march(pinn, lambda a, b: {"t": np.linspace(a, b, 11)}, [0.0, 1.0], verbose=0)
+
+
 def test_features_that_are_adapted_in_the_first_window():
     network = HardCondition(RandomFeatures(80, seed=0), "t x", distance=inside)
     pinn = Heat(TimeWindows(network, "t x", pulse))
@@ -383,8 +414,8 @@ def test_the_present_window_alone_is_the_same_there():
     whole = layer(points)
     with layer.alone():
         np.testing.assert_array_equal(layer(points), whole)
-        assert np.isfinite(layer(points + [1.5, 0.0])).all()
-    assert np.isnan(layer(points + [1.5, 0.0])).any()
+        assert np.isnan(layer(points + [1.5, 0.0])).any() and np.isnan(layer(points - 1.0)).all()
+    assert np.isnan(layer(points + [1.5, 0.0])).any() and np.isfinite(layer(points - 1.0)).all()
 
 
 def test_a_field_without_a_start_is_the_network():

@@ -101,6 +101,19 @@ def best_between(curved):
     return np.clip(found, np.array(BOUNDS["lower"]), np.array(BOUNDS["upper"])).round(9)
 
 
+def test_levenberg_marquardt_keeps_bounds_with_other_losses():
+    kpinn.set_float64()
+    pinn = Sum(curved_network())
+    pinn.compile(LM(), loss="log_cosh")
+    pinn.fit(POINTS, epochs=40, verbose=0)
+    ends = scipy.optimize.Bounds(BOUNDS["lower"], BOUNDS["upper"])
+    options = {"ftol": 1e-15, "gtol": 1e-12}
+    best = scipy.optimize.minimize(
+        lambda c: np.mean(np.log(np.cosh(A @ c - Y))), BEST, bounds=ends, options=options
+    ).x
+    np.testing.assert_allclose(pinn.unknowns["c"], best, atol=1e-5)
+
+
 def test_a_linear_problem_with_bounds_takes_few_steps():
     kpinn.set_float64()
     pinn = Sum(linear_network())

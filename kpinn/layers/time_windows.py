@@ -15,6 +15,7 @@ from kpinn.options import number, one_of, optional, shown
 from kpinn.options.arrays import listed
 
 MOST = 10_000  # windows
+MARGIN = 1e-3  # of a window, in which a time beside it is one of it but for rounding
 VALUES = "values"
 
 
@@ -74,7 +75,7 @@ class TimeWindows(OverNetwork):
         super().__init__(network, coordinates, fields, **kwargs)
         self.start, self.order = start, one_of("order", order, (1, 2))
         self.edges = optional(self._growing, "edges", edges)
-        self._is_alone, self._kept = False, None
+        self._is_alone, self._margin, self._kept = False, MARGIN, None
         self._time_name, self._time = self._column_of_time()
         self._check_start(start)
 
@@ -173,9 +174,13 @@ class TimeWindows(OverNetwork):
         self._present.assign(present + 1)
 
     @contextlib.contextmanager
-    def alone(self):
-        """A block in which the present window alone is evaluated, whatever the time is."""
-        self._is_alone = True
+    def alone(self, margin=MARGIN):
+        """A block in which the present window alone is evaluated; other times are NaN.
+
+        Args:
+            margin: part of the window by which a time may lie beside it.
+        """
+        self._is_alone, self._margin = True, margin
         try:
             yield
         finally:
@@ -189,9 +194,17 @@ class TimeWindows(OverNetwork):
         if self._kept is None:
             return self._in_window(inputs, 0, (0.0, 1.0), self.network)
         if self._is_alone:
-            present = ops.convert_to_tensor(self._present)
-            return self._in_window(inputs, present, self._ends(present), self.network)
+            return self._in_present_window(inputs)
         return self._in_every_window(inputs)
+
+    def _in_present_window(self, inputs):
+        """The fields in the window that is trained; at other times, which it does not know, NaN."""
+        present, time = ops.convert_to_tensor(self._present), self._at(inputs)
+        begin, end = self._ends(present)
+        found = self._in_window(inputs, present, (begin, end), self.network)
+        margin = self._margin * (end - begin)
+        is_here = (time > begin - margin) & (time < end + margin)
+        return found * _one_or_nan(is_here, found.dtype)
 
     def _in_every_window(self, inputs):
         """The fields, at each point by its window; those of the others are at places of theirs."""
@@ -211,15 +224,14 @@ class TimeWindows(OverNetwork):
             fields = self._in_window(points, window, (begin, end), self._with(weights))
             return window + 1, ops.where(is_here, fields, found)
 
-        # No derivative of it is a number, by any column and of any order.
-        nothing = ops.exp(float("nan") * ops.sum(inputs, axis=1, keepdims=True))
+        zeros = ops.tile(ops.zeros_like(time), (1, self._width))
         _, found = ops.while_loop(
             lambda window, found: window <= present,
             step,
-            (ops.zeros((), "int32"), ops.tile(nothing, (1, self._width))),
+            (ops.zeros((), "int32"), zeros),
             maximum_iterations=len(self.edges) - 1,
         )
-        return found
+        return found * _one_or_nan(windows <= present, found.dtype)
 
     def _in_window(self, inputs, window, ends, network):
         """The fields of a window at points in it.
@@ -236,7 +248,8 @@ class TimeWindows(OverNetwork):
         weight, early = local, ops.zeros_like(local)
         if self.order == 2:
             weight, early = local**2 * (3.0 - 2.0 * local), local * (1.0 - local) ** 2
-        start = self._given(self._moved(inputs, begin + (end - begin) * early), values)
+        first = begin if self._kept is None else self._bounds[0]
+        start = self._given(self._moved(inputs, first + (end - begin) * early), values)
         if self._kept is not None:
             start = ops.where(window == 0, start, self._last(inputs, window, (end - begin) * early))
         held = ops.convert_to_tensor(self._held(values.shape[1]), values.dtype)
@@ -300,10 +313,10 @@ class TimeWindows(OverNetwork):
 
     def _weights(self, window):
         """Those that a window ended with."""
-        return [ops.take(kept, window, axis=0) for kept in self._kept]
+        return [_row(kept, window) for kept in self._kept]
 
     def _ends(self, window):
-        return tuple(ops.take(self._bounds, each, axis=0) for each in (window, window + 1))
+        return _row(self._bounds, window), _row(self._bounds, window + 1)
 
     def _at(self, inputs):
         """The column of the time."""
@@ -325,3 +338,14 @@ class TimeWindows(OverNetwork):
             "order": self.order,
             "edges": self.edges and list(self.edges),
         }
+
+
+def _one_or_nan(is_known, dtype):
+    """A factor that makes values and their derivatives NaN, by tapes too, or leaves them."""
+    one, nan = (ops.convert_to_tensor(each, dtype) for each in (1.0, float("nan")))
+    return ops.where(is_known, one, nan)
+
+
+def _row(variable, number):
+    """A row that is there: `ops.take` traces more, since it looks for negative numbers."""
+    return tf.gather(ops.convert_to_tensor(variable), number)

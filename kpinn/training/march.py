@@ -6,6 +6,7 @@ import time
 
 import keras
 
+from kpinn.derivatives import FiniteDifference
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import TIME_NAMES
 from kpinn.layers import TimeWindows
@@ -14,6 +15,7 @@ from kpinn.training import changes
 from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer
 
+BESIDE = 0.5  # of a window: finite differences may look so far beside it
 VERBOSE = ("auto", 0, 1, 2, True, False)
 
 
@@ -69,7 +71,8 @@ def march(pinn, sample, edges, verbose="auto", **settings):
     layer.divide(edges)
     _set_scale_of_time(pinn, layer.edges)
     try:
-        with layer.alone():
+        by_differences = [isinstance(f.method, FiniteDifference) for f in pinn.conditions.values()]
+        with layer.alone(*[BESIDE] * any(by_differences)):
             changes.forget_compiled(pinn)
             return _through_windows(pinn, layer, sample, verbose, settings)
     finally:

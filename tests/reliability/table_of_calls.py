@@ -251,6 +251,29 @@ AXES = Kind(
     st.sampled_from(["", "z", "r r", "x y", 3, 1j, [], [None], "r theta phi", {"r": 1}]),
 )
 call("operators.Cylindrical", kpinn.operators.Cylindrical, 1, axes=AXES.needed())
+ANGLES = Kind(
+    st.sampled_from(["r theta", "r", ["r", "theta", "phi"], None]),
+    st.sampled_from(["", "theta", "r r", "r z", 3, 1j, [], [None], {"r": 1}]),
+    ("axes",),
+)
+call("operators.Spherical", kpinn.operators.Spherical, 1, axes=ANGLES.needed())
+EDGES = Kind(
+    st.sampled_from([{"x": [0, 1, 3]}, {"x": np.arange(3.0), "y": (0.0, 1.0, 2.0)}]),
+    st.sampled_from([{}, 3, None, "x", [0, 1], {"x": [0]}, {"x": [1, 0]}, {"x": [0, np.nan]}])
+    | st.sampled_from([{"x": "ab"}, {"x": 1.0}, {"x": [[0, 1]]}, {"x": [0, 1j]}, {"x": None}]),
+)
+TESTS = Kind(
+    st.sampled_from([1, 3, "hat"]),
+    st.sampled_from([0, -1, 1.5, "sine", None, {"z": 2}, [], [1, 2], True, 1j, np.nan, {}]),
+)
+call(
+    "operators.WeakForm",
+    kpinn.operators.WeakForm,
+    1,
+    edges=EDGES.needed(),
+    tests=TESTS,
+    nodes=Kind(st.sampled_from([None, 1, 4]), whole(1).invalid.filter(lambda x: x is not None)),
+)
 
 # Methods, losses and optimizers ----------------------------------------------------------------
 

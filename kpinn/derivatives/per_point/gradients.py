@@ -278,6 +278,9 @@ class _Graph:
         with contextlib.suppress(MixedError):
             if labels:
                 self._label(operation, carry(operation, labels))
+        for tensor in operation.outputs:  # an output of several may depend on no point
+            if tensor.name in self.labels and not self.labels[tensor.name].any():
+                del self.labels[tensor.name]
 
     # The backward pass ---------------------------------------------------------------------
 

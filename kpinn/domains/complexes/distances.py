@@ -153,7 +153,9 @@ def _nearest(surface, rows):
 
 
 def _nearest_of_few(surface, facets, points):
-    """See `_nearest`: one facet after the other."""
+    """See `_nearest`: one facet after the other, or all together where points are few, too."""
+    if len(points) * _count(surface) <= IN_CACHE:
+        return np.argmin(squares(points[:, None], facets[: _count(surface)], np), axis=1)
     best = np.full(len(points), np.inf, points.dtype)
     index = np.zeros(len(points), int)
     for number in range(_count(surface)):
@@ -217,8 +219,19 @@ def _nearest_of_all(surface, rows, xp):
 
 def squares(points, facets, xp):
     """Squared distances of points `(..., d)` from facets `(..., k, d)`, as in `Surface`."""
-    offsets, _ = _offsets(points, facets, xp)
-    return _dot(offsets, offsets)
+    if facets.shape[-2] < 3:
+        offsets, _ = _offsets(points, facets, xp)
+        return _dot(offsets, offsets)
+    least = None
+    for edge in range(3):
+        start = facets[..., edge, :]
+        away, along = points - start, facets[..., (edge + 1) % 3, :] - start
+        share = xp.clip(_dot(away, along) / _dot(along, along), 0.0, 1.0)
+        offsets = away - share[..., None] * along
+        square = _dot(offsets, offsets)
+        least = square if least is None else xp.minimum(square, least)
+    height, over = _above(points, facets, xp)
+    return xp.where(over, height * height, least)
 
 
 def _dot(a, b):
@@ -254,11 +267,16 @@ def _offsets(points, facets, xp):
         offsets = more if least is None else xp.where(closer[..., None], more, offsets)
         feature = of_edge if least is None else xp.where(closer, of_edge, feature)
         least = square if least is None else xp.minimum(square, least)
-    height = _dot(points - facets[..., 0, :], facets[..., 3, :])
-    over = [_dot(points - facets[..., k, :], facets[..., 4 + k, :]) >= 0 for k in range(3)]
-    over = xp.logical_and(over[0], xp.logical_and(over[1], over[2]))
+    height, over = _above(points, facets, xp)
     straight = height[..., None] * facets[..., 3, :]
     return xp.where(over[..., None], straight, offsets), xp.where(over, 0, feature)
+
+
+def _above(points, facets, xp):
+    """Signed distances from the planes of triangles, and which points are straight above them."""
+    height = _dot(points - facets[..., 0, :], facets[..., 3, :])
+    over = [_dot(points - facets[..., k, :], facets[..., 4 + k, :]) >= 0 for k in range(3)]
+    return height, xp.logical_and(over[0], xp.logical_and(over[1], over[2]))
 
 
 def _from_segment(points, start, end, xp):

@@ -80,14 +80,15 @@ def _roots(condition, lines, grid):
     owner, place, lower, upper = (part.ravel() for part in hidden(on_line, values))
     line = np.concatenate([line, owner, owner])
     start, stop = np.concatenate([start, lower, place]), np.concatenate([stop, place, upper])
-    return line, solve(lambda x: on_line(line, x), start, stop)
+    return line, solve(lambda x, which: on_line(line[which], x), start, stop)
 
 
 def solve(function, lower, upper):
     """Roots between bounds where `function(x) <= 0` changes.
 
     Args:
-        function: from `(n,)` to `(n,)`, continuous in each entry.
+        function: from numbers and the indices of the entries that they belong to, `(k,)` each, to
+            values `(k,)`; continuous in each entry.
         lower, upper: `(n,)`.
 
     Returns:
@@ -98,7 +99,8 @@ def solve(function, lower, upper):
         nonlinear function without using derivatives" (1997).
     """
     x1, x2 = lower, upper
-    f1, f2 = function(x1), function(x2)
+    every = np.arange(len(x1))
+    f1, f2 = function(x1, every), function(x2, every)
     part = np.full(len(x1), 0.5)
     done = np.zeros(len(x1), bool)
     for _ in range(100):
@@ -107,7 +109,8 @@ def solve(function, lower, upper):
         if done.all():
             break
         x = np.where(done, x1, x1 + part * (x2 - x1))
-        f = np.where(done, f1, function(x))
+        f, left = f1.copy(), every[~done]
+        f[left] = function(x[left], left)
         same = (f <= 0) == (f1 <= 0)
         x3, f3 = np.where(same, x1, x2), np.where(same, f1, f2)
         x2, f2 = np.where(same | done, x2, x1), np.where(same | done, f2, f1)
