@@ -31,8 +31,10 @@ from kpinn.layers import PeriodicEmbedding, Rescale
 
 STEPS = 10  # of an epoch
 EPOCHS = 2, 22  # of a short and a long fit
+FIXED = "ten times the other condition"
 RULES = {
     "none": lambda problem: [],
+    FIXED: lambda problem: [],
     "`LossBalancing(every=100)`": lambda problem: [callbacks.LossBalancing(every=100)],
     "`ReLoBRaLo()`": lambda problem: [callbacks.ReLoBRaLo()],
     "`SoftAdapt(loss_weighted=True)`": lambda problem: [callbacks.SoftAdapt(loss_weighted=True)],
@@ -178,6 +180,8 @@ def errors(problem, seeds, steps, jit_compile):
                 problem.points(seed),
                 make(problem),
             )
+            if rule == FIXED:  # as by the penalty of `AugmentedLagrangian`, without multipliers
+                pinn.loss_weights[problem.constraint].assign(10.0)
             epochs = max(steps // STEPS, 1)
             pinn.fit(points, epochs=epochs, steps_per_epoch=STEPS, verbose=0, callbacks=rules)
             found.setdefault(rule, []).append(problem.error(pinn))
