@@ -384,6 +384,8 @@ WRONG = [
     ({"degree": 1.5}, "degree is a positive whole"),
     ({"values": [1.0, 2.0, 1e300, 3.0], "dtype": "float32"}, "too large for float32"),
     ({"grid": [0.0, 1e-320, 2.0, 3.0], "degree": 1}, "too large for float64"),
+    ({"grid": [0, 1e-300, 2e-300, 3e-300, 4e-300, 3], "values": [0.0] * 6}, "make no spline"),
+    ({"grid": [-1e308, 0.0, 1e308, 1.5e308]}, "make no spline"),
     ({"outside": "error"}, "outside 'error' is unknown"),
 ]
 

@@ -186,7 +186,14 @@ def _spline(grid, values, degrees):
     knots = []
     for axis, (column, degree) in enumerate(zip(grid, degrees, strict=True)):
         first = np.moveaxis(values, axis, 0)
-        spline = scipy.interpolate.make_interp_spline(column, first, degree)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                spline = scipy.interpolate.make_interp_spline(column, first, degree)
+        except (ValueError, np.linalg.LinAlgError) as error:
+            raise ValueError(
+                "grid and values make no spline: places are nearly the same, or numbers too large "
+                f"({str(error).rstrip('.')})."
+            ) from error
         values = np.moveaxis(spline.c, 0, axis)
         knots.append(spline.t)
     return knots, values
