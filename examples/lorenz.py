@@ -6,7 +6,7 @@ Shows: `kpinn.march`, window after window, each from the end of the last one, wi
 Features that are fixed make each window a few steps of Gauss and Newton. Solutions of these
 equations that are near part by a factor of 2.5 in a unit of time, here from t = 12 on, so that no
 method keeps its digits. Expected: largest error below 1e-10 until t = 10 and below 1e-6 until
-t = 20, in a few minutes on two CPU cores.
+t = 20, in about a minute on two CPU cores.
 
 Run: python examples/lorenz.py [--short]
 """

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from keras import ops
 from kinds_of_values import FLAG, Kind, choice, fresh, later, whole
-from table_of_calls import EDGES, MEMORY, call
+from table_of_calls import EDGES_OF_WINDOWS, MEMORY, call
 
 import kpinn
 
@@ -291,7 +291,9 @@ call(
     marched,
     1,
     sample=SAMPLE.needed(),
-    edges=Kind(EDGES.valid.filter(lambda x: x is not None), EDGES.invalid).needed(),
+    edges=Kind(
+        EDGES_OF_WINDOWS.valid.filter(lambda x: x is not None), EDGES_OF_WINDOWS.invalid
+    ).needed(),
     epochs=EPOCHS,
     verbose=VERBOSE,
 )

@@ -176,7 +176,7 @@ call(
     value=VALUE.needed(),
     distance=VALUE,
 )
-EDGES = Kind(
+EDGES_OF_WINDOWS = Kind(
     st.sampled_from([None, [0.0, 1.0], (0, 1, 3), np.linspace(0.0, 1.0, 4)]),
     st.sampled_from([[], [0.0], [1.0, 0.0], [0.0, 0.0], 3, "01", [0.0, np.nan], [0.0, "1"], 1j])
     | st.sampled_from([[[0.0, 1.0]], {0.0: 1.0}, True, [False, True], [0.0, np.inf]]),
@@ -189,7 +189,7 @@ call(
     coordinates=kinds.COORDINATES.needed(),
     start=VALUE.needed(),
     order=choice(1, 2),
-    edges=EDGES,
+    edges=EDGES_OF_WINDOWS,
 )
 call(
     "layers.PeriodicEmbedding",
