@@ -39,7 +39,7 @@ def pinn_of(*conditions, formula=lambda x: x**2, coordinates="x", **kwargs):
     ],
 )
 def test_each_name_is_one_kind_of_argument(name, kind, derived):
-    argument = Names(Space("x y", "u"), {"flux": 2}, ["nu"]).argument(name)
+    argument = Names(Space("x y", "u"), {"flux": 2}, {"nu": np.float64(1.0)}).argument(name)
     assert type(argument) is kind and argument.name == name
     assert getattr(argument, "derived", None) is derived
 
@@ -55,7 +55,7 @@ def test_each_name_is_one_kind_of_argument(name, kind, derived):
     ],
 )
 def test_directions_are_those_that_the_points_have(widths, axes):
-    names = Names(Space("x y", "u"), {}, [])
+    names = Names(Space("x y", "u"), {}, {})
     found = names.at(names.argument("u_nn"), widths)
     assert found == Array("u_nn") if axes is None else found.request.axes == axes
 
