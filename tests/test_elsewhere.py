@@ -386,6 +386,31 @@ def test_calls_without_meaning_say_what_there_is(condition, message):
     assert message in str(error.value)
 
 
+def test_the_function_itself_is_no_residual():
+    def forgotten(at):
+        return at
+
+    with pytest.raises(ValueError, match="'forgotten' returned Elsewhere: expected one tensor"):
+        residual(forgotten)
+
+
+def test_differences_of_derived_fields_with_other_points_are_refused():
+    class Problem(kpinn.PINN):
+        coordinates, fields = "t x", "u v"
+
+        @kpinn.field
+        def twice(self, x, at):
+            return at("u", x=2.0 * x)
+
+        @kpinn.condition
+        def slope(self, twice_x):
+            return twice_x
+
+    pinn = Problem(Wave(), method="finite_difference")
+    with pytest.raises(ValueError, match="the derived field 'twice' takes values at other points"):
+        pinn.residuals(POINTS)
+
+
 def test_an_array_named_like_the_function_is_refused():
     with pytest.raises(ValueError, match="asks for 'at', the function that gives fields at other"):
         residual(own, POINTS | {"at": T})

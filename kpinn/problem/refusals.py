@@ -204,7 +204,7 @@ def checked_residual(function, residual, points, dtype):
             a number.
     """
     name = function.name
-    if residual is None or isinstance(residual, dict | list | tuple):
+    if residual is None or isinstance(residual, dict | list | tuple) or callable(residual):
         raise ValueError(
             f"condition {name!r} returned {type(residual).__name__}: expected one tensor (n, 1) "
             "or (n, k); put several equations side by side with ops.concatenate([a, b], axis=1)."
