@@ -411,6 +411,13 @@ def test_differences_of_derived_fields_with_other_points_are_refused():
         pinn.residuals(POINTS)
 
 
+def test_functionals_of_other_points_have_no_curvature():
+    pinn = kpinn.PINN(Wave(), "t x", "u v", [own])
+    pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss=kpinn.losses.Mean())
+    with pytest.raises(ValueError, match="functional 'own' is .* of values at other points"):
+        pinn.fit(POINTS, verbose=0)
+
+
 def test_an_array_named_like_the_function_is_refused():
     with pytest.raises(ValueError, match="asks for 'at', the function that gives fields at other"):
         residual(own, POINTS | {"at": T})

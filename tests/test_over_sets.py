@@ -172,6 +172,39 @@ def test_the_energy_of_a_whole_set_has_a_curvature():
     assert abs(pinn.residuals({"energy": UNIT})["energy"]) < 1e-6
 
 
+def test_a_functional_of_the_whole_set_is_minimised():
+    """The distance of `u` from `exp(x)`, whose square root is no mean over points."""
+
+    @kpinn.condition(over="set")
+    def distance(x, u, w):
+        return ops.sqrt(ops.sum(w * (u - ops.exp(x)) ** 2))
+
+    def fitted(optimizer):
+        pinn = kpinn.PINN(Line(), "x", "u", [distance])
+        pinn.compile(optimizer, loss=kpinn.losses.Mean())
+        pinn.fit({"distance": UNIT}, epochs=100, verbose=0)
+        return pinn.network.line.numpy()
+
+    best = [4 * np.e - 10, 18 - 6 * np.e]  # of all straight lines
+    np.testing.assert_allclose(fitted(kpinn.optimizers.SSBroyden()), best, atol=1e-6)
+    with pytest.raises(ValueError, match="functional 'distance' is of all points of a set at once"):
+        fitted(kpinn.optimizers.LevenbergMarquardt())
+
+
+def test_scales_of_features_are_chosen_beside_it():
+    """`u'' = 0` with the mean 2 and the first moment 1: `u` is 2 everywhere."""
+
+    @kpinn.condition(over="set")
+    def means(x, u, w):
+        return ops.stack([ops.sum(w * u), ops.sum(w * x * u)])
+
+    pinn = kpinn.PINN(kpinn.networks.RandomFeatures(12), "x", "u", [bend, means])
+    pinn.compile(kpinn.optimizers.LevenbergMarquardt())
+    points = {"bend": INSIDE, "means": UNIT}
+    pinn.fit((points, {"means": np.array([[2.0, 1.0]])}), epochs=5, verbose=0)
+    np.testing.assert_allclose(pinn.predict_fields(INSIDE)["u"], 2.0, atol=1e-8)
+
+
 def test_exports_have_it(tmp_path):
     pinn = problem()
     pinn.export(tmp_path / "line")

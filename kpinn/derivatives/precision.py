@@ -29,11 +29,19 @@ def input_dtype(function, points):
     return max(floating, key=lambda kind: kind.size)
 
 
+def computing_layers(network):
+    """The layers of a network that compute: a list without models and inputs.
+
+    Args:
+        network: a Keras layer or model.
+    """
+    idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
+    return [layer for layer in all_layers(network) if not isinstance(layer, idle)]
+
+
 def epsilon(function, dtype):
     """Machine epsilon of the least precise dtype that the function computes in."""
     dtypes = [dtype]
     if isinstance(function, keras.layers.Layer):
-        idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
-        computing = [part for part in all_layers(function) if not isinstance(part, idle)]
-        dtypes += [tf.as_dtype(part.compute_dtype) for part in computing]
+        dtypes += [tf.as_dtype(part.compute_dtype) for part in computing_layers(function)]
     return max(EPSILON[dtype] for dtype in dtypes if dtype in EPSILON)

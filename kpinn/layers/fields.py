@@ -4,8 +4,10 @@ import keras
 from keras import ops
 
 from kpinn.derivatives.inference import inference
-from kpinn.derivatives.keras_private import all_layers
+from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
+from kpinn.derivatives.precision import computing_layers
+from kpinn.layers.hard import policy
 from kpinn.options import names as names_of
 from kpinn.options import shown
 from kpinn.options.configs import FromConfig
@@ -54,7 +56,7 @@ class Fields(FromConfig, keras.Model):
 
     def _columns_of(self, seen):
         """The columns of the coordinates that a network sees, as a list."""
-        names = self.space.coordinates if seen is None else _split(seen)
+        names = self.space.coordinates if seen is None else split_names(seen)
         unknown = [name for name in names if name not in self.space.coordinates]
         if unknown:
             raise ValueError(
@@ -104,17 +106,15 @@ class Fields(FromConfig, keras.Model):
 
 def _dtype(entries):
     """The dtype in which all networks compute."""
-    idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
     found = {
         layer.compute_dtype: network
         for _, network, _ in entries
-        for layer in all_layers(network)
-        if not isinstance(layer, idle)
+        for layer in computing_layers(network)
     }
     if len(found) > 1:
         pairs = (f"{network.name!r} in {dtype}" for dtype, network in found.items())
         raise ValueError(f"the networks compute {' and '.join(pairs)}: make all with one dtype.")
-    return next(iter(found), keras.config.dtype_policy())
+    return policy(entries[0][1])
 
 
 def _entries(networks):
@@ -145,12 +145,8 @@ def _entries(networks):
     return found
 
 
-def _split(names):
-    return names.replace(",", " ").split() if isinstance(names, str) else list(names)
-
-
 def _declared(space, seen):
     """Coordinates as they are declared, `"t x[3]"`."""
-    names = space.coordinates if seen is None else _split(seen)
+    names = space.coordinates if seen is None else split_names(seen)
     sizes = {name: space.coordinates[name].stop - space.coordinates[name].start for name in names}
     return " ".join(f"{name}[{size}]" for name, size in sizes.items())

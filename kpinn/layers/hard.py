@@ -5,9 +5,9 @@ import numbers
 import keras
 from keras import ops
 
-from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.derivatives.names.space import Space
+from kpinn.derivatives.precision import computing_layers
 from kpinn.options import argument_names, keras_layer, names, number, optional, shown
 from kpinn.options.configs import FromConfig
 
@@ -141,9 +141,7 @@ class HardCondition(OverNetwork):
 
 def policy(network):
     """The dtype policy of the first layer that computes."""
-    idle = keras.Model | keras.layers.InputLayer  # they have a dtype and compute nothing
-    computing = [layer for layer in all_layers(network) if not isinstance(layer, idle)]
-    return (computing or [network])[0].dtype_policy
+    return (computing_layers(network) or [network])[0].dtype_policy
 
 
 def check_arguments(what, function, space):

@@ -73,8 +73,13 @@ def _outputs(objective, name, arrays):
     arguments = problem.arguments_at(function, widths_of(arrays))
     asked = [argument.name for argument in arguments if isinstance(argument, Quantity)]
     is_mean = isinstance(objective.losses.functions[name], Mean)
-    of_others = function.over_set or any(isinstance(argument, At) for argument in arguments)
-    if of_others or not is_mean or not asked:
+    if is_mean and (function.over_set or At() in arguments):
+        raise ValueError(
+            f"the functional {name!r} is of all points of a set at once, or of values at other "
+            "points, so that its curvature is none of single points: use an optimizer without it, "
+            "such as kpinn.optimizers.SSBroyden or LBFGS."
+        )
+    if not is_mean or not asked:
         residual = problem.residuals_at((name,), arrays)[name]
         return [residual], lambda outputs: outputs[0]
     values = problem.values(arguments, arrays, function.method)

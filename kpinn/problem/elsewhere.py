@@ -23,12 +23,15 @@ class Elsewhere:
     point's own. What it returns is differentiable in all of them.
 
     Args:
-        evaluation: what has `problem`, `points` `(n, d)`, `arrays`, `method`, and the function
-            `values` from arguments to a dict of tensors.
+        names: the `Names`.
+        points: `(n, d)`, those of the condition.
+        arrays: dict from name to what comes with them, `(n, k)`.
+        values: what the fields are: a function of points, of arrays with directions, and of the
+            arguments that are wanted, to a dict of tensors.
     """
 
-    def __init__(self, evaluation):
-        self._evaluation = evaluation
+    def __init__(self, names, points, arrays, values):
+        self._names, self._points, self._arrays, self._values = names, points, arrays, values
 
     def __call__(self, requests, **coordinates):
         """The values of the names: a tensor, or a tuple of several.
@@ -42,70 +45,67 @@ class Elsewhere:
             axis where `q` is 1. Where no coordinate differs from point to point it is evaluated
             once.
         """
-        here = self._evaluation
-        names, space = here.problem.names, here.problem.space
-        asked = _asked(names, requests, {n: array.shape[1] for n, array in here.arrays.items()})
-        self._refuse_wrong(requests, asked)
+        names, space, own = self._names, self._names.space, self._points
+        asked = _asked(names, requests, {n: array.shape[1] for n, array in self._arrays.items()})
         directions = {name for each in asked for name in each.request.directions}
-        given = _coordinates(space, here.points, coordinates)
-        given |= {name: here.arrays[name][:, None] for name in directions}
+        given = _coordinates(space, own, coordinates)
+        given |= {name: self._arrays[name][:, None] for name in directions}
         count, several = _common(given, 0), _common(given, 1)
         if _is_one(count) and wants_channels_per_point():  # each point has rows of its own
-            given |= {n: v + 0.0 * here.points[:, None, :1] for n, v in given.items()}
-            count = _size(here.points, 0)
-        rows = {name: _rows(each, count, several) for name, each in given.items()}
+            given |= {name: values + 0.0 * own[:, None, :1] for name, values in given.items()}
+            count = _size(own, 0)
+        rows = {name: _rows(values, count, several) for name, values in given.items()}
         points = tf.concat([rows[name] for name in space.coordinates], axis=1)
-        arrays = {name: rows[name] for name in directions}
-        found = dataclasses.replace(here, points=points, arrays=arrays).values(asked)
-        sizes = count, several, _size(here.points, 0)
-        return _returned([_shaped(found[a.name], a.request.shape(space), *sizes) for a in asked])
-
-    def _refuse_wrong(self, requests, asked):
-        here = self._evaluation
-        if here.method in ("forward", "reverse"):
-            highest = max(order(argument.request) for argument in asked)
-            refusals.refuse_stopped(here.problem, here.method, highest, f"at({requests!r})")
+        found = self._values(points, {name: rows[name] for name in directions}, asked)
+        sizes = count, several, _size(own, 0)
+        values = [_shaped(found[a.name], a.request.shape(space), *sizes) for a in asked]
+        return values[0] if len(values) == 1 else tuple(values)
 
 
-class _StandIn:
-    """Stands for `Elsewhere` where a condition is looked at, and no network is there.
+def of_evaluation(here):
+    """The `Elsewhere` of a condition.
 
     Args:
-        problem: the `Problem`.
-        widths: of the arrays of the points.
-        values: a tensor `(n, 1)`, of which nothing is known.
+        here: the evaluation at its points: it has `problem`, `points` `(n, d)`, `arrays`, `method`
+            and the function `values` from arguments to a dict of tensors.
     """
 
-    def __init__(self, problem, widths, values):
-        self._problem, self._widths, self._values = problem, widths, values
+    def values(points, arrays, asked):
+        if here.method in ("forward", "reverse"):
+            highest = max(order(argument.request) for argument in asked)
+            names = ", ".join(argument.name for argument in asked)
+            refusals.refuse_stopped(here.problem, here.method, highest, f"at({names!r})")
+        return dataclasses.replace(here, points=points, arrays=arrays).values(asked)
 
-    def __call__(self, requests, **coordinates):
-        """A function of the coordinates, not linear in any, in the shape of what is asked for."""
-        names, space = self._problem.names, self._problem.space
-        asked = _asked(names, requests, self._widths)
-        own = tf.tile(self._values, (1, space.input_size))
-        given = _coordinates(space, own, coordinates)
-        count, several = _common(given, 0), _common(given, 1)
-        rows = [_rows(each, count, several) for each in given.values()]
-        total = tf.reduce_sum(tf.sin(tf.concat(rows, axis=1)), axis=1, keepdims=True)
-        if _is_one(count):  # the same for all points, and as unknown as others
-            total = total + 0.0 * self._values[:1]
-        shapes = [each.request.shape(space) for each in asked]
-        sizes = count, several, _size(own, 0)
-        every = [(tf.tile(total, (1, math.prod(shape))), shape) for shape in shapes]
-        return _returned([_shaped(*each, *sizes) for each in every])
+    return Elsewhere(here.problem.names, here.points, here.arrays, values)
 
 
 def stand_in(problem, function, widths):
     """A condition or derived field with `at`, as what may be called with a tensor `(n, 1)` for it.
+
+    There is no network where a condition is looked at: `at` is then a function of the coordinates
+    and of the tensor, of which nothing is known and which is linear in none.
 
     Args:
         problem: the `Problem`.
         function: a `Function`.
         widths: dict from the arrays of its points to their numbers of columns.
     """
-    name = At.name
-    return lambda values: function(values | {name: _StandIn(problem, widths, values[name])})
+    space = problem.space
+
+    def call(given):
+        unknown = given[At.name]
+
+        def values(points, arrays, asked):
+            total = tf.reduce_sum(tf.sin(points), axis=1, keepdims=True) + 0.0 * unknown[:1]
+            sizes = {a.name: math.prod(a.request.shape(space)) for a in asked}
+            return {name: tf.tile(total, (1, size)) for name, size in sizes.items()}
+
+        own = tf.tile(unknown, (1, space.input_size))
+        arrays = {name: tf.tile(unknown, (1, width)) for name, width in widths.items()}
+        return function(given | {At.name: Elsewhere(problem.names, own, arrays, values)})
+
+    return call
 
 
 def _asked(names, requests, widths):
@@ -184,7 +184,3 @@ def _shaped(values, shape, count, several, points):
         shape = (several, *shape)
     values = tf.reshape(values, (count, *shape))
     return tf.broadcast_to(values, (points, *shape)) if _is_one(count) else values
-
-
-def _returned(found):
-    return found[0] if len(found) == 1 else tuple(found)

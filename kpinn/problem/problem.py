@@ -249,7 +249,7 @@ class _Evaluation:
             elif isinstance(argument, Array):
                 values[argument.name] = self.arrays[argument.name]
             elif isinstance(argument, At):
-                values[argument.name] = elsewhere.Elsewhere(self)
+                values[argument.name] = elsewhere.of_evaluation(self)
             elif argument.derived:
                 of_derived.setdefault(argument.request.field, []).append(argument.request)
             else:

@@ -69,7 +69,7 @@ def first_state(pinn, functions):
         )
     dtype = input_dtype(pinn.network, {})
     reads, space = Reads(pinn, dtype), Space(pinn.coordinates, pinn.fields, pinn.parameters)
-    several = isinstance(pinn.network, Fields)
+    parts = {"parts": _parts_of(pinn.network, space)} if isinstance(pinn.network, Fields) else {}
     problem = Problem.of(
         inference(pinn.network, space),
         space,
@@ -80,7 +80,7 @@ def first_state(pinn, functions):
         dtype=dtype,
         epsilon=epsilon(pinn.network, dtype),
         scales={},
-        **({"parts": _parts_of(pinn.network, space)} if several else {}),
+        **parts,
     )
     return State(problem, reads, adds_losses=bool(added_losses(pinn.network)))
 
