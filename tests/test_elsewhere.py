@@ -75,6 +75,10 @@ def common(x, at):
     return ops.sum(WEIGHTS * x * values, axis=1, keepdims=True)
 
 
+def fixed(at):
+    return at("u_t", t=0.5, x=0.2)
+
+
 def one(x, at):
     return x + at("u_x", t=0.0, x=2.0)
 
@@ -98,6 +102,7 @@ VALUES = {
     moved: u(T**2, X - T, dt=1),
     several: np.sum(WEIGHTS * u(T * NODES, X), axis=1, keepdims=True),
     common: X * np.sum(WEIGHTS * u(0.5, NODES)),
+    fixed: np.full((5, 1), u(0.5, 0.2, dt=1)),
     one: X + u(0.0, 2.0, dx=1),
     of_field: v(T, u(T, X), dx=1),
     twice: u(T, v(T, 2 * X)),
@@ -277,6 +282,11 @@ def multiplied(u_t, u_xx, at):
     return u_t + at("v", x=0.0) * u_xx
 
 
+def multiplied_by_one(u_t, u_xx, at):
+    """Nor is the value at one place, which no coordinate is in."""
+    return u_t + at("v", t=0.3, x=0.2) * u_xx
+
+
 def placed(u_t, u_xx, at):
     """`u_xx` is in a coordinate, so that it must be there."""
     return u_t + u_xx + at("u", x=u_xx)
@@ -285,6 +295,7 @@ def placed(u_t, u_xx, at):
 MERGED = {
     added: (True, u(T, X, dt=1) - T * u(T, X, dx=2) + u(T, 0.0)),
     multiplied: (False, u(T, X, dt=1) + v(T, 0.0) * u(T, X, dx=2)),
+    multiplied_by_one: (False, u(T, X, dt=1) + v(0.3, 0.2) * u(T, X, dx=2)),
     placed: (False, u(T, X, dt=1) + u(T, X, dx=2) + u(T, u(T, X, dx=2))),
 }
 

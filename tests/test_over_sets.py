@@ -269,3 +269,14 @@ def test_a_nan_says_where_it_comes_from():
     pinn.compile("sgd")
     with pytest.raises(ValueError, match="'entropy' is NaN or infinite"):
         pinn.fit({"x": np.linspace(-3, 3, 30)}, verbose=0)
+
+
+def test_a_nan_that_comes_later_is_that_of_the_set():
+    @kpinn.condition(over="set")
+    def root(u):
+        return ops.sqrt(0.6 + ops.mean(u))
+
+    pinn = kpinn.PINN(Line(), "x", "u", [root])
+    pinn.compile(keras.optimizers.SGD(10.0))
+    with pytest.raises(kpinn.NonFiniteError, match="residual of condition 'root' is not finite"):
+        pinn.fit(UNIT, epochs=5, verbose=0)
