@@ -282,9 +282,9 @@ def multiplied(u_t, u_xx, at):
     return u_t + at("v", x=0.0) * u_xx
 
 
-def multiplied_by_one(u_t, u_xx, at):
-    """Nor is the value at one place, which no coordinate is in."""
-    return u_t + at("v", t=0.3, x=0.2) * u_xx
+def multiplied_by_known_places(t, x, u_t, u_xx, at):
+    """Nor is it where the places are known."""
+    return u_t + at("v", t=2.0 * t, x=x) * u_xx
 
 
 def placed(u_t, u_xx, at):
@@ -295,7 +295,7 @@ def placed(u_t, u_xx, at):
 MERGED = {
     added: (True, u(T, X, dt=1) - T * u(T, X, dx=2) + u(T, 0.0)),
     multiplied: (False, u(T, X, dt=1) + v(T, 0.0) * u(T, X, dx=2)),
-    multiplied_by_one: (False, u(T, X, dt=1) + v(0.3, 0.2) * u(T, X, dx=2)),
+    multiplied_by_known_places: (False, u(T, X, dt=1) + v(2 * T, X) * u(T, X, dx=2)),
     placed: (False, u(T, X, dt=1) + u(T, X, dx=2) + u(T, u(T, X, dx=2))),
 }
 
