@@ -12,7 +12,6 @@ Run: python examples/burgers.py [--short]
 """
 
 import math
-import sys
 import time
 
 import quiet
@@ -23,7 +22,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -69,8 +67,8 @@ def progress(epoch, logs):
 
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
 pinn.fit(
-    half.sample(500 if SHORT else 3_000),
-    epochs=25 if SHORT else 300,
+    half.sample(500 if quiet.SHORT else 3_000),
+    epochs=25 if quiet.SHORT else 300,
     verbose=0,
     callbacks=[dense, keras.callbacks.LambdaCallback(on_epoch_end=progress)],
 )

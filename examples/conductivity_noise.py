@@ -11,15 +11,12 @@ about a minute on two CPU cores.
 Run: python examples/conductivity_noise.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 
 
@@ -69,7 +66,7 @@ def trained(weights, *callbacks):
     keras.utils.set_random_seed(0)
     pinn = Rod(kpinn.networks.MLP(units=15, depth=2, outputs=2))
     pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights=weights)
-    pinn.fit(data, epochs=200 if SHORT else 400, verbose=0, callbacks=list(callbacks))
+    pinn.fit(data, epochs=200 if quiet.SHORT else 400, verbose=0, callbacks=list(callbacks))
     found = pinn.predict_fields({"x": fine}, "k")["k"][:, 0] - conductivity(fine)
     error = np.linalg.norm(found) / np.linalg.norm(conductivity(fine))
     weight = float(pinn.loss_weights["samples"])

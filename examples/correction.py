@@ -10,7 +10,6 @@ Run: python examples/correction.py [--short]
 """
 
 import math
-import sys
 
 import quiet
 import keras
@@ -19,8 +18,7 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
-EPOCHS = 5 if SHORT else 200
+EPOCHS = 5 if quiet.SHORT else 200
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 

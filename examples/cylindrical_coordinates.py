@@ -8,8 +8,6 @@ two CPU cores.
 Run: python examples/cylindrical_coordinates.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -18,7 +16,6 @@ from scipy.special import i0
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 AXES = kpinn.operators.Cylindrical("r z")
@@ -41,7 +38,7 @@ def ends(u):
 
 
 box = kpinn.domains.Box(r=(0, 1), z=(0, 1))
-count = 400 if SHORT else 2_000
+count = 400 if quiet.SHORT else 2_000
 points = {"laplace": box.sample(count, "sobol", seed=0)}
 points["axis"] = box.face(r=0).sample(count // 10, seed=0)
 points["side"] = box.face(r=1).sample(count // 10, seed=0)

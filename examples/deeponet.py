@@ -8,8 +8,6 @@ on two CPU cores.
 Run: python examples/deeponet.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -17,7 +15,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 SENSORS, PLACES = np.linspace(0, 1, 10), 20
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
@@ -58,10 +55,10 @@ def functions(count, seed):
     return points, waves(x, integral=True).reshape(-1, 1)
 
 
-points, _ = functions(50 if SHORT else 400, seed=0)
+points, _ = functions(50 if quiet.SHORT else 400, seed=0)
 pinn = kpinn.PINN(DeepONet(), "x", "u", conditions=[equation], parameters="f[10]")
 pinn.compile(kpinn.optimizers.LBFGS())
-pinn.fit(points, epochs=20 if SHORT else 2_000, verbose=0)
+pinn.fit(points, epochs=20 if quiet.SHORT else 2_000, verbose=0)
 
 new, exact = functions(100, seed=1)
 found = pinn.predict_fields(new, batch_size=len(exact))["u"]

@@ -7,8 +7,6 @@ Expected: energies to about 1e-9 in about 15 seconds on two CPU cores.
 Run: python examples/eigenstates.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -16,7 +14,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -36,7 +33,7 @@ class State(kpinn.PINN):
 
 points, w = kpinn.domains.Box(x=(-7, 7)).quadrature(100)
 points["known"] = np.zeros_like(w)
-for number in range(1 if SHORT else 3):
+for number in range(1 if quiet.SHORT else 3):
     unit = kpinn.layers.Rescale(-7.0, 7.0)
     network = kpinn.layers.HardCondition(
         kpinn.networks.MLP(12, 2, embedding=unit), "x", distance=lambda x: ops.exp(-(x**2) / 4)
@@ -46,7 +43,7 @@ for number in range(1 if SHORT else 3):
     pinn.compile(
         kpinn.optimizers.SSBroyden(), loss={"energy": kpinn.losses.Mean()}, loss_weights=weights
     )
-    pinn.fit(points | {"w": w}, epochs=50 if SHORT else 600, verbose=0)
+    pinn.fit(points | {"w": w}, epochs=50 if quiet.SHORT else 600, verbose=0)
     found = pinn.residuals(points | {"w": w})["energy"].item()
     print(f"E{number} = {found:.9f}, error {abs(found - number - 0.5):.0e}")
     u = pinn.predict_fields(points)["u"]

@@ -19,7 +19,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 keras.utils.set_random_seed(0)
 
 SERVE = """
@@ -52,7 +51,7 @@ network = keras.Model(inputs, ops.sin(np.pi * x) + t * x * (1 - x) * net)
 pinn = kpinn.PINN(network, coordinates="t x", fields="u", conditions=[heat])
 pinn.compile(keras.optimizers.Adam(5e-3))
 points = kpinn.domains.Box(t=(0, 0.2), x=(0, 1)).sample(500)
-pinn.fit(points, epochs=2 if SHORT else 10, steps_per_epoch=200, verbose=2)
+pinn.fit(points, epochs=2 if quiet.SHORT else 10, steps_per_epoch=200, verbose=2)
 pinn.export("output/heat", derivatives="u_t, u_x")
 
 new = {"t": np.full((5, 1), 0.1, "float32"), "x": np.linspace(0, 1, 5, dtype="float32")[:, None]}

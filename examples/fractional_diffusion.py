@@ -7,7 +7,6 @@ Run: python examples/fractional_diffusion.py [--short]
 """
 
 import math
-import sys
 
 import quiet
 import keras
@@ -17,7 +16,6 @@ from keras import ops
 import kpinn
 from kpinn.operators import caputo
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -37,7 +35,7 @@ def exact(points):
 
 
 box = kpinn.domains.Box(t=(0, 1), x=(0, 1))
-n = 300 if SHORT else 1_500
+n = 300 if quiet.SHORT else 1_500
 sides = box.face(t=0).sample(n // 10, "grid"), box.boundary("x").sample(n // 10, "grid")
 edges = kpinn.domains.concatenate(*({"t": side["t"], "x": side["x"]} for side in sides))
 points = {"diffusion": box.sample(n, seed=0), "known": edges | {"value": exact(edges)}}

@@ -7,8 +7,6 @@ equation is the only one to train. Expected: error below 3e-4, flux through the 
 Run: python examples/heat_hard_boundary.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 from keras import ops
@@ -17,7 +15,6 @@ import kpinn
 from kpinn.domains import Ball, Box
 from kpinn.layers import HardBoundary, HardCondition, Neumann
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -37,7 +34,7 @@ network = HardCondition(network, "t x y", value=start, distance=lambda t: t)  # 
 pinn = kpinn.PINN(network, "t x y", "u", conditions=[heat])
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
 always = Box(t=(0, 1)) * ring
-pinn.fit(always.sample(1000, "halton", seed=0), epochs=2 if SHORT else 60, verbose=0)
+pinn.fit(always.sample(1000, "halton", seed=0), epochs=2 if quiet.SHORT else 60, verbose=0)
 
 new = always.sample(5_000, seed=1)
 exact = ops.exp(-new["t"]) * start(new["x"], new["y"])

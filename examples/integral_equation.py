@@ -7,8 +7,6 @@ Expected: largest error of about 1e-15 in about 5 seconds on two CPU cores.
 Run: python examples/integral_equation.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -16,7 +14,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -31,7 +28,7 @@ def fredholm(x, u, at):
 
 pinn = kpinn.PINN(kpinn.networks.RandomFeatures(60), "x", "u", [fredholm])
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
-pinn.fit(interval.sample(60 if SHORT else 200, "grid"), epochs=5, verbose=0)
+pinn.fit(interval.sample(60 if quiet.SHORT else 200, "grid"), epochs=5, verbose=0)
 
 x = np.linspace(0, 1, 1_001)[:, None]
 error = pinn.predict_fields({"x": x})["u"] - np.sin(np.pi * x) - 3 * x / (2 * np.pi)

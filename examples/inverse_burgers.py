@@ -19,7 +19,6 @@ from exact import burgers
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 NOISE = float(sys.argv[sys.argv.index("--noise") + 1]) if "--noise" in sys.argv else 0.0
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
@@ -50,9 +49,9 @@ u = u + NOISE * u.std() * np.random.default_rng(0).normal(size=u.shape)
 pinn = InverseBurgers(kpinn.networks.MLP(units=20, depth=6))
 weights = {"samples": 10.0}
 pinn.compile(keras.optimizers.Adam(2e-3), loss_weights=weights)
-pinn.fit((points, {"samples": u}), epochs=2 if SHORT else 10, steps_per_epoch=200, verbose=2)
+pinn.fit((points, {"samples": u}), epochs=2 if quiet.SHORT else 10, steps_per_epoch=200, verbose=2)
 pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B", maxcor=100), loss_weights=weights)
-pinn.fit((points, {"samples": u}), epochs=20 if SHORT else 8_000, verbose=0)
+pinn.fit((points, {"samples": u}), epochs=20 if quiet.SHORT else 8_000, verbose=0)
 print(pinn.optimizer.result.message)
 
 for name, exact in {"c": 1.0, "nu": 0.01 / math.pi}.items():

@@ -10,8 +10,6 @@ the standard errors are within 1 % of those of the closed form; about 10 seconds
 Run: python examples/inverse_standard_errors.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -19,7 +17,6 @@ import scipy.optimize
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -50,7 +47,7 @@ measured = u + 0.05 * np.random.default_rng(1).normal(size=60)
 pinn = Oscillator(kpinn.networks.MLP(units=12, depth=1))
 pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights={"samples": 10.0})
 points = {"motion": {"t": np.linspace(0.0, 3.0, 120)}, "samples": {"t": t}}
-pinn.fit((points, {"samples": measured}), epochs=100 if SHORT else 300, verbose=0)
+pinn.fit((points, {"samples": measured}), epochs=100 if quiet.SHORT else 300, verbose=0)
 found = kpinn.covariance(pinn, (points, {"samples": measured}), noise="samples")
 print(found)
 

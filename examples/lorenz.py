@@ -11,7 +11,6 @@ t = 20, in about a minute on two CPU cores.
 Run: python examples/lorenz.py [--short]
 """
 
-import sys
 import time
 
 import quiet
@@ -22,10 +21,9 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
-END, WINDOWS = (0.5, 10) if SHORT else (20.0, 400)
+END, WINDOWS = (0.5, 10) if quiet.SHORT else (20.0, 400)
 
 
 class Lorenz(kpinn.PINN):

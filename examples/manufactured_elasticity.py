@@ -8,8 +8,6 @@ CPU cores.
 Run: python examples/manufactured_elasticity.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -19,7 +17,6 @@ import kpinn
 from kpinn.domains import Ball, Box
 from kpinn.operators import strain, tensor_divergence, traction
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -49,7 +46,7 @@ def chosen(x, y):
 
 
 plate = Box(x=(-1, 1), y=(-1, 1)) - Ball(x=0, y=0, radius=0.5).named("hole")
-count = 300 if SHORT else 2_000
+count = 300 if quiet.SHORT else 2_000
 points = {"forces": plate.sample(count, "sobol", seed=0)}
 points["hole"] = plate.boundary("hole").sample(count // 4, seed=0)
 points["sides"] = plate.boundary("x", "y").sample(count // 2, seed=0)

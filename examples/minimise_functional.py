@@ -11,7 +11,6 @@ Run: python examples/minimise_functional.py [--short]
 """
 
 import math
-import sys
 
 import quiet
 import keras
@@ -20,7 +19,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 V = np.array([2.0, 1.0]) / math.sqrt(5.0)
@@ -47,7 +45,7 @@ pinn.compile(
     loss={"energy": kpinn.losses.Mean()},
     loss_weights={"side": 100.0},
 )
-pinn.fit(points, epochs=50 if SHORT else 2_000, verbose=0)
+pinn.fit(points, epochs=50 if quiet.SHORT else 2_000, verbose=0)
 print(pinn.optimizer.result.message)
 
 new = with_direction(box.sample(1_000, seed=1))

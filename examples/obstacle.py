@@ -8,15 +8,12 @@ of u below 2e-3, forces to a few per cent, in about 20 seconds.
 Run: python examples/obstacle.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -33,13 +30,13 @@ network = kpinn.networks.MLP(units=20, depth=2)
 network = kpinn.layers.HardCondition(network, "x", distance=lambda x: 1 - x**2)
 pinn = kpinn.PINN(network, "x", "u", [energy, above])
 losses = {"energy": kpinn.losses.Mean(), "above": kpinn.losses.Inequality()}
-decay = keras.optimizers.schedules.CosineDecay(1e-2, decay_steps=200 if SHORT else 10_000)
+decay = keras.optimizers.schedules.CosineDecay(1e-2, decay_steps=200 if quiet.SHORT else 10_000)
 pinn.compile(keras.optimizers.Adam(decay), loss=losses)
 line = kpinn.domains.Box(x=(-1, 1))
 grid = line.sample(401, method="grid")
 points = {"energy": line.sample(1_001, method="grid"), "above": grid}
 contact = kpinn.callbacks.AugmentedLagrangian("above", every=5, penalty=20.0)
-epochs = 10 if SHORT else 500
+epochs = 10 if quiet.SHORT else 500
 pinn.fit(points, epochs=epochs, steps_per_epoch=20, verbose=0, callbacks=[contact])
 
 x, a = grid["x"][:, 0], 1 - np.sqrt(0.5)

@@ -6,8 +6,6 @@ condition is left. Expected: largest error below 1e-4 (exact: sin t) in about 10
 Run: python examples/ode_hard_condition.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -15,7 +13,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 keras.utils.set_random_seed(0)
 
 t = keras.Input((1,), name="t")
@@ -31,7 +28,7 @@ pinn = kpinn.PINN(network, coordinates="t", fields="u", conditions=[ode])
 decay = keras.optimizers.schedules.CosineDecay(1e-2, decay_steps=5_000)
 pinn.compile(keras.optimizers.Adam(decay))
 points = kpinn.domains.Box(t=(0, 1)).sample(100, method="grid")
-history = pinn.fit(points, epochs=100 if SHORT else 5_000, verbose=0)
+history = pinn.fit(points, epochs=100 if quiet.SHORT else 5_000, verbose=0)
 
 new = np.linspace(0, 1, 1_001)
 values = pinn.predict_fields({"t": new}, "u, u_t")

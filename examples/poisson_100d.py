@@ -13,15 +13,13 @@ useful solution).
 Run: python examples/poisson_100d.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
 
 import kpinn
 
-DIMENSION, SHORT = 100, "--short" in sys.argv
+DIMENSION = 100
 FACTORS = np.random.default_rng(0).normal(size=DIMENSION - 1)
 
 
@@ -65,8 +63,8 @@ def network():
 
 
 keras.utils.set_random_seed(0)
-x = points(1_000 if SHORT else 20_000, seed=1)
-steps = 20 if SHORT else 10_000
+x = points(1_000 if quiet.SHORT else 20_000, seed=1)
+steps = 20 if quiet.SHORT else 10_000
 rate = keras.optimizers.schedules.PolynomialDecay(1e-3, steps, 1e-6)
 
 pinn = Poisson(network())

@@ -7,7 +7,6 @@ Run: python examples/poisson_1d.py [--short]
 """
 
 import math
-import sys
 
 import quiet
 import keras
@@ -16,7 +15,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -41,10 +39,10 @@ pinn = kpinn.PINN(
     conditions=[poisson, ends],
 )
 pinn.compile(keras.optimizers.Adam(1e-2), loss_weights={"ends": 100.0})
-history = pinn.fit(points, epochs=50 if SHORT else 1_000, verbose=0)
+history = pinn.fit(points, epochs=50 if quiet.SHORT else 1_000, verbose=0)
 
 pinn.compile(kpinn.optimizers.ScipyMinimize("L-BFGS-B"), loss_weights={"ends": 100.0})
-pinn.fit(points, epochs=20 if SHORT else 500, verbose=0)
+pinn.fit(points, epochs=20 if quiet.SHORT else 500, verbose=0)
 print(pinn.optimizer.result.message)
 
 x = np.linspace(0, 1, 201)

@@ -7,8 +7,6 @@ minute on two CPU cores.
 Run: python examples/schroedinger.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -16,7 +14,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -47,13 +44,13 @@ start, walls = box.face(t=0).sample(100, "grid"), box.boundary("x").sample(100, 
 del walls["n"]
 known = kpinn.domains.concatenate(start, walls)
 points = {
-    "equation": box.sample(400 if SHORT else 2_000, "sobol", seed=0),
+    "equation": box.sample(400 if quiet.SHORT else 2_000, "sobol", seed=0),
     "values": known | {"h": soliton(known)},
 }
 unit = kpinn.layers.Rescale([0.0, -5.0], [1.0, 5.0])
 pinn = Schroedinger(kpinn.networks.MLP(24, 3, outputs=2, embedding=unit))
 pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights={"values": 10.0})
-pinn.fit(points, epochs=5 if SHORT else 150, verbose=0)
+pinn.fit(points, epochs=5 if quiet.SHORT else 150, verbose=0)
 
 new = box.sample(4_000, seed=1)
 found = np.hstack(list(pinn.predict_fields(new).values()))

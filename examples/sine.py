@@ -11,7 +11,6 @@ Run: python examples/sine.py [--short]
 """
 
 import statistics
-import sys
 import time
 
 import quiet
@@ -21,8 +20,7 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
-EPOCHS = 50 if SHORT else 1_000
+EPOCHS = 50 if quiet.SHORT else 1_000
 METHODS = ["taylor", "reverse", "forward", "finite_difference"]
 
 
@@ -48,7 +46,7 @@ seconds, losses = {}, {}
 pinns = {str(method): make(method) for method in METHODS}
 for name, pinn in pinns.items():
     losses[name] = min(pinn.fit(points, epochs=EPOCHS, verbose=0).history["loss"])
-for _ in range(1 if SHORT else 5):  # alternately, so that a busy machine slows all of them
+for _ in range(1 if quiet.SHORT else 5):  # alternately, so that a busy machine slows all of them
     for name, pinn in pinns.items():
         start = time.perf_counter()
         pinn.fit(points, epochs=EPOCHS, verbose=0)

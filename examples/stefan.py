@@ -9,8 +9,6 @@ Expected: errors of s and u below 1e-9 in about 30 seconds on two CPU cores.
 Run: python examples/stefan.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -20,7 +18,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 erf = scipy.special.erf
@@ -56,7 +53,7 @@ box = kpinn.domains.Box(t=(0.1, 1), z=(0, 1))
 start = box.face(t=0.1).sample(50, "grid")
 u0, s0 = exact(start)
 points = {
-    "heat": box.sample(300 if SHORT else 1_000, "sobol", seed=0),
+    "heat": box.sample(300 if quiet.SHORT else 1_000, "sobol", seed=0),
     "front": box.face(z=1).sample(100, "grid"),
     "ends": box.boundary("z").sample(200, "grid"),
     "start": start | {"u0": u0, "s0": s0},
@@ -64,7 +61,7 @@ points = {
 networks = {"u": kpinn.networks.MLP(16, 2), "q": (kpinn.networks.MLP(8, 2), "t")}
 pinn = Stefan(kpinn.networks.Fields(networks, coordinates="t z"))
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
-pinn.fit(points, epochs=10 if SHORT else 200, verbose=0)
+pinn.fit(points, epochs=10 if quiet.SHORT else 200, verbose=0)
 
 new = box.sample(2_000, seed=1)
 found = pinn.predict_fields(new)

@@ -7,8 +7,6 @@ series. Expected: largest error of about 4e-5 (at the corners) in about 30 secon
 Run: python examples/symmetric_network.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -16,7 +14,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -67,7 +64,9 @@ network = kpinn.layers.HardCondition(
 )
 pinn = kpinn.PINN(network, "x y", "u", conditions=[torsion])
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
-pinn.fit(eighth.sample(100 if SHORT else 400, seed=0), epochs=5 if SHORT else 150, verbose=0)
+pinn.fit(
+    eighth.sample(100 if quiet.SHORT else 400, seed=0), epochs=5 if quiet.SHORT else 150, verbose=0
+)
 
 new = kpinn.domains.Box(x=(-1, 1), y=(-1, 1)).sample(2_000, seed=1)
 error = pinn.predict_fields(new)["u"] - exact(new["x"], new["y"])

@@ -8,8 +8,6 @@ error of about 0.01 degrees in about 15 seconds on two CPU cores.
 Run: python examples/tabulated_conductivity.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
@@ -17,7 +15,6 @@ from scipy.interpolate import PchipInterpolator, make_interp_spline
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 TEMPERATURES = [20, 100, 200, 300, 400, 500, 600, 700, 800, 900]
@@ -51,7 +48,7 @@ network = kpinn.layers.HardCondition(
 pinn = Wall(network)
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
 points = kpinn.domains.Box(x=(0, 1)).sample(200, "grid")
-pinn.fit(points, epochs=10 if SHORT else 150, verbose=0)
+pinn.fit(points, epochs=10 if quiet.SHORT else 150, verbose=0)
 
 total = make_interp_spline(TEMPERATURES, CONDUCTIVITIES).antiderivative()
 steps = np.linspace(COLD, HOT, 20_001)

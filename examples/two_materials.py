@@ -7,15 +7,12 @@ Expected: relative L2 error of about 1e-12 in about half a minute on two CPU cor
 Run: python examples/two_materials.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 K = 10.0
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
@@ -61,7 +58,7 @@ def walls(box, x, k):
     return points | {"known": exact(points, k)}
 
 
-n = 200 if SHORT else 1_000
+n = 200 if quiet.SHORT else 1_000
 one, other = (kpinn.domains.Box(x=x, y=(-1, 1)) for x in ((-1, 0), (0, 1)))
 interface = one.face(x=0).sample(n // 4, "grid")
 points = {

@@ -7,15 +7,12 @@ about 15 seconds on two CPU cores.
 Run: python examples/unknown_delay.py [--short]
 """
 
-import sys
-
 import quiet
 import keras
 import numpy as np
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -41,7 +38,7 @@ t = np.linspace(0, 10, 20)[:, None]
 points = {"equation": inside, "samples": {"t": t, "measured": np.sin(t)}}
 pinn = Delayed(kpinn.networks.MLP(12, 2, embedding=kpinn.layers.Rescale(0.0, 10.0)))
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
-pinn.fit(points, epochs=20 if SHORT else 200, verbose=0)
+pinn.fit(points, epochs=20 if quiet.SHORT else 200, verbose=0)
 
 delay = float(pinn.unknowns["delay"])
 print(f"delay: {delay:.8f}, error {abs(delay - np.pi / 2):.1e}")

@@ -12,7 +12,6 @@ Run: python examples/wave_random_features.py [--short]
 """
 
 import math
-import sys
 import time
 
 import quiet
@@ -22,7 +21,6 @@ from keras import ops
 
 import kpinn
 
-SHORT = "--short" in sys.argv
 kpinn.set_float64()
 keras.utils.set_random_seed(0)
 
@@ -49,7 +47,7 @@ class Wave(kpinn.PINN):
 
 
 box = kpinn.domains.Box(t=(0, 1), x=(0, 1))
-count = 1_000 if SHORT else 4_000
+count = 1_000 if quiet.SHORT else 4_000
 points = {
     "wave": box.sample(count, seed=0),
     "start": box.face(t=0).sample(count // 8, seed=1),
@@ -57,7 +55,7 @@ points = {
     "walls": box.boundary("x").sample(count // 4, seed=2),
 }
 begin = time.perf_counter()
-pinn = Wave(kpinn.networks.RandomFeatures(200 if SHORT else 1_200))
+pinn = Wave(kpinn.networks.RandomFeatures(200 if quiet.SHORT else 1_200))
 weights = dict.fromkeys(("start", "rest", "walls"), 100.0)
 pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights=weights)
 pinn.fit(points, epochs=10, verbose=0)
