@@ -248,6 +248,19 @@ def test_a_delay_is_refused_and_does_not_take_the_wrong_window():
         kpinn.march(pinn, lambda a, b: {"t": np.linspace(a, b, 11)}, [0.0, 1.0], verbose=0)
 
 
+def test_a_time_that_the_pinn_calls_otherwise():
+    def growth(u, u_s):
+        return u_s - u
+
+    pinn = kpinn.PINN(TimeWindows(MLP(units=4, depth=1), "t", 1.0), "s", "u", [growth])
+    pinn.compile(LevenbergMarquardt(), jit_compile=False)
+    kpinn.march(
+        pinn, lambda a, b: {"s": np.linspace(a, b, 9)}, [0.0, 0.5, 1.0], verbose=0, epochs=20
+    )
+    s = np.linspace(0.0, 1.0, 9)
+    np.testing.assert_allclose(pinn.predict_fields({"s": s})["u"][:, 0], np.exp(s), atol=1e-3)
+
+
 def test_features_that_are_adapted_in_the_first_window():
     network = HardCondition(RandomFeatures(80, seed=0), "t x", distance=inside)
     pinn = Heat(TimeWindows(network, "t x", pulse))

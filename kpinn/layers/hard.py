@@ -174,13 +174,17 @@ def _combine(value, distance, columns, outputs):
     return outputs
 
 
-def evaluate(what, function, columns, outputs):
-    """A number or a tensor `(n, 1)` or `(n, m)`."""
-    found = function
+def called(what, function, columns, dtype):
+    """What a function of coordinates returns, or a number, as a tensor of any shape."""
     if callable(function):
         names = argument_names(function, what, "(t, x)")
-        found = function(**{name: columns[name] for name in names})
-    found = ops.convert_to_tensor(found, outputs.dtype)
+        function = function(**{name: columns[name] for name in names})
+    return ops.convert_to_tensor(function, dtype)
+
+
+def evaluate(what, function, columns, outputs):
+    """A number or a tensor `(n, 1)` or `(n, m)`."""
+    found = called(what, function, columns, outputs.dtype)
     shape = tuple(found.shape)
     if shape and (len(shape) != 2 or shape[1] not in (1, outputs.shape[1])):
         raise ValueError(

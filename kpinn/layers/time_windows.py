@@ -75,7 +75,7 @@ class TimeWindows(OverNetwork):
         super().__init__(network, coordinates, fields, **kwargs)
         self.start, self.order = start, one_of("order", order, (1, 2))
         self.edges = optional(self._growing, "edges", edges)
-        self._is_alone, self._margin, self._kept = False, MARGIN, None
+        self._margin, self._kept = None, None
         self._time_name, self._time = self._column_of_time()
         self._check_start(start)
 
@@ -180,11 +180,11 @@ class TimeWindows(OverNetwork):
         Args:
             margin: part of the window by which a time may lie beside it.
         """
-        self._is_alone, self._margin = True, margin
+        self._margin = margin
         try:
             yield
         finally:
-            self._is_alone = False
+            self._margin = None
 
     # Fields ---------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class TimeWindows(OverNetwork):
         """The fields `(n, m)`."""
         if self._kept is None:
             return self._in_window(inputs, 0, (0.0, 1.0), self.network)
-        if self._is_alone:
+        if self._margin is not None:
             return self._in_present_window(inputs)
         return self._in_every_window(inputs)
 
