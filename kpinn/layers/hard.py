@@ -36,6 +36,25 @@ class OverNetwork(FromConfig, keras.layers.Layer):
     def _columns(self, points):
         return {name: points[:, part] for name, part in self._space().coordinates.items()}
 
+    def _check_fields(self, what, given):
+        """Raises `ValueError` for names that are no fields."""
+        fields = () if self.fields is None else self._space().fields
+        for name in given:
+            if name not in fields:
+                raise ValueError(
+                    f"{what} has {name!r}, which is no field: expected the names of fields, "
+                    f"which the argument fields says. It is {self.fields!r}."
+                )
+
+    def _check_functions(self, what, given):
+        """Raises `ValueError` for what is no function of coordinates, number or dict of these."""
+        space = self._space()
+        if not isinstance(given, dict):
+            return check_arguments(what, given, space)
+        self._check_fields(what, given)
+        for name, one in given.items():
+            check_arguments(f"{what} of {name!r}", one, space)
+
     def build(self, input_shape):
         """Builds the network."""
         size = self._space().input_size
@@ -103,21 +122,8 @@ class HardCondition(OverNetwork):
         self.value, self.distance = value, distance
         if value is None and distance is None:
             raise ValueError("value and distance are missing: the network would be unchanged.")
-        space = self._space()
-        for what, given in (("value", value), ("distance", distance)):
-            self._check_names(what, given, space)
-
-    def _check_names(self, what, given, space):
-        if not isinstance(given, dict):
-            return check_arguments(what, given, space)
-        unknown = [name for name in given if self.fields is None or name not in space.fields]
-        if unknown:
-            raise ValueError(
-                f"{what} has {unknown[0]!r}, which is no field: expected the names of fields, "
-                f"which the argument fields says. It is {self.fields!r}."
-            )
-        for name, one in given.items():
-            check_arguments(f"{what} of {name!r}", one, space)
+        self._check_functions("value", value)
+        self._check_functions("distance", distance)
 
     def call(self, inputs):
         """The fields `(n, m)`."""

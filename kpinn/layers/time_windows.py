@@ -10,7 +10,7 @@ from keras import ops
 from kpinn import derivatives as engine
 from kpinn.backend.keras_private import open_for_variables
 from kpinn.derivatives.names.space import TIME_NAMES
-from kpinn.layers.hard import OverNetwork, check_arguments, evaluate, serialized
+from kpinn.layers.hard import OverNetwork, evaluate, serialized
 from kpinn.options import number, one_of, optional, shown
 from kpinn.options.arrays import listed
 
@@ -103,17 +103,10 @@ class TimeWindows(OverNetwork):
         )
 
     def _check_start(self, start):
-        space = self._space()
-        given = start if isinstance(start, dict) else {None: start}
-        if None in given.values() or not given:
+        given = list(start.values()) if isinstance(start, dict) else [start]
+        if not given or any(each is None for each in given):
             raise ValueError("start is missing: expected a number, a function or a dict by field.")
-        for name, one in given.items():
-            if name is not None and (self.fields is None or name not in space.fields):
-                raise ValueError(
-                    f"start has {name!r}, which is no field: expected the names of fields, which "
-                    f"the argument fields says. It is {self.fields!r}."
-                )
-            check_arguments("start" if name is None else f"start of {name!r}", one, space)
+        self._check_functions("start", start)
 
     # Windows --------------------------------------------------------------------------------
 
