@@ -237,6 +237,18 @@ def test_methods_that_differentiate_otherwise(method):
     np.testing.assert_allclose(found["u_t"], exact, rtol=1e-5)
 
 
+def test_windows_that_grow_have_one_trace(traces):
+    pinn, counts = oscillator(units=2), []
+    pinn.compile("adam")
+
+    def sample(a, b):
+        counts.append(len(traces))
+        return {"t": np.linspace(a, b, 5)}
+
+    kpinn.march(pinn, sample, [0.0, 0.1, 1.0, 9.0], verbose=0, epochs=1)
+    assert 0 == counts[0] < counts[1] == len(traces)
+
+
 def test_a_delay_is_refused_and_does_not_take_the_wrong_window():
     def late(t, u_t, at):
         return u_t + at("u", t=t - 0.1)
