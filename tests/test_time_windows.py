@@ -356,6 +356,24 @@ def test_times_behind_a_window_that_failed_are_nan():
         assert np.isfinite(values[:2]).all() and np.isnan(values[2]).all()
 
 
+def test_a_window_whose_training_stops_is_the_last_one():
+    def explosion(u, u_t):
+        return u_t - ops.exp(u)
+
+    network, begins = TimeWindows(MLP(units=2, depth=1), "t", 0.0), []
+    pinn = kpinn.PINN(network, "t", "u", conditions=[explosion])
+    pinn.compile(keras.optimizers.SGD(1e5), nonfinite="stop")
+
+    def sample(a, b):
+        begins.append(a)
+        return {"t": np.linspace(a, b, 11)}
+
+    history = kpinn.march(pinn, sample, [0.0, 1.0, 2.0], verbose=0, epochs=5)
+    assert begins == [0.0] and history.epoch == [0]
+    found = pinn.predict_fields({"t": [0.5, 1.5]})["u"]
+    assert np.isfinite(found[0]) and np.isnan(found[1])
+
+
 def test_a_line_for_each_window(capsys):
     pinn = oscillator(units=2)
     pinn.compile("adam")
