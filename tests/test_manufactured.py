@@ -252,6 +252,7 @@ WRONG = [
     (lambda: kpinn.manufactured(Heat, {"u": None}), "solution of 'u' is None"),
     (lambda: kpinn.manufactured(Heat, lambda y: y), "takes 'y', which is no coordinate"),
     (lambda: kpinn.manufactured(Heat, lambda x: x[:, 0]), r"returned the shape \(2,\)"),
+    (lambda: kpinn.manufactured(Elastic, {"v": square}), r"1\) for columns .* expected \(n, 2\)"),
     (lambda: kpinn.manufactured(Heat, square, unknowns={"k": 1.0}), "unknowns has 'k'"),
     (lambda: kpinn.manufactured(Inverse, square, unknowns={"k": [1.0]}), "its value"),
     (lambda: kpinn.manufactured(kpinn.PINN, square), "names no coordinates"),
