@@ -9,7 +9,6 @@ from kpinn.backend.files import written_whole
 from kpinn.backend.keras_private import (
     leave_untracked,
     loss_tracker,
-    losses_of_regularizers,
     replace_loss_tracker,
     writes_file,
 )
@@ -36,7 +35,7 @@ from kpinn.training.compiling import may_use_xla, with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
-from kpinn.training.regularization import regularization
+from kpinn.training.regularization import losses_of_regularizers, regularization
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
 

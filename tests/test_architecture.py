@@ -188,17 +188,16 @@ def test_the_global_generator_of_tensorflow_can_be_forgotten():
 
 
 def test_losses_of_layers_are_found_and_forgotten():
-    layer = keras.layers.Dense(1, activity_regularizer="l2", kernel_regularizer="l2")
+    layer = keras.layers.Dense(1, activity_regularizer="l2")
     model = keras.Sequential([keras.layers.Dense(1), layer])
     model.build((None, 1))
     keras_private.clear_losses(model)
-    assert keras_private.added_losses(model) == []
+    assert keras_private.own_losses(layer) == []
     model(np.ones((2, 1)))
-    assert keras_private.layers_with_losses(model) == [layer]
-    assert len(keras_private.added_losses(model)) == 1
+    assert len(keras_private.own_losses(layer)) == 1
+    assert keras_private.own_losses(model) == []
     keras_private.clear_losses(model)
-    assert keras_private.added_losses(model) == []
-    assert len(keras_private.losses_of_regularizers(model)) == 1
+    assert keras_private.own_losses(layer) == []
 
 
 def test_a_file_and_a_clone_are_told_apart(tmp_path):

@@ -59,6 +59,16 @@ def test_differences_have_first_order(order):
     np.testing.assert_allclose(constant, of_power(0, order), rtol=1e-3)
 
 
+@pytest.mark.parametrize("scheme", [caputo_l1, gruenwald_letnikov])
+def test_steps_begin_at_the_start(scheme):
+    """Of a line that is zero there, which the first scheme knows exactly."""
+    t = tf.constant(T)
+    found = scheme(lambda s: s - 0.2, t, 0.5, 200, start=0.2)
+    np.testing.assert_allclose(found, of_power(1, 0.5, 0.2), rtol=5e-3)
+    exactly = scheme is caputo_l1
+    assert np.allclose(found, of_power(1, 0.5, 0.2), rtol=1e-12) == exactly
+
+
 def test_an_unknown_order_has_a_gradient():
     order = tf.constant(0.4, tf.float64)
     with tf.GradientTape() as tape:

@@ -217,7 +217,7 @@ def test_every_optimizer_begins_each_window_anew(make, traces):
     np.testing.assert_allclose(pinn.predict_fields({"t": t})["u"][:, 0], np.sin(t), atol=0.02)
 
 
-@pytest.mark.parametrize("method", ["reverse", "finite_difference"])
+@pytest.mark.parametrize("method", ["reverse", kpinn.FiniteDifference(accuracy=6, step=0.01)])
 def test_methods_that_differentiate_otherwise(method):
     """Tapes would carry a NaN of other times along, and stencils go beyond the edges."""
 
@@ -237,6 +237,18 @@ def test_methods_that_differentiate_otherwise(method):
     np.testing.assert_allclose(found["u_t"], exact, rtol=1e-5)
 
 
+def test_windows_that_grow_have_one_trace(traces):
+    pinn, counts = oscillator(units=2), []
+    pinn.compile("adam")
+
+    def sample(a, b):
+        counts.append(len(traces))
+        return {"t": np.linspace(a, b, 5)}
+
+    kpinn.march(pinn, sample, [0.0, 0.1, 1.0, 9.0], verbose=0, epochs=1)
+    assert 0 == counts[0] < counts[1] == len(traces)
+
+
 def test_a_delay_is_refused_and_does_not_take_the_wrong_window():
     def late(t, u_t, at):
         return u_t + at("u", t=t - 0.1)
@@ -246,6 +258,19 @@ def test_a_delay_is_refused_and_does_not_take_the_wrong_window():
     pinn.compile("sgd")
     with pytest.raises(ValueError, match="'late' is NaN or infinite at 1 of 11 points"):
         kpinn.march(pinn, lambda a, b: {"t": np.linspace(a, b, 11)}, [0.0, 1.0], verbose=0)
+
+
+def test_a_time_that_the_pinn_calls_otherwise():
+    def growth(u, u_s):
+        return u_s - u
+
+    pinn = kpinn.PINN(TimeWindows(MLP(units=4, depth=1), "t", 1.0), "s", "u", [growth])
+    pinn.compile(LevenbergMarquardt(), jit_compile=False)
+    kpinn.march(
+        pinn, lambda a, b: {"s": np.linspace(a, b, 9)}, [0.0, 0.5, 1.0], verbose=0, epochs=20
+    )
+    s = np.linspace(0.0, 1.0, 9)
+    np.testing.assert_allclose(pinn.predict_fields({"s": s})["u"][:, 0], np.exp(s), atol=1e-3)
 
 
 def test_features_that_are_adapted_in_the_first_window():
@@ -329,6 +354,24 @@ def test_times_behind_a_window_that_failed_are_nan():
     found = pinn.predict_fields({"t": [0.5, 1.5, 3.5]}, "u, u_t, u_tt")
     for values in found.values():
         assert np.isfinite(values[:2]).all() and np.isnan(values[2]).all()
+
+
+def test_a_window_whose_training_stops_is_the_last_one():
+    def explosion(u, u_t):
+        return u_t - ops.exp(u)
+
+    network, begins = TimeWindows(MLP(units=2, depth=1), "t", 0.0), []
+    pinn = kpinn.PINN(network, "t", "u", conditions=[explosion])
+    pinn.compile(keras.optimizers.SGD(1e5), nonfinite="stop")
+
+    def sample(a, b):
+        begins.append(a)
+        return {"t": np.linspace(a, b, 11)}
+
+    history = kpinn.march(pinn, sample, [0.0, 1.0, 2.0], verbose=0, epochs=5)
+    assert begins == [0.0] and history.epoch == [0]
+    found = pinn.predict_fields({"t": [0.5, 1.5]})["u"]
+    assert np.isfinite(found[0]) and np.isnan(found[1])
 
 
 def test_a_line_for_each_window(capsys):

@@ -79,8 +79,12 @@ def test_test_functions_of_two_coordinates_are_products():
     places, widths = of_cells(weak)
     along = against_legendre(mpmath.sin, EDGES["x"], 2)
     across = against_legendre(mpmath.exp, EDGES["y"], 3, 1)
-    found = weak.integrals(np.sin(places["x"]) * np.exp(places["y"]), widths, "y")
-    assert_close(found, np.einsum("ak,bl->abkl", along, across).reshape(6, 6))
+    values = np.sin(places["x"]) * np.exp(places["y"])
+    products = np.einsum("ak,bl->abkl", along, across).reshape(6, 6)
+    assert_close(weak.integrals(values, widths, "y"), products)
+    slopes = against_legendre(mpmath.sin, EDGES["x"], 2, 1)
+    products = np.einsum("ak,bl->abkl", slopes, across).reshape(6, 6)
+    assert_close(weak.integrals(values, widths, "y x"), products)
 
 
 def test_an_integral_by_parts_has_no_boundary_terms():

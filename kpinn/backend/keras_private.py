@@ -38,24 +38,14 @@ def open_for_variables(layer):
         layer._tracker.lock()
 
 
-def layers_with_losses(model):
-    """The layers of a model that have added losses since these were cleared, itself too."""
-    return [layer for layer in model._flatten_layers() if layer._get_own_losses()]
-
-
-def added_losses(model):
-    """What the layers of a model have added by `add_loss`, or for activity regularizers."""
-    return [loss for layer in layers_with_losses(model) for loss in layer._get_own_losses()]
+def own_losses(layer):
+    """What a layer itself has added by `add_loss`, or for an activity regularizer."""
+    return layer._get_own_losses()
 
 
 def clear_losses(model):
     """Forgets the losses that were added."""
     model._clear_losses()
-
-
-def losses_of_regularizers(model):
-    """The losses of the regularizers of weights."""
-    return model._get_regularization_losses()
 
 
 def writes_file():

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from kpinn.derivatives.names.space import Space
-from kpinn.layers.hard import check_arguments, serialized
-from kpinn.options import argument_names, names, optional, shown
+from kpinn.layers.hard import called, check_arguments, serialized
+from kpinn.options import names, optional, shown
 from kpinn.options.configs import FromConfig
 
 
@@ -88,11 +88,7 @@ class Formulas(FromConfig, keras.layers.Layer):
 
 def _values(what, formula, columns, inputs, size):
     """The values of one formula, `(n, size)`; a number is the same at all points."""
-    value = formula
-    if callable(formula):
-        asked = argument_names(formula, what, "(t, x)")
-        value = formula(**{name: columns[name] for name in asked})
-    value = ops.convert_to_tensor(value, inputs.dtype)
+    value = called(what, formula, columns, inputs.dtype)
     shape = tuple(value.shape)
     if shape and (len(shape) != 2 or shape[1] != size):
         raise ValueError(

@@ -36,6 +36,25 @@ class OverNetwork(FromConfig, keras.layers.Layer):
     def _columns(self, points):
         return {name: points[:, part] for name, part in self._space().coordinates.items()}
 
+    def _check_fields(self, what, given):
+        """Raises `ValueError` for names that are no fields."""
+        fields = () if self.fields is None else self._space().fields
+        for name in given:
+            if name not in fields:
+                raise ValueError(
+                    f"{what} has {name!r}, which is no field: expected the names of fields, "
+                    f"which the argument fields says. It is {self.fields!r}."
+                )
+
+    def _check_functions(self, what, given):
+        """Raises `ValueError` for what is no function of coordinates, number or dict of these."""
+        space = self._space()
+        if not isinstance(given, dict):
+            return check_arguments(what, given, space)
+        self._check_fields(what, given)
+        for name, one in given.items():
+            check_arguments(f"{what} of {name!r}", one, space)
+
     def build(self, input_shape):
         """Builds the network."""
         size = self._space().input_size
@@ -103,21 +122,8 @@ class HardCondition(OverNetwork):
         self.value, self.distance = value, distance
         if value is None and distance is None:
             raise ValueError("value and distance are missing: the network would be unchanged.")
-        space = self._space()
-        for what, given in (("value", value), ("distance", distance)):
-            self._check_names(what, given, space)
-
-    def _check_names(self, what, given, space):
-        if not isinstance(given, dict):
-            return check_arguments(what, given, space)
-        unknown = [name for name in given if self.fields is None or name not in space.fields]
-        if unknown:
-            raise ValueError(
-                f"{what} has {unknown[0]!r}, which is no field: expected the names of fields, "
-                f"which the argument fields says. It is {self.fields!r}."
-            )
-        for name, one in given.items():
-            check_arguments(f"{what} of {name!r}", one, space)
+        self._check_functions("value", value)
+        self._check_functions("distance", distance)
 
     def call(self, inputs):
         """The fields `(n, m)`."""
@@ -172,13 +178,17 @@ def _combine(value, distance, columns, outputs):
     return outputs
 
 
-def evaluate(what, function, columns, outputs):
-    """A number or a tensor `(n, 1)` or `(n, m)`."""
-    found = function
+def called(what, function, columns, dtype):
+    """What a function of coordinates returns, or a number, as a tensor of any shape."""
     if callable(function):
         names = argument_names(function, what, "(t, x)")
-        found = function(**{name: columns[name] for name in names})
-    found = ops.convert_to_tensor(found, outputs.dtype)
+        function = function(**{name: columns[name] for name in names})
+    return ops.convert_to_tensor(function, dtype)
+
+
+def evaluate(what, function, columns, outputs):
+    """A number or a tensor `(n, 1)` or `(n, m)`."""
+    found = called(what, function, columns, outputs.dtype)
     shape = tuple(found.shape)
     if shape and (len(shape) != 2 or shape[1] not in (1, outputs.shape[1])):
         raise ValueError(

@@ -84,13 +84,7 @@ class HardBoundary(OverNetwork):
 
     def _check_condition(self, part, given, space):
         if isinstance(given, dict):
-            unknown = [name for name in given if self.fields is None or name not in space.fields]
-            if unknown or not given:
-                raise ValueError(
-                    f"the condition on {part!r} has {(unknown or [None])[0]!r}, which is no field: "
-                    f"expected the names of fields, which the argument fields says. It is "
-                    f"{self.fields!r}."
-                )
+            self._check_fields(f"the condition on {part!r}", given or [None])
         given = given if isinstance(given, dict) else {None: given}
         for one in given.values():
             _check_kind(part, one, part in self._geometry.starts)

@@ -10,7 +10,7 @@ from keras import ops
 from kpinn import derivatives as engine
 from kpinn.backend.keras_private import open_for_variables
 from kpinn.derivatives.names.space import TIME_NAMES
-from kpinn.layers.hard import OverNetwork, check_arguments, evaluate, serialized
+from kpinn.layers.hard import OverNetwork, evaluate, serialized
 from kpinn.options import number, one_of, optional, shown
 from kpinn.options.arrays import listed
 
@@ -75,7 +75,7 @@ class TimeWindows(OverNetwork):
         super().__init__(network, coordinates, fields, **kwargs)
         self.start, self.order = start, one_of("order", order, (1, 2))
         self.edges = optional(self._growing, "edges", edges)
-        self._is_alone, self._margin, self._kept = False, MARGIN, None
+        self._margin, self._kept = None, None
         self._time_name, self._time = self._column_of_time()
         self._check_start(start)
 
@@ -103,17 +103,10 @@ class TimeWindows(OverNetwork):
         )
 
     def _check_start(self, start):
-        space = self._space()
-        given = start if isinstance(start, dict) else {None: start}
-        if None in given.values() or not given:
+        given = list(start.values()) if isinstance(start, dict) else [start]
+        if not given or any(each is None for each in given):
             raise ValueError("start is missing: expected a number, a function or a dict by field.")
-        for name, one in given.items():
-            if name is not None and (self.fields is None or name not in space.fields):
-                raise ValueError(
-                    f"start has {name!r}, which is no field: expected the names of fields, which "
-                    f"the argument fields says. It is {self.fields!r}."
-                )
-            check_arguments("start" if name is None else f"start of {name!r}", one, space)
+        self._check_functions("start", start)
 
     # Windows --------------------------------------------------------------------------------
 
@@ -180,11 +173,11 @@ class TimeWindows(OverNetwork):
         Args:
             margin: part of the window by which a time may lie beside it.
         """
-        self._is_alone, self._margin = True, margin
+        self._margin = margin
         try:
             yield
         finally:
-            self._is_alone = False
+            self._margin = None
 
     # Fields ---------------------------------------------------------------------------------
 
@@ -193,7 +186,7 @@ class TimeWindows(OverNetwork):
         """The fields `(n, m)`."""
         if self._kept is None:
             return self._in_window(inputs, 0, (0.0, 1.0), self.network)
-        if self._is_alone:
+        if self._margin is not None:
             return self._in_present_window(inputs)
         return self._in_every_window(inputs)
 

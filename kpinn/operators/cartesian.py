@@ -78,6 +78,12 @@ def tensor(components):
 
     Raises:
         ValueError: for another number of components.
+
+    Example:
+
+        @kpinn.condition
+        def sheared(self, stress):  # of three components: xx, yy, xy
+            return kpinn.operators.tensor(stress)[:, 0, 1:]
     """
     entries = entries_of("components", components)
     picked = ops.take(components, entries.ravel(), axis=1)

@@ -13,14 +13,14 @@ import itertools
 from keras import ops
 
 from kpinn.derivatives.names.declarations import split_names
-from kpinn.operators.cartesian import entries_of
+from kpinn.operators.cartesian import entries_of, strain
 from kpinn.options import names, shown
 
 EVERY = range(3)
 
 
 class Orthogonal:
-    """What both systems have in common.
+    """What both systems have in common, by their `_scales`, `s_j`, and `_turns`, `C_ijk` but zeros.
 
     Args:
         axes: what the spatial coordinates of the PINN are, in their order; those on which nothing
@@ -99,9 +99,11 @@ class Orthogonal:
         return ops.reshape(ops.concatenate(columns, axis=1), (-1, 3, 3))
 
     def strain(self, place, v, jac_v):
-        """The symmetric part of `jacobian`, `(n, 3, 3)`, with the hoop strain `v_r / r`."""
-        found = self.jacobian(place, v, jac_v)
-        return 0.5 * (found + ops.transpose(found, (0, 2, 1)))
+        """The symmetric part of `jacobian`, `(n, 3, 3)`; arguments as there.
+
+        The hoop strain `v_r / r` is in it.
+        """
+        return strain(self.jacobian(place, v, jac_v))
 
     def divergence(self, place, v, jac_v):
         """The divergence of a vector field, `(n, 1)`; arguments as in `jacobian`."""
@@ -164,11 +166,8 @@ class Orthogonal:
                 order of `kpinn.operators.tensor`: rr, phi phi, zz, phi z, rz, r phi.
             jac_stress: their derivatives, `(n, 9, d)` or `(n, 6, d)`.
         """
-        scales, turns, places = (
-            self._scales(place),
-            self._turns(place),
-            entries_of("stress", stress),
-        )
+        scales, turns = self._scales(place), self._turns(place)
+        places = entries_of("stress", stress)
         if len(places) != 3:
             raise ValueError(
                 f"stress has the shape {tuple(stress.shape)}: expected 9 or 6 components."
@@ -264,7 +263,7 @@ class Cylindrical(Orthogonal):
             nothing depends on the angle, `"r phi"` in a plane.
 
     Raises:
-        ValueError: for other names.
+        ValueError: for other names; in its methods, for arrays of other shapes.
 
     Example:
 
@@ -301,7 +300,7 @@ class Spherical(Orthogonal):
             `"r theta"` if nothing depends on the azimuth, `"r"`.
 
     Raises:
-        ValueError: for other names.
+        ValueError: for other names; in its methods, for arrays of other shapes.
 
     Example:
 
@@ -315,7 +314,7 @@ class Spherical(Orthogonal):
 
     @property
     def _kinds(self):
-        return super()._kinds if len(self.axes) > 1 else {1: self.axes}
+        return {1: self.axes} if self.axes == [0] else {len(self.axes): self.axes, 3: EVERY}
 
     def _scales(self, place):
         r, theta = self._split(place)

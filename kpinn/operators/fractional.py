@@ -63,6 +63,11 @@ def caputo_l1(function, t, order, steps=100, start=0.0):
     Raises:
         ValueError: for an order that is not between 0 and 1, or less than one step.
 
+    Example:
+
+        def equation(t, u_xx, order, at):  # the order is an unknown
+            return caputo_l1(lambda s: at("u", t=s), t, order) - u_xx
+
     References:
         Z. Sun and X. Wu, A fully discrete difference scheme for a diffusion-wave system, Applied
         Numerical Mathematics 56 (2006), 193-209.
@@ -87,6 +92,11 @@ def gruenwald_letnikov(function, t, order, steps=100, start=0.0):
 
     Raises:
         ValueError: as `caputo_l1`.
+
+    Example:
+
+        def equation(t, u_xx, at):
+            return gruenwald_letnikov(lambda s: at("u", t=s), t, 0.5) - u_xx
 
     References:
         I. Podlubny, Fractional Differential Equations (1999), section 7.4.

@@ -6,7 +6,7 @@ from kpinn.options import flag, number, of_keras, one_of, optional, positive_who
 from kpinn.problem.points import check_known, is_shared
 from kpinn.problem.streams import is_stream
 
-_VERBOSE = ("auto", 0, 1, 2, True, False)
+VERBOSE = ("auto", 0, 1, 2, True, False)
 _BY_KERAS = ("_use_cached_eval_dataset",)  # what its fit passes to evaluate
 
 
@@ -67,7 +67,7 @@ def of_fit(x, schedule, settings):
     optional(number, "validation_split", settings["validation_split"], "[0, 1)")
     checked = {
         "epochs": whole("epochs", settings["epochs"], 0),
-        "verbose": one_of("verbose", settings["verbose"], _VERBOSE),
+        "verbose": one_of("verbose", settings["verbose"], VERBOSE),
         "callbacks": callbacks(settings["callbacks"]),
         "initial_epoch": whole("initial_epoch", settings["initial_epoch"], 0),
         "validation_freq": _frequency(settings["validation_freq"]),
@@ -135,7 +135,7 @@ def of_evaluate(x, batch_size, others):
             f"batch_size={shown(batch_size)} is for arrays: {type(x).__name__} has batches already."
         )
     optional(positive_whole, "batch_size", batch_size)
-    one_of("verbose", others.get("verbose", "auto"), _VERBOSE)
+    one_of("verbose", others.get("verbose", "auto"), VERBOSE)
     flag("return_dict", others.get("return_dict", False))
     callbacks(others.get("callbacks"))
     return others | {"steps": optional(positive_whole, "steps", others.get("steps"))}

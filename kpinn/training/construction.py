@@ -3,9 +3,10 @@
 import functools
 import inspect
 
-from kpinn.backend.keras_private import added_losses
+from kpinn.backend.keras_private import own_losses
 from kpinn.derivatives.api import epsilon, inference, input_dtype
 from kpinn.derivatives.declarations import like
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
 from kpinn.layers.fields import Fields
 from kpinn.options import function, names, shown
@@ -82,7 +83,8 @@ def first_state(pinn, functions):
         scales={},
         **parts,
     )
-    return State(problem, reads, adds_losses=bool(added_losses(pinn.network)))
+    adds_losses = any(own_losses(layer) for layer in all_layers(pinn.network))
+    return State(problem, reads, adds_losses=adds_losses)
 
 
 def _parts_of(network, space):

@@ -12,11 +12,11 @@ from kpinn.derivatives.names.space import TIME_NAMES
 from kpinn.layers import TimeWindows
 from kpinn.options import function, one_of, shown
 from kpinn.training import changes
+from kpinn.training.arguments import VERBOSE
 from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer
 
 BESIDE = 0.5  # of a window: finite differences may look so far beside it
-VERBOSE = ("auto", 0, 1, 2, True, False)
 
 
 def march(pinn, sample, edges, verbose="auto", **settings):
@@ -71,8 +71,10 @@ def march(pinn, sample, edges, verbose="auto", **settings):
     layer.divide(edges)
     _set_scale_of_time(pinn, layer.edges)
     try:
-        by_differences = [isinstance(f.method, FiniteDifference) for f in pinn.conditions.values()]
-        with layer.alone(*[BESIDE] * any(by_differences)):
+        by_differences = any(
+            isinstance(each.method, FiniteDifference) for each in pinn.conditions.values()
+        )
+        with layer.alone(BESIDE) if by_differences else layer.alone():
             changes.forget_compiled(pinn)
             return _through_windows(pinn, layer, sample, verbose, settings)
     finally:
@@ -129,7 +131,7 @@ def _layer_of(pinn):
 
 def _set_scale_of_time(pinn, edges):
     """That of the longest window: a scale that grows would be compiled again."""
-    name = next(each for each in pinn.problem.space.coordinates if each in TIME_NAMES)
+    times = [each for each in pinn.problem.space.coordinates if each in TIME_NAMES]
     longest = max(end - begin for begin, end in itertools.pairwise(edges))
     scale = 2.0 ** round(math.log2(longest / 2.0))
-    changes.set_scales(pinn, pinn.problem.scales | {name: scale})
+    changes.set_scales(pinn, pinn.problem.scales | dict.fromkeys(times, scale))
