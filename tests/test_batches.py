@@ -171,7 +171,7 @@ def test_conditions_on_the_same_points_share_them_in_a_batch():
     data = prepare(pinn.problem, points)
     for sizes, same in (({"heat": 5, "start": 5}, True), ({"heat": 5, "start": 4}, False)):
         schedule = Schedule(list(pinn.conditions), data, sizes, None, True)
-        batch = schedule.batch(data, schedule.orders(data, 3, 0), (3, 0, 0))
+        batch = schedule.batch(data, (3, 0, 0))
         assert (batch.points["heat"]["x"] is batch.points["start"]["x"]) == same
 
 

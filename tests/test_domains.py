@@ -441,7 +441,10 @@ def test_boundary_in_many_dimensions():
 def test_the_boundary_of_a_box_in_many_dimensions_after_it_was_scaled():
     """Its faces across the long edge are smaller than the others; all measures underflow."""
     widths = np.append(np.full(199, 1e-3), 1e-2)
-    points = Box(x=(np.zeros(200), widths)).scaled(2).boundary().sample(4_000, seed=0)
+    scaled, same = Box(x=(np.zeros(200), widths)).scaled(2), Box(x=(np.zeros(200), 2 * widths))
+    logs = [[patch.log_measure for patch in domain.border] for domain in (scaled, same)]
+    assert logs[0] == pytest.approx(logs[1], rel=1e-12)
+    points = scaled.boundary().sample(4_000, seed=0)
     assert np.sum(points["n"][:, -1] != 0) == pytest.approx(4_000 * 0.1 / 199.1, abs=2)
 
 

@@ -7,25 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from kpinn.domains import (
-    Ball,
-    Box,
-    Cone,
-    Curve,
-    Cylinder,
-    Ellipsoid,
-    Mesh,
-    PointCloud,
-    Polygon,
-    Polyline,
-    Ring,
-    Simplex,
-    Sphere,
-)
+from kpinn import domains
 
-TIME = Box(t=(0, 1))
-DISK = Ball(x=0.2, y=0.2, radius=0.05)
-FLOW = Box(x=(0, 2.2), y=(0, 0.41)) - DISK.named("cylinder")
+TIME = domains.Box(t=(0, 1))
+DISK = domains.Ball(x=0.2, y=0.2, radius=0.05)
+FLOW = domains.Box(x=(0, 2.2), y=(0, 0.41)) - DISK.named("cylinder")
 NAMED = FLOW.with_parts(inlet=FLOW.face(x=0), walls=FLOW.boundary("y"))
 CORNERS = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
@@ -43,27 +29,27 @@ def front(n):
 
 
 DOMAINS = [
-    Box(t=(0, 1), x=([0, 0], [1, 2])),
-    Box(mu=(1, 2), parameters="mu") * FLOW,
-    Ball(x=[0, 0, 0], radius=1),
-    Ring(x=0, y=0, inner=0.5, outer=1),
-    Sphere(x=0, y=0, z=0, radius=1) & Box(x=(-1, 1), y=(-1, 1), z=(0, 1)),
-    Ellipsoid(x=0, y=0, radii=(2, 1)),
-    Cylinder(x=(0, 5), y=0, z=0, radius=1),
-    Cone(x=0, y=0, z=(0, 2), radius=(1, 0.5)),
-    Simplex(x=[0, 1, 0], y=[0, 0, 1]),
-    Polygon(x=[0, 2, 2, 0], y=[0, 0, 2, 2], holes=[{"x": [0, 1, 1], "y": [1, 0.5, 1.5]}]),
-    Polyline(x=[0, 0.5, 0.6], y=[0, 0.1, 0.5]),
-    Curve(lambda s: (np.cos(s), np.sin(s)), (0, 2 * np.pi)),  # kept as polynomials
-    PointCloud(x=[0.0, 1.0, 3.0], n=[1.0, -1.0, 1.0], weights=[1.0, 2.0, 1.0]),
-    Mesh(CORNERS, [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]]),
+    domains.Box(t=(0, 1), x=([0, 0], [1, 2])),
+    domains.Box(mu=(1, 2), parameters="mu") * FLOW,
+    domains.Ball(x=[0, 0, 0], radius=1),
+    domains.Ring(x=0, y=0, inner=0.5, outer=1),
+    domains.Sphere(x=0, y=0, z=0, radius=1) & domains.Box(x=(-1, 1), y=(-1, 1), z=(0, 1)),
+    domains.Ellipsoid(x=0, y=0, radii=(2, 1)),
+    domains.Cylinder(x=(0, 5), y=0, z=0, radius=1),
+    domains.Cone(x=0, y=0, z=(0, 2), radius=(1, 0.5)),
+    domains.Simplex(x=[0, 1, 0], y=[0, 0, 1]),
+    domains.Polygon(x=[0, 2, 2, 0], y=[0, 0, 2, 2], holes=[{"x": [0, 1, 1], "y": [1, 0.5, 1.5]}]),
+    domains.Polyline(x=[0, 0.5, 0.6], y=[0, 0.1, 0.5]),
+    domains.Curve(lambda s: (np.cos(s), np.sin(s)), (0, 2 * np.pi)),  # kept as polynomials
+    domains.PointCloud(x=[0.0, 1.0, 3.0], n=[1.0, -1.0, 1.0], weights=[1.0, 2.0, 1.0]),
+    domains.Mesh(CORNERS, [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]]),
     NAMED,
     TIME * NAMED,
     (TIME * DISK).moved(x=path).named("disk"),
     FLOW.moved(x=1).scaled(2).rotated(0.2),
     FLOW.extruded(z=(0, 1)),
-    Ball(r=2, z=0, radius=0.5).revolved(r="x y"),
-    TIME * FLOW - (TIME * Ball(x=1, y=0.2, radius=0.1)).moved(x=path).named("disk"),
+    domains.Ball(r=2, z=0, radius=0.5).revolved(r="x y"),
+    TIME * FLOW - (TIME * domains.Ball(x=1, y=0.2, radius=0.1)).moved(x=path).named("disk"),
 ]
 PARTS = [
     FLOW.face(x=0),
@@ -77,7 +63,7 @@ PARTS = [
     (TIME * NAMED).face(t=0),
     FLOW.with_parts(a=FLOW.boundary().where(left), b=FLOW.boundary("y")).boundary("a", "b"),
     DOMAINS[-1].boundary("disk"),
-    Polygon(x=[0, 2, 0], y=[0, 0, 1]).edge(1),
+    domains.Polygon(x=[0, 2, 0], y=[0, 0, 1]).edge(1),
 ]
 
 

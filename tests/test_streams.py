@@ -12,6 +12,7 @@ from keras import ops
 import kpinn
 from kpinn.callbacks import Checkpoint, Resample, ResidualSampling, ResidualWeights
 from kpinn.domains import Ball, Box, Ellipsoid, Mesh, Polygon, Sphere
+from kpinn.domains.points import drawing
 from kpinn.problem.fresh import drawn
 
 LINE = Box(t=(0, 1))
@@ -516,3 +517,9 @@ REFUSED = {
 def test_what_cannot_be_is_refused_by_name(message):
     with pytest.raises((TypeError, ValueError), match=message):
         REFUSED[message]()
+
+
+def test_the_share_of_a_thin_part_is_known_from_many_candidates():
+    thin = Box(x=(0, 1), y=(0, 1)).face(y=0).where(lambda x: x < 0.01)
+    found, tried = drawing.counted(thin.patches, np.random.default_rng(0), 1_000)
+    assert found >= 1_000 and found / tried == pytest.approx(0.01, rel=0.1)

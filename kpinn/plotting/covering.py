@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 import scipy  # not scipy.spatial, which is slow to load, and loads when it is first named
 
-from kpinn.domains.complexes.simplices import measures, signed_volumes
+from kpinn.domains.complexes.simplices import measures
 from kpinn.domains.integrating.lines import last
 from kpinn.domains.sampling import tensor
 
@@ -39,9 +39,8 @@ class Covering:
 
     def outline(self):
         """The boundary of the triangles as one line, `(x, y)` with NaN between its loops."""
-        turned = signed_volumes(self.nodes[self.simplices]) < 0
-        triangles = np.where(turned[:, None], self.simplices[:, ::-1], self.simplices)
-        edges = {tuple(e) for e in triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).tolist()}
+        sides = self.simplices[:, [[0, 1], [1, 2], [2, 0]]]  # scipy's triangles: counterclockwise
+        edges = {tuple(edge) for edge in sides.reshape(-1, 2).tolist()}
         following = {}
         for start, end in edges:
             if (end, start) not in edges:

@@ -63,20 +63,19 @@ def compile_epochs(pinn, schedule, first_step_resets):
         first = tf.convert_to_tensor(step_counter(optimizer))
         marks.enter()
 
-        def one_step(epoch, orders, step):
+        def one_step(epoch, step):
             if flat and not (data.streams or schedule.parts(data)):
                 flat_step(pinn, data, stale=tf.constant(False))
             else:
-                pinn.train_step(schedule.batch(data, orders, (seed, epoch, step)))
+                pinn.train_step(schedule.batch(data, (seed, epoch, step)))
             return (step + 1,)
 
         def one_epoch(index, rows):
             if first_step_resets:
                 pinn.reset_metrics()
-            orders = schedule.orders(data, seed, epoch + index)
             tf.while_loop(
                 lambda step: (step < first_step + steps) & marks.goes_on(),
-                functools.partial(one_step, epoch + index, orders),
+                functools.partial(one_step, epoch + index),
                 [first_step],
             )
             row = [tf.cast(pinn.get_metrics_result()[name], tf.float64) for name in names]

@@ -1,4 +1,8 @@
-"""Random permutations of which single entries are computed, without a sort of all."""
+"""Random permutations of which single entries are computed, without a sort of all.
+
+`tf.random.experimental.index_shuffle` does that too, but TensorFlow 2.21 has no kernel of it for
+XLA on the CPU.
+"""
 
 import math
 

@@ -52,8 +52,7 @@ def after_call(guard, function, schedule, numbers, bad):
     epoch, step = epoch + max(bad, 0) // steps, first + max(bad, 0) % steps
     if found is None:
         data = state_of(pinn).training_data
-        orders = schedule.orders(data, seed, epoch)
-        found = cause(pinn, schedule.batch(data, orders, (seed, epoch, step)))
+        found = cause(pinn, schedule.batch(data, (seed, epoch, step)))
     return _judged(guard, f"epoch {epoch + 1}, step {step + 1}: {found}", bad > 0)
 
 

@@ -78,35 +78,20 @@ class Schedule:
         found = {name: count for name, count in found.items() if name not in whole}
         return {n: Part(k, min(k, sizes), False) for n, k in found.items() if sizes is not None}
 
-    def orders(self, data, seed, epoch):
-        """By `Part` the order in which an epoch takes its points, where it stays the same."""
-        orders = {}
-        for part in set(self.parts(data).values()):
-            if self.shuffle and not part.renews:
-                keys = tf.random.stateless_uniform((part.count,), _seed(part, seed, epoch, 0))
-                orders[part] = tf.argsort(keys)
-        return orders
-
-    def batch(self, data, orders, numbers):
+    def batch(self, data, numbers):
         """The `Data` of one step.
 
         Args:
             data: the `Data`.
-            orders: what `orders` has returned.
             numbers: seed, epoch and step.
         """
         seed, epoch, step = numbers
         rows, parts = {}, self.parts(data)
         for part in set(parts.values()):
             rows[part] = part.positions(step)
-            if part in orders:
-                rows[part] = tf.gather(orders[part], rows[part])
-            elif part.renews:
-                seeds = _seed(part, seed, epoch, part.round(step))
+            if self.shuffle:
+                first = tf.convert_to_tensor(seed) + 7919 * part.round(step)
+                seeds = tf.stack([first, epoch + part.count])
                 rows[part] = permuted(rows[part], part.count, seeds)
         data = batch(data, {name: rows[part] for name, part in parts.items()})
         return fresh.drawn(data, seed, epoch, step) if data.streams else data
-
-
-def _seed(part, seed, epoch, number):
-    return tf.stack([tf.convert_to_tensor(seed) + 7919 * number, epoch + part.count])

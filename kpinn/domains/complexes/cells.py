@@ -2,7 +2,7 @@
 
 There is no search there that leaves facets out. With those of its cell, the distance of a point is
 right in each cell that the surface passes through; in others its sign is, and the distance is that
-of a facet which is nearly the nearest.
+of the facet which is nearest to the centre of the cell.
 """
 
 import dataclasses
@@ -92,22 +92,11 @@ def _cells(surface):
     (cut,) = np.nonzero(np.abs(levels) <= radius)
     cell, facet = distances.within(surface, centres[cut], np.abs(levels[cut]) + 2 * radius)
     place = 1 + np.arange(len(cell)) - np.searchsorted(cell, cell)
-    most = max(place.max(initial=0) + 1, 1 + 2 * dims)
+    most = place.max(initial=0) + 1
     if SHARE * most > len(surface.facets):
         return None
     facets = np.repeat(nearest[:, None], most, axis=1)
-    facets[:, 1 : 1 + 2 * dims] = _of_neighbours(nearest.reshape(counts))
-    facets[cut] = nearest[cut, None]
     facets[cut[cell], place] = facet
     signs = np.sign(levels)
     signs[cut] = 0
     return Cells(start, width, counts, facets.astype("int32"), signs)
-
-
-def _of_neighbours(values):
-    """Values of the neighbours of each cell along all axes, `(cells, 2 d)`."""
-    padded, inner = np.pad(values, 1, mode="edge"), (slice(1, -1),) * values.ndim
-    shifted = [
-        np.roll(padded, step, axis=axis)[inner] for axis in range(values.ndim) for step in (1, -1)
-    ]
-    return np.stack([each.ravel() for each in shifted], axis=1)

@@ -7,6 +7,7 @@ with XLA, and points are computed in float64 by the functions that `sample` uses
 """
 
 import hashlib
+import operator
 
 import numpy as np
 import tensorflow as tf
@@ -106,7 +107,9 @@ class Stream:
         return f"{self.source}.stream({self.n}{seed})"
 
     def __reduce__(self):
-        return _again, (self.source, self.n, self.seed, " ".join(self.extras), self._key)
+        """Without a seed it is made with one, so that no random number is drawn for it."""
+        make = operator.methodcaller("stream", self.n, 0, " ".join(self.extras))
+        return make, (self.source,), {"seed": self.seed, "_key": self._key}
 
     @property
     def recipe(self):
@@ -143,10 +146,3 @@ class Stream:
                 "functions with operators and keras.ops instead of numpy, or draw on the host: "
                 "sample, and kpinn.callbacks.Resample for other points every so many epochs."
             ) from error
-
-
-def _again(source, n, seed, extras, key):
-    """A stream as it was, without a random number that is drawn for it."""
-    stream = source.stream(n, 0, extras)
-    stream.seed, stream._key = seed, key
-    return stream
