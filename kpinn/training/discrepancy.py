@@ -8,8 +8,7 @@ from kpinn.options import number, text
 from kpinn.options.arrays import float_array
 from kpinn.problem.points import check_known
 from kpinn.training.changes import refuse_changes
-from kpinn.training.every import Every
-from kpinn.training.fit import training_data
+from kpinn.training.every import Every, residuals_of
 
 MOST = 10.0  # by which a weight changes at a time
 CLOSE = 0.01  # of the noise, at which the weight stays as it is
@@ -94,10 +93,8 @@ class Discrepancy(Every):
 
     def _measured(self):
         """The root mean square of the residuals, divided by the noise."""
-        data, name = training_data(self.model), self.condition
-        points = {name: data.points.get(name, data.points)}
-        targets = {name: data.targets[name]} if name in data.targets else {}
-        residual = self.model.residuals((points, targets))[name]
+        name = self.condition
+        residual = residuals_of(self.model, [name])[name]
         noise = self.noise[:, None] if self.noise.ndim == 1 else self.noise
         try:
             noise = np.broadcast_to(noise, residual.shape)
