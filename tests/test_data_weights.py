@@ -138,7 +138,9 @@ def test_what_does_not_fit_is_refused():
         Discrepancy("samples", [])
     with pytest.raises(ValueError, match="has the condition 'sample', but the conditions are"):
         trained("adam", Discrepancy("sample", 0.1))
-    with pytest.raises(ValueError, match=r"noise of 'samples' has the shape \(3,\): expected a number, or an"):
+    with pytest.raises(
+        ValueError, match=r"noise of 'samples' has the shape \(3,\): expected a number, or an"
+    ):
         trained("adam", Discrepancy("samples", [0.1, 0.2, 0.3]))
     with pytest.raises(ValueError, match="ScipyMinimize needs the same loss weights"):
         trained(kpinn.optimizers.ScipyMinimize(), Discrepancy("samples", 0.1, every=2))

@@ -526,7 +526,7 @@ def test_arguments_are_checked(make, message):
 
 MEAN = {"heat": kpinn.losses.Mean()}
 REFUSED = {
-    "'haet' is not one of the conditions heat, start. Did you mean 'heat'": (
+    "SoftAdapt weights 'haet', but the conditions are heat, start. Did you mean 'heat'": (
         lambda: SoftAdapt("haet"),
         {},
     ),
