@@ -186,6 +186,29 @@ def test_levenberg_marquardt_leaves_a_bound_beside_which_it_begins(start):
     assert float(pinn.unknowns["b"].numpy()) == pytest.approx(1.0, abs=1e-6)
 
 
+def test_a_step_along_a_valley_ends_on_the_bound_of_one_of_two():
+    """Cut off for `a` alone it would leave the valley `a = b`."""
+
+    class Together(kpinn.PINN):
+        coordinates, fields = "x", "u"
+
+        def __init__(self, network):
+            super().__init__(network)
+            self.unknown("a", 1.0, lower=0.0)
+            self.unknown("b", 1.0)
+
+        @kpinn.condition
+        def both(self, u, a, b):
+            return ops.concatenate([1e4 * (a - b) + 0.0 * u, b + 1.0 + 0.0 * u], 1)
+
+    kpinn.set_float64()
+    pinn = Together(curved_network())
+    pinn.compile(LM())
+    pinn.fit({"x": [0.0, 1.0]}, epochs=2, verbose=0)
+    found = [float(unknown.numpy()) for unknown in pinn.unknowns.values()]
+    np.testing.assert_allclose(found, [0.0, 0.0], atol=1e-6)
+
+
 # Shapes -------------------------------------------------------------------------------------
 
 
