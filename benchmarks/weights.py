@@ -13,6 +13,7 @@ Run: python benchmarks/weights.py [--short] [--seeds 1] [--steps 3000]
 
 import argparse
 import dataclasses
+import functools
 import itertools
 import statistics
 import time
@@ -121,6 +122,12 @@ def helmholtz():
     )
 
 
+def by_set(box, seed):
+    """Points of the equation and of the start."""
+    inside = box.sample(1_000, "latin_hypercube", seed)
+    return {"equation": inside, "start": box.face(t=0).sample(200, seed=seed)}
+
+
 def allen_cahn():
     """u_t = 1e-4 u_xx + 5 u - 5 u^3, of period 2, u(0, x) = x^2 cos(pi x), until t = 1/2."""
     box = Box(t=(0, 0.5), x=(-1, 1))
@@ -132,14 +139,10 @@ def allen_cahn():
     def start(x, u):
         return u - x**2 * ops.cos(np.pi * x)
 
-    def points(seed):
-        inside = box.sample(1_000, "latin_hypercube", seed)
-        return {"equation": inside, "start": box.face(t=0).sample(200, seed=seed)}
-
     return Problem(
         "Allen-Cahn",
         [equation, start],
-        points,
+        functools.partial(by_set, box),
         exact_solutions.allen_cahn,
         grid,
         "start",
@@ -156,14 +159,10 @@ def advection():
     def start(x, u):
         return u - ops.sin(x)
 
-    def points(seed):
-        inside = box.sample(1_000, "latin_hypercube", seed)
-        return {"equation": inside, "start": box.face(t=0).sample(200, seed=seed)}
-
     return Problem(
         "advection",
         [equation, start],
-        points,
+        functools.partial(by_set, box),
         lambda t, x: np.sin(x - 30.0 * t),
         box.sample(101**2, "grid"),
         "start",
@@ -174,12 +173,8 @@ def errors(problem, seeds, steps, jit_compile):
     """By rule the errors for each seed, and the last PINN with its points and callbacks."""
     found, trained = {}, {}
     for (rule, make), seed in itertools.product(RULES.items(), range(seeds)):
-        if make(problem) is not None:
-            pinn, points, rules = (
-                problem.pinn(seed, jit_compile),
-                problem.points(seed),
-                make(problem),
-            )
+        if (rules := make(problem)) is not None:
+            pinn, points = problem.pinn(seed, jit_compile), problem.points(seed)
             if rule == FIXED:  # as by the penalty of `AugmentedLagrangian`, without multipliers
                 pinn.loss_weights[problem.constraint].assign(10.0)
             epochs = max(steps // STEPS, 1)

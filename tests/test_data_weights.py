@@ -1,5 +1,7 @@
 """The weight of data with noise, beside the closed form of Tikhonov's regularization."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -136,7 +138,28 @@ def test_what_does_not_fit_is_refused():
         Discrepancy("samples", [])
     with pytest.raises(ValueError, match="has the condition 'sample', but the conditions are"):
         trained("adam", Discrepancy("sample", 0.1))
-    with pytest.raises(ValueError, match=r"noise has the shape \(3,\): expected a number, or an"):
+    with pytest.raises(
+        ValueError, match=r"noise of 'samples' has the shape \(3,\): expected a number, or an"
+    ):
         trained("adam", Discrepancy("samples", [0.1, 0.2, 0.3]))
     with pytest.raises(ValueError, match="ScipyMinimize needs the same loss weights"):
         trained(kpinn.optimizers.ScipyMinimize(), Discrepancy("samples", 0.1, every=2))
+
+
+@pytest.mark.parametrize("callback", [Discrepancy("samples", NOISE), CrossValidation("samples")])
+def test_an_array_of_shared_points_may_have_the_name_of_the_condition(callback):
+    def samples(u, samples):
+        return u - samples
+
+    kpinn.set_float64()
+    pinn = kpinn.PINN(kpinn.networks.MLP(units=2, depth=1), "x", "u", [samples])
+    pinn.compile(kpinn.optimizers.LevenbergMarquardt())
+    callback.every = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pinn.fit({"x": X, "samples": Y}, epochs=2, callbacks=[callback], verbose=0)
+    residual = pinn.residuals({"x": X, "samples": Y})["samples"]
+    if isinstance(callback, Discrepancy):
+        assert callback.ratio == pytest.approx(np.sqrt(np.mean(residual**2)) / NOISE)
+    else:
+        assert len(callback.scores) == 1

@@ -400,6 +400,16 @@ def test_the_penalty_grows_while_the_violation_does_not_shrink():
     )
 
 
+def test_multipliers_begin_again_where_points_are_replaced():
+    pinn = parabola()
+    pinn.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    rule = AugmentedLagrangian("pinned", every=1, penalty=2.0)
+    others = {"pinned": {"x": np.array([0.5]), "level": np.array([3.0])}}
+    pinn.fit(SETS, epochs=5, verbose=0, callbacks=[Resample(lambda seed: others, 3), rule])
+    residual = pinn.residuals(others)["pinned"]
+    np.testing.assert_allclose(rule.multipliers["pinned"], 2.0 * residual, rtol=1e-9)
+
+
 def test_one_multiplier_for_a_condition():
     pinn = parabola()
     pinn.compile(keras.optimizers.SGD(0.0), jit_compile=False)
@@ -526,7 +536,7 @@ def test_arguments_are_checked(make, message):
 
 MEAN = {"heat": kpinn.losses.Mean()}
 REFUSED = {
-    "'haet' is not one of the conditions heat, start. Did you mean 'heat'": (
+    "SoftAdapt weights 'haet', but the conditions are heat, start. Did you mean 'heat'": (
         lambda: SoftAdapt("haet"),
         {},
     ),

@@ -78,6 +78,27 @@ class Estimate:
         return (matrix @ self.directions.T / self.values) @ seen
 
 
+def noise_of_residuals(label, noise, shape):
+    """Standard deviations of noise as an array of the shape of residuals.
+
+    Args:
+        label: what they are called in errors.
+        noise: array `()`, `(n,)` or `(n, k)`.
+        shape: `(n, k)`.
+
+    Raises:
+        ValueError: for an array of another shape.
+    """
+    rows = noise[:, None] if noise.ndim == 1 else noise
+    try:
+        return np.broadcast_to(rows, shape)
+    except ValueError:
+        raise ValueError(
+            f"{label} has the shape {noise.shape}: expected a number, or an array for the "
+            f"residuals {shape}."
+        ) from None
+
+
 def noise_levels(basis, residuals, known, unknown):
     """The variances of the noise in sets of measurements, from the residuals after a fit.
 

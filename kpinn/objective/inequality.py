@@ -12,8 +12,14 @@ from kpinn.options.configs import FromConfig
 class Inequality(FromConfig, keras.losses.Loss):
     """The mean square of what a condition returns, where it is positive: for `residual <= 0`.
 
-    Targets, if there are any, are subtracted. It is a penalty; with
-    `kpinn.callbacks.AugmentedLagrangian` the inequality becomes a constraint.
+    Residuals are `(n, k)`; targets of this shape, if there are any, are subtracted. It is a
+    penalty; with `kpinn.callbacks.AugmentedLagrangian` the inequality becomes a constraint.
+
+    Args:
+        reduction, name, dtype: those of Keras's losses.
+
+    Raises:
+        ValueError: for a reduction that there is not.
 
     Example:
 

@@ -5,7 +5,6 @@ import numpy as np
 from kpinn.objective.estimate import Estimate
 from kpinn.objective.jacobian import chunks_of
 from kpinn.optimizers.flat import epsilon
-from kpinn.problem.points import in_order, is_shared
 
 ROWS = 10_000  # most rows of the Jacobian that are made at a time
 
@@ -32,7 +31,6 @@ def leverages(objective, data):
     ).astype(np.float64)
     nothing = np.zeros((len(matrix), 0))
     basis = Estimate.of(matrix, nothing, tolerance_of(objective.dtype)).range
-    points = objective.problem.conditions if is_shared(data.points) else data.points
-    names = in_order(objective.problem, points)
     stops = np.cumsum([part.residual.shape.num_elements() for part in parts])
-    return dict(zip(names, np.split(np.sum(basis**2, axis=1), stops[:-1]), strict=True))
+    found = np.split(np.sum(basis**2, axis=1), stops[:-1])
+    return dict(zip(objective.evaluated(data), found, strict=True))

@@ -26,7 +26,7 @@ from kpinn.objective.jacobian import (
 from kpinn.objective.losses import Losses
 from kpinn.objective.weighted_residuals import check_squares, check_weights, weighted_residuals
 from kpinn.optimizers.flat import assign, join, split
-from kpinn.problem.points import in_order, is_shared
+from kpinn.problem.points import is_shared
 from kpinn.problem.problem import Problem
 
 CHUNK = 2**26  # most bytes for a chunk of rows: more is no faster
@@ -326,15 +326,19 @@ class Objective:
         found = self.compiled.graph("gradient norms", norms)(data)
         return {name: float(norm) for name, norm in found.items()}
 
+    def evaluated(self, data):
+        """The names of the conditions that have points, in the order of their residuals."""
+        names, points = self.problem.conditions, data.points
+        return [name for name in names if is_shared(points) or name in points]
+
     def mean_squared_rows(self, data):
         """By condition the mean squared norm of the rows of its Jacobian, without weights."""
         parts = self.parts(weighted=False)(data)
         square = self.compiled.graph(
             "squares", lambda part: tf.reduce_sum(matrix_of(part, self.values()) ** 2)
         )
-        points = self.problem.conditions if is_shared(data.points) else data.points
         found = {}
-        for name, part in zip(in_order(self.problem, points), parts, strict=True):
+        for name, part in zip(self.evaluated(data), parts, strict=True):
             most = CHUNK // (self.size * part.residual.dtype.size)
             total = sum(float(square(chunk)) for chunk in chunks_of(part, most))
             found[name] = total / math.prod(part.residual.shape)

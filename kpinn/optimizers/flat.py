@@ -39,6 +39,12 @@ def within(theta, bounds):
     return theta if bounds is None else tf.minimum(tf.maximum(theta, bounds[0]), bounds[1])
 
 
+def leaving(theta, direction, bounds):
+    """Which parameters `(p,)` are on a bound, and would go beyond it along a direction `(p,)`."""
+    lower, upper = bounds
+    return ((theta <= lower) & (direction < 0)) | ((theta >= upper) & (direction > 0))
+
+
 def epsilon(dtype):
     """The rounding error of a dtype, a float."""
     return float(np.finfo(tf.as_dtype(dtype).as_numpy_dtype).eps)

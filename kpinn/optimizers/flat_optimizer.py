@@ -4,6 +4,7 @@ A step is a pure function of the parameters and of a dict of tensors, the state.
 keeps the state in Keras variables, so that it is saved, restored and resumed as that of Adam is.
 """
 
+import abc
 import typing
 from collections.abc import Callable
 
@@ -97,7 +98,7 @@ class Progress(typing.NamedTuple):
     status: tf.Tensor
 
 
-class FlatOptimizer(FromConfig, keras.optimizers.Optimizer):
+class FlatOptimizer(FromConfig, keras.optimizers.Optimizer, abc.ABC):
     """Base class: a subclass has `initial_state` and `step`, and options in its constructor.
 
     Args:
@@ -113,10 +114,11 @@ class FlatOptimizer(FromConfig, keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.result, self._goes_on = None, False
 
+    @abc.abstractmethod
     def initial_state(self, theta):
         """The state before the first step: a dict of tensors whose shapes stay as they are."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def step(self, objective, theta, state, stale):
         """One iteration.
 
@@ -130,7 +132,6 @@ class FlatOptimizer(FromConfig, keras.optimizers.Optimizer):
         Returns:
             `(theta, state, Progress)`.
         """
-        raise NotImplementedError
 
     def build(self, variables):
         """Creates the state."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from kpinn.options.checks import number
+
 COMPLEX = "its numbers are complex: pass their real and imaginary parts as two arrays"
 _MASKED = "it is masked, and its mask would be lost: pass the others, x[~x.mask].data"
 
@@ -47,6 +49,25 @@ def float_array(label, values):
     if array.dtype.kind == "b":
         raise ValueError(f"{label} is not an array of real numbers: its dtype is bool.")
     return array.astype("float64")
+
+
+def numbers(label, values, interval):
+    """Real numbers in an interval as an array of float64.
+
+    Args:
+        label: what it is called in errors.
+        values: a number, an array or a nested list of numbers.
+        interval: such as `"(0, inf)"`, see `kpinn.options.number`.
+
+    Raises:
+        ValueError: for anything else, and if there is none.
+    """
+    array = float_array(label, values)
+    if not array.size:
+        raise ValueError(f"{label} is an empty array: expected some numbers.")
+    for each in array.ravel():
+        number(label, each, interval)
+    return array
 
 
 def check_finite(name, values, dtype):

@@ -370,6 +370,7 @@ def check_known(given, names, what):
     if unknown:
         raise ValueError(
             f"{what} {', '.join(map(repr, unknown))}, but the conditions are {', '.join(names)}."
+            f"{did_you_mean(unknown[0], names)}"
         )
 
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from kpinn.optimizers.flat import join
 from kpinn.options import flag, number, shown
-from kpinn.options.arrays import float_array
+from kpinn.options.arrays import float_array, numbers
 from kpinn.options.configs import FromConfig
 
 SHOWN = 20  # most entries of an unknown that the logs show one by one
@@ -130,12 +130,7 @@ def _first_value(name, initial, interval):
     label = f"initial of unknown {name!r}"
     if not _is_array(initial):
         return np.asarray(number(label, initial, interval))
-    value = float_array(label, initial)
-    if not value.size:
-        raise ValueError(f"{label} is an empty array: expected some numbers.")
-    for each in value.ravel():
-        number(label, each, interval)
-    return value
+    return numbers(label, initial, interval)
 
 
 def _is_array(value):

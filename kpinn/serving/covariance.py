@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from kpinn.derivatives.api import resolve
 from kpinn.derivatives.names.declarations import split_names
-from kpinn.objective.estimate import Estimate, noise_levels
+from kpinn.objective.estimate import Estimate, noise_levels, noise_of_residuals
 from kpinn.objective.jacobian import parts_of_quantities
 from kpinn.objective.leverages import tolerance_of
 from kpinn.objective.weighted_residuals import row_factors
 from kpinn.options import names as names_of
 from kpinn.options import number, optional
-from kpinn.options.arrays import float_array
-from kpinn.problem.points import check_known, in_order, is_shared, one_set, widths_of
+from kpinn.options.arrays import numbers
+from kpinn.problem.points import check_known, one_set, widths_of
 from kpinn.problem.unknowns import entries, on_bounds
 from kpinn.serving.jacobian import MEMORY, prepared, weighted_jacobian
 
@@ -72,8 +72,7 @@ def covariance(pinn, points, noise, tolerance=None, memory=MEMORY):
     tolerance = optional(number, "tolerance", tolerance, "(0, 1)")
     objective, data = prepared(pinn, points)
     tolerance = tolerance_of(objective.dtype) if tolerance is None else tolerance
-    conditions = objective.problem.conditions
-    names = list(in_order(objective.problem, conditions if is_shared(data.points) else data.points))
+    names = objective.evaluated(data)
     levels = _levels(noise, names)
     matrix, residuals, shapes = weighted_jacobian(objective, data, memory)
     matrix, residuals = matrix.astype(np.float64), residuals.astype(np.float64)
@@ -253,29 +252,15 @@ def _sets(objective, data, shapes, levels):
             continue
         like = tf.zeros((count, size), objective.dtype)
         factors = row_factors(objective, name, like, data.sample_weight.get(name))
-        weights = np.broadcast_to(
-            np.square(factors.numpy().astype(np.float64)), (count, size)
-        ).ravel()
+        squares = np.square(factors.numpy().astype(np.float64))
+        weights = np.broadcast_to(squares, (count, size)).ravel()
         given = levels[name]
-        level = None if given is None else _given(name, given, (count, size))
+        level, label = None, f"noise of {name!r}"
+        if given is not None:
+            positive = numbers(label, given, "(0, inf)")
+            level = noise_of_residuals(label, positive, (count, size)).ravel()
         found.append(_Set(name, rows, weights, level, given))
     return found
-
-
-def _given(name, level, shape):
-    """The standard deviations of a set, `(m,)`."""
-    label = f"noise of {name!r}"
-    array = float_array(label, level)
-    for each in array.ravel():
-        number(label, each, "(0, inf)")
-    array = array[:, None] if array.ndim == 1 else array
-    try:
-        return np.broadcast_to(array, shape).ravel()
-    except ValueError:
-        raise ValueError(
-            f"{label} has the shape {np.shape(level)}: expected a number, or an array for the "
-            f"residuals {shape}."
-        ) from None
 
 
 def _with_variances(estimate, residuals, sets):

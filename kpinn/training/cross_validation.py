@@ -8,7 +8,7 @@ from kpinn.objective.leverages import leverages
 from kpinn.options import number, text
 from kpinn.problem.points import check_known
 from kpinn.training.changes import refuse_changes
-from kpinn.training.every import Every
+from kpinn.training.every import Every, residuals_of
 from kpinn.training.fit import training_data
 
 
@@ -96,9 +96,7 @@ class CrossValidation(Every):
     def _measured(self):
         """The score of the present weight."""
         data, name = training_data(self.model), self.condition
-        targets = {name: data.targets[name]} if name in data.targets else {}
-        points = {name: data.points.get(name, data.points)}
-        residual = self.model.residuals((points, targets))[name]
+        residual = residuals_of(self.model, [name])[name]
         count = float(np.sum(leverages(self.model.objective, data)[name]))
         left = max(1.0 - count / residual.size, np.finfo(np.float64).eps)
         weight = float(self.model.loss_weights[name].numpy())

@@ -4,12 +4,12 @@ import warnings
 
 import numpy as np
 
-from kpinn.options import number, text
-from kpinn.options.arrays import float_array
+from kpinn.objective.estimate import noise_of_residuals
+from kpinn.options import text
+from kpinn.options.arrays import numbers
 from kpinn.problem.points import check_known
 from kpinn.training.changes import refuse_changes
-from kpinn.training.every import Every
-from kpinn.training.fit import training_data
+from kpinn.training.every import Every, residuals_of
 
 MOST = 10.0  # by which a weight changes at a time
 CLOSE = 0.01  # of the noise, at which the weight stays as it is
@@ -58,11 +58,7 @@ class Discrepancy(Every):
     def __init__(self, condition, noise, every=10):
         super().__init__(every)
         self.condition = text("condition", condition, "samples")
-        self.noise = float_array("noise", noise)
-        if not self.noise.size:
-            raise ValueError("noise is an empty array: expected the noise of each measurement.")
-        for each in self.noise.ravel():
-            number("noise", each, "(0, inf)")
+        self.noise = numbers("noise", noise, "(0, inf)")
         self.ratio = None
 
     def on_train_begin(self, logs=None):
@@ -94,16 +90,7 @@ class Discrepancy(Every):
 
     def _measured(self):
         """The root mean square of the residuals, divided by the noise."""
-        data, name = training_data(self.model), self.condition
-        points = {name: data.points.get(name, data.points)}
-        targets = {name: data.targets[name]} if name in data.targets else {}
-        residual = self.model.residuals((points, targets))[name]
-        noise = self.noise[:, None] if self.noise.ndim == 1 else self.noise
-        try:
-            noise = np.broadcast_to(noise, residual.shape)
-        except ValueError:
-            raise ValueError(
-                f"noise has the shape {self.noise.shape}: expected a number, or an array for the "
-                f"residuals {residual.shape} of {name!r}."
-            ) from None
+        name = self.condition
+        residual = residuals_of(self.model, [name])[name]
+        noise = noise_of_residuals(f"noise of {name!r}", self.noise, residual.shape)
         return float(np.sqrt(np.mean((residual / noise) ** 2)))

@@ -1,11 +1,15 @@
 """What callbacks that act every so many epochs have in common."""
 
+import abc
+
 import keras
 
 from kpinn.options import positive_whole
+from kpinn.problem.points import is_shared
+from kpinn.training.fit import training_data
 
 
-class Every(keras.callbacks.Callback):
+class Every(keras.callbacks.Callback, abc.ABC):
     """Base class of callbacks that act at the begin of every so many epochs, but not of the first.
 
     Args:
@@ -19,6 +23,14 @@ class Every(keras.callbacks.Callback):
         super().__init__()
         self.every, self._last = positive_whole("every", every), 0
 
+    @abc.abstractmethod
+    def act(self, epoch):
+        """What is done when it is time.
+
+        Args:
+            epoch: the number of the epoch that it was time for, a multiple of `every`.
+        """
+
     def on_train_begin(self, logs=None):
         """Forgets the last time."""
         self._last = 0
@@ -29,3 +41,20 @@ class Every(keras.callbacks.Callback):
         if due > self._last:
             self.act(due)
             self._last = due
+
+
+def residuals_of(pinn, names):
+    """The residuals of conditions at the points of `fit`, minus their targets, by name.
+
+    Args:
+        pinn: the `PINN`.
+        names: names of conditions.
+
+    Returns:
+        A dict from name to array `(n, k)`.
+    """
+    data = training_data(pinn)
+    shared = is_shared(data.points)
+    points = {name: data.points if shared else data.points[name] for name in names}
+    targets = {name: data.targets[name] for name in names if name in data.targets}
+    return pinn.residuals((points, targets))

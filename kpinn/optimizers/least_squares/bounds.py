@@ -16,7 +16,7 @@ import typing
 
 import tensorflow as tf
 
-from kpinn.optimizers.flat import within
+from kpinn.optimizers.flat import leaving, within
 
 
 def restricted(objective, theta, residuals, gradient=None):
@@ -34,10 +34,8 @@ def restricted(objective, theta, residuals, gradient=None):
     """
     if objective.bounds is None:
         return objective, 1.0
-    lower, upper = objective.bounds
     slope = objective.vector_jacobian(theta, residuals) if gradient is None else gradient
-    held = ((theta <= lower) & (slope > 0.0)) | ((theta >= upper) & (slope < 0.0))
-    free = tf.cast(~held, theta.dtype)
+    free = tf.cast(~leaving(theta, -slope, objective.bounds), theta.dtype)
 
     def fold_jacobian(theta, function, start):
         def masked(result, rows, part):

@@ -6,6 +6,7 @@ step. The solvers are in the modules `dense`, `row_space` and `sketch`; the tabl
 `levenberg_marquardt` has their names.
 """
 
+import abc
 import typing
 
 import tensorflow as tf
@@ -58,7 +59,7 @@ class Memory(typing.NamedTuple):
     advice: str
 
 
-class Solver:
+class Solver(abc.ABC):
     """Base class: a subclass has `memory` and `model`, and what else differs from here.
 
     Args:
@@ -71,18 +72,19 @@ class Solver:
     def __init__(self, rank=None):
         self.rank = rank
 
+    @abc.abstractmethod
     def memory(self, parameters, residuals=None):
         """The `Memory` for so many parameters and residuals; before the first step for `None`.
 
         Raises:
             ValueError: if the rank does not fit the number of parameters.
         """
-        raise NotImplementedError
 
     def initial_state(self):
         """Its own part of the state before the first step: a dict of tensors."""
         return {}
 
+    @abc.abstractmethod
     def model(self, objective, theta, start, state):
         """The `LinearModel` of a step.
 
@@ -93,7 +95,6 @@ class Solver:
             state: dict of tensors: the `damping` and the `scale` of the last step, zeros before
                 the first, and its own part.
         """
-        raise NotImplementedError
 
     def next_state(self, state, theta, start, accepted):
         """Its part of the state after a step, and whether a step that failed may be tried again.

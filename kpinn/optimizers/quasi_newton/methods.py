@@ -8,6 +8,7 @@ the next step, so that a step takes little more than one evaluation.
 import keras
 import tensorflow as tf
 
+from kpinn.optimizers.flat import leaving
 from kpinn.optimizers.flat_optimizer import (
     CONVERGED,
     NO_PROGRESS,
@@ -205,9 +206,7 @@ def _inside(theta, direction, bounds):
     """The direction without the parameters that would leave a bound which they are on."""
     if bounds is None:
         return direction
-    lower, upper = bounds
-    leaves = ((theta <= lower) & (direction < 0)) | ((theta >= upper) & (direction > 0))
-    return tf.where(leaves, tf.zeros_like(direction), direction)
+    return tf.where(leaving(theta, direction, bounds), tf.zeros_like(direction), direction)
 
 
 @keras.saving.register_keras_serializable(package="kpinn")

@@ -3,8 +3,8 @@
 from kpinn.objective.functionals import Mean, Product
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import stages
-from kpinn.options import did_you_mean
 from kpinn.options import names as names_of
+from kpinn.problem.points import check_known
 
 
 def listed(conditions):
@@ -21,11 +21,8 @@ def known(callback, names):
     Raises:
         ValueError: for one that there is not.
     """
-    every = list(callback.model.conditions)
-    unknown = [name for name in names or () if name not in every]
-    if unknown:
-        near = did_you_mean(unknown[0], every)
-        raise ValueError(f"{unknown[0]!r} is not one of the conditions {', '.join(every)}.{near}")
+    every = callback.model.conditions
+    check_known(names or (), every, f"{type(callback).__name__} weights")
     return list(names or every)
 
 

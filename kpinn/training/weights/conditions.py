@@ -1,6 +1,9 @@
 """Weights of conditions by their losses, of which the logs tell."""
 
+import abc
+
 import numpy as np
+import scipy.special
 
 from kpinn.options import flag, number, optional, whole
 from kpinn.training.changes import refuse_changes
@@ -35,6 +38,7 @@ class ConditionWeights(Every):
         self.names = checks.listed(conditions)
         self.weights = self.first = self.recent = self._losses = None
 
+    @abc.abstractmethod
     def updated(self, weights, losses):
         """The weights from now on, `(m,)`.
 
@@ -42,7 +46,6 @@ class ConditionWeights(Every):
             weights: those until now, `(m,)`.
             losses: those of the last epoch, `(m,)`.
         """
-        raise NotImplementedError
 
     def on_train_begin(self, logs=None):
         """Weights of one."""
@@ -134,7 +137,7 @@ class ReLoBRaLo(ConditionWeights):
     def _balanced(self, losses, before):
         with np.errstate(over="ignore"):
             ratios = losses / (self.temperature * np.maximum(before, TINY))
-        return len(losses) * softmax(np.minimum(ratios, 1.0 / TINY))
+        return len(losses) * scipy.special.softmax(np.minimum(ratios, 1.0 / TINY))
 
 
 class SoftAdapt(ConditionWeights):
@@ -176,8 +179,11 @@ class SoftAdapt(ConditionWeights):
         slopes = losses - self.recent
         if self.normalized:
             slopes = slopes / max(np.sum(np.abs(slopes)), TINY)
-        factors = losses if self.loss_weighted and np.any(losses) else np.ones(len(losses))
-        return len(losses) * softmax(self.beta * slopes, factors)
+        exponents = self.beta * slopes
+        if self.loss_weighted and np.any(losses):
+            with np.errstate(divide="ignore"):  # minus infinity for a condition that is met
+                exponents = exponents + np.log(losses)
+        return len(losses) * scipy.special.softmax(exponents)
 
 
 class UncertaintyWeights(ConditionWeights):
@@ -222,9 +228,3 @@ class UncertaintyWeights(ConditionWeights):
         self.variances = self.decay * before + (1.0 - self.decay) * losses
         least = max(np.max(self.variances) / LARGEST_WEIGHT, LEAST_VARIANCE)
         return 0.5 / np.maximum(self.variances, least)
-
-
-def softmax(values, factors=1.0):
-    """Exponentials `(m,)`, times factors, divided by their sum."""
-    exponentials = factors * np.exp(values - np.max(values))
-    return exponentials / np.sum(exponentials)

@@ -9,10 +9,9 @@ from kpinn.objective.inequality import Inequality
 from kpinn.objective.weighted_residuals import is_square
 from kpinn.options import number, one_of
 from kpinn.training.changes import refuse_changes
-from kpinn.training.every import Every
+from kpinn.training.every import Every, residuals_of
 from kpinn.training.fit import train_on, training_data
 from kpinn.training.weights import checks
-from kpinn.training.weights.points import residuals_of
 
 SHRINKS = 0.25  # a violation that is no more than so much of the last one: the penalty stays
 

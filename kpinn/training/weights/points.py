@@ -1,12 +1,13 @@
 """Weights of points by their residuals."""
 
+import abc
+
 import numpy as np
 
 from kpinn.options import number, optional, positive_whole, shown, text
 from kpinn.options.arrays import one_or_several
-from kpinn.problem.points import is_shared
 from kpinn.training.candidates import arrays_of
-from kpinn.training.every import Every
+from kpinn.training.every import Every, residuals_of
 from kpinn.training.fit import training_data
 from kpinn.training.weights import checks
 
@@ -35,6 +36,7 @@ class PointWeights(Every):
         self.names = checks.listed(conditions)
         self.weights, self._given, self._in_use = {}, {}, {}
 
+    @abc.abstractmethod
     def updated(self, name, weights, residuals):
         """The weights from now on, `(n,)`.
 
@@ -43,7 +45,6 @@ class PointWeights(Every):
             weights: those until now, `(n,)`.
             residuals: array `(n, k)`.
         """
-        raise NotImplementedError
 
     def factors(self, weights):
         """What squared residuals count with these weights, `(n,)`."""
@@ -263,21 +264,6 @@ class CausalWeights(PointWeights):
         """Sets what `get_state` returned."""
         super().set_state(state)
         self.level = state["level"]
-
-
-def residuals_of(pinn, names):
-    """The residuals of conditions at the points of `fit`, minus their targets, by name.
-
-    Args:
-        pinn: the `PINN`.
-        names: names of conditions.
-    """
-    data = training_data(pinn)
-    shared = is_shared(data.points)
-    points = data.points if shared else {name: data.points[name] for name in names}
-    targets = {name: data.targets[name] for name in names if name in data.targets}
-    found = pinn.residuals((points, targets))
-    return {name: found[name] for name in names}
 
 
 def slices_of(times, count):
