@@ -668,3 +668,23 @@ def test_a_handle_from_outside_has_one_placeholder():
         return read
 
     assert float(function()) == 1.0
+
+
+def test_what_a_condition_calls_has_columns_before_its_first_call():
+    class Conductor(kpinn.PINN):
+        coordinates, fields = "t x", "u"
+
+        def __init__(self, network):
+            super().__init__(network)
+            self.conductivity = kpinn.networks.MLP(3, 1)
+
+        @kpinn.condition
+        def balance(self, u, u_xx):
+            return self.conductivity(u) * u_xx
+
+    pinn = Conductor(mlp())
+    pinn.compile("sgd")
+    points = {"t": np.linspace(0, 1, 4), "x": np.linspace(-1, 1, 4)}
+    matrix, _ = kpinn.jacobian(pinn, points)
+    assert matrix.shape[1] == sum(v.numpy().size for v in pinn.trainable_variables)
+    assert np.all(np.abs(matrix).max(axis=0)[-1:] > 0)

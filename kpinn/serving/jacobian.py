@@ -8,6 +8,7 @@ parameters are those of `kpinn.destructure(pinn)`.
 import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.keras_private import all_layers
 from kpinn.objective.jacobian import (
     chunks_of,
     matrix_of,
@@ -18,6 +19,7 @@ from kpinn.objective.jacobian import (
 from kpinn.objective.objective import CHUNK
 from kpinn.options import positive_whole, shown
 from kpinn.options.arrays import real_array
+from kpinn.problem.points import first_rows
 from kpinn.problem.refusals import refuse_wrong_derivatives
 
 MEMORY = 2**32  # bytes
@@ -160,10 +162,13 @@ def prepared(pinn, points):
     """The objective and the points; raises `ValueError` for what has no Jacobian."""
     if not hasattr(pinn, "objective"):
         raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
+    data = pinn.prepare(points)
+    if not all(layer.built for layer in all_layers(pinn)):  # what a condition calls has no weights
+        pinn.call(first_rows(data).points)
     if not pinn.trainable_variables:
         raise ValueError(f"{pinn.name!r} has no trainable parameters.")
     refuse_wrong_derivatives(pinn.problem, 1)
-    objective, data = pinn.objective, pinn.prepare(points)
+    objective = pinn.objective
     objective.check_squares(data)
     return objective, data
 
