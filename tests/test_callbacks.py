@@ -414,5 +414,5 @@ def test_too_few_candidates_and_unknown_conditions():
     with pytest.raises(ValueError, match="5 candidates for 9 points"):
         few = ResidualSampling(lambda seed: {"x": np.linspace(0, 1, 5)}, every=1)
         pinn.fit({"x": np.linspace(0, 1, 9)}, epochs=2, verbose=0, callbacks=[few])
-    with pytest.raises(ValueError, match="'third' is not one of the conditions first"):
+    with pytest.raises(ValueError, match="weights 'third', but the conditions are first"):
         pinn.fit({"x": [0.5]}, verbose=0, callbacks=[ResidualWeights(["third"])])
