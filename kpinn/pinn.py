@@ -36,6 +36,8 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.regularization import losses_of_regularizers, regularization
+from kpinn.training.replicas.checks import check_compile
+from kpinn.training.replicas.strategies import scope_of
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
 
@@ -325,16 +327,18 @@ class PINN(keras.Model):
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        self._state.settings = settings_of(
-            self.problem,
-            loss,
-            loss_weights,
-            metrics,
-            jit_choice=jit_compile,
-            jit_compile=jit,
-            steps_per_execution=steps_per_execution,
-            nonfinite=nonfinite,
-        )
+        check_compile(self, jit_compile)
+        with scope_of(self):
+            self._state.settings = settings_of(
+                self.problem,
+                loss,
+                loss_weights,
+                metrics,
+                jit_choice=jit_compile,
+                jit_compile=jit,
+                steps_per_execution=steps_per_execution,
+                nonfinite=nonfinite,
+            )
         super().compile(
             optimizer=optimizer,
             jit_compile=jit and not isinstance(optimizer, FlatOptimizer),
@@ -343,7 +347,9 @@ class PINN(keras.Model):
             **kwargs,
         )
         self._state.trained = None
-        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
+        with scope_of(self):
+            tracker = keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name)
+            replace_loss_tracker(self, tracker)
         changes.forget_compiled(self)
 
     @property
@@ -366,7 +372,7 @@ class PINN(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the conditions' losses; updates their trackers.
 
-        In a replica of a distribution strategy it is that replica's part of the sum, as in Keras.
+        In a replica of Keras's own loop it is that replica's part of the sum, as in Keras.
 
         Args:
             x: points.

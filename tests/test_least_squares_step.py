@@ -199,7 +199,7 @@ def test_within_a_compiled_loop_as_outside(damping):
     matrix, residuals = (tf.constant(a) for a in system(20, 6))
     transposed = functools.partial(tf.linalg.matvec, tf.transpose(matrix))
 
-    def fold_jacobian(theta, function, result):
+    def fold_jacobian(theta, function, result, merge=None):
         for first in (0, 8, 16):
             rows = slice(first, first + 8)
             result = function(result, matrix[rows], residuals[rows])

@@ -3,6 +3,20 @@
 import tensorflow as tf
 
 
+def read_here(variable):
+    """The TensorFlow variable that is read here, of which a mirrored one has one per replica.
+
+    Between the steps of replicas it is that of the first one.
+
+    Args:
+        variable: a Keras variable.
+    """
+    value = variable.value
+    copies = getattr(value, "values", None)
+    inside = tf.distribute.has_strategy() and not tf.distribute.in_cross_replica_context()
+    return value if copies is None or inside else copies[0]
+
+
 def gradients_or_zeros(tape, value, variables):
     """A list of gradients; zeros for variables that the value does not depend on.
 
@@ -11,7 +25,7 @@ def gradients_or_zeros(tape, value, variables):
         value: a scalar tensor.
         variables: list of Keras variables.
     """
-    gradients = tape.gradient(value, [variable.value for variable in variables])
+    gradients = tape.gradient(value, [read_here(variable) for variable in variables])
     return [
         tf.zeros_like(variable.value) if gradient is None else tf.convert_to_tensor(gradient)
         for gradient, variable in zip(gradients, variables, strict=True)

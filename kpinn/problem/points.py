@@ -29,12 +29,16 @@ class Data:
         sample_weight: dict from condition to tensor.
         streams: pairs of a `Stream`, which draws points anew in each step, and the names of the
             conditions that have them (none for all); `points` are those that are in no step.
+        at: the run, epoch and step of streams that are still to be drawn, else empty.
+        share: the `Share` of a replica, where this is not the whole step.
     """
 
     points: dict
     targets: dict
     sample_weight: dict
     streams: tuple = ()
+    at: tuple = ()
+    share: object = None
 
     @property
     def parts(self):
@@ -48,15 +52,16 @@ class Data:
 
     def __tf_flatten__(self):
         """How `tf.nest` and `tf.function` take it apart: where the tensors are, and each once."""
-        found = {}
-        places = tuple(_places(part, found) for part in self.parts)
+        found, trees = {}, (*self.parts, dict(enumerate(self.at)))
+        places = tuple(_places(part, found) for part in trees)
         return (places, self.streams), tuple(tensor for _, tensor in found.values())
 
     @classmethod
     def __tf_unflatten__(cls, metadata, components):
         """The inverse of `__tf_flatten__`."""
         places, streams = metadata
-        return cls(*(_filled(part, components) for part in places), streams)
+        *parts, at = (_filled(part, components) for part in places)
+        return cls(*parts, streams, tuple(at.values()))
 
 
 def _places(tree, found):

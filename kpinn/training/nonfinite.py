@@ -9,9 +9,10 @@ In Keras's loop, whose batches are gone then, and in an optimizer of kpinn the u
 import keras
 import tensorflow as tf
 
-from kpinn.backend.keras_private import made_under_strategy, step_counter
+from kpinn.backend.keras_private import step_counter
 from kpinn.optimizers.flat_optimizer import NONFINITE, RUNNING, FlatOptimizer
 from kpinn.optimizers.stages import current
+from kpinn.training.replicas.strategies import by_keras
 from kpinn.training.sightings import Sightings
 from kpinn.training.state import state_of
 
@@ -51,7 +52,8 @@ class Marks:
         self.good = self._copies() if back else None
 
     def _copies(self):
-        return [tf.Variable(variable.value, trainable=False) for variable in self.variables]
+        values = map(tf.convert_to_tensor, self.variables)
+        return [tf.Variable(value, trainable=False) for value in values]
 
     def enter(self):
         """Copies what is there at the begin of a call, in its graph."""
@@ -94,9 +96,9 @@ def marks_of(pinn):
 def outside(pinn):
     """Whether steps are judged by what they leave, as those of an overridden `train_step`.
 
-    Under a distribution strategy too, where an update may not be conditional.
+    So are those in each replica of a strategy, where an update may not be conditional.
     """
-    return state_of(pinn).own_step or made_under_strategy(pinn)
+    return state_of(pinn).own_step or by_keras(pinn)
 
 
 def all_finite(tensors):
@@ -126,7 +128,7 @@ def apply_finite(pinn, loss, gradients, batch):
         if marks.sightings is not None:
             marks.sightings.keep(batch, gradients, variables)
 
-    if made_under_strategy(pinn):
+    if by_keras(pinn):
         return apply()
     marks, total = marks_of(pinn), [loss]
     if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # which skips by itself
