@@ -36,8 +36,9 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.regularization import losses_of_regularizers, regularization
-from kpinn.training.replicas.checks import check_compile
-from kpinn.training.replicas.strategies import scope_of
+from kpinn.training.replicas.checks import check_compile, refuse_keras_loop
+from kpinn.training.replicas.evaluation import predict
+from kpinn.training.replicas.strategies import is_divided, scope_of
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
 
@@ -409,11 +410,13 @@ class PINN(keras.Model):
 
     def make_train_function(self, force=False):
         """As in Keras."""
+        refuse_keras_loop(self, "train_on_batch", "fit")
         super().make_train_function(force)
         without_retracing_warning(self.train_function)
 
     def make_test_function(self, force=False):
         """As in Keras."""
+        refuse_keras_loop(self, "test_on_batch", "evaluate")
         super().make_test_function(force)
         without_retracing_warning(self.test_function)
 
@@ -693,6 +696,8 @@ class PINN(keras.Model):
         changes.notice(self)
         if streams.is_stream(x):
             training.check_stream(self, x, every=False)
+            if is_divided(self):
+                return predict(self, x, kwargs.get("steps"))
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 

@@ -184,6 +184,10 @@ class Objective:
         regularization = self.regularization(data.points)
         return self.losses.total(terms, regularization, data.share), terms, residuals
 
+    def drawn(self, data):
+        """The `Data` of a step with the points of its streams, where they are not drawn yet."""
+        return data
+
     def outputs(self, data):
         """The residuals as a dict from condition to tensor `(n, k)`."""
         return self.problem.residuals(data.points)

@@ -13,7 +13,13 @@ from kpinn.optimizers.sequence import Sequence
 from kpinn.problem import points as data
 from kpinn.problem.points import sets_of, widths_of
 from kpinn.training.arguments import listed
-from kpinn.training.replicas.strategies import by_keras, check_kind, has_replicas, overridden
+from kpinn.training.replicas.strategies import (
+    by_keras,
+    check_kind,
+    has_replicas,
+    is_divided,
+    overridden,
+)
 from kpinn.training.state import state_of
 
 OWN = FlatOptimizer, ScipyOptimizer, Sequence
@@ -26,6 +32,15 @@ def check_compile(pinn, jit_compile):
         raise ValueError(
             f"jit_compile=True: the model was made under {_name(pinn)}, and XLA cannot read the "
             "variables of several devices. Leave it out, or make the model outside of the strategy."
+        )
+
+
+def refuse_keras_loop(pinn, method, instead):
+    """Raises `ValueError` where Keras would make steps that kpinn divides."""
+    if is_divided(pinn):
+        raise ValueError(
+            f"{method} is Keras's, which gives the whole batch to each replica of {_name(pinn)}: "
+            f"call {instead}, which divides it, or make the model outside of the strategy."
         )
 
 

@@ -41,6 +41,12 @@ def evaluate(pinn, stream, steps=None, callbacks=None, verbose=0, return_dict=Fa
     return values[0] if len(values) == 1 else values
 
 
+def predict(pinn, stream, steps=None):
+    """Residuals on batches, one after the other, as `PINN.predict` returns them."""
+    found = [pinn.residuals(batch.points) for batch in Batches(pinn, stream, steps).of_epoch()]
+    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+
 class Batches:
     """The batches of a dataset or generator, each as a `Data` in the dtype of the PINN.
 

@@ -44,6 +44,24 @@ class DividedObjective(Objective):
 
         return sum_over_replicas(self.strategy, of_replica)
 
+    def drawn(self, data):
+        """See `Objective.drawn`: what each replica has drawn, one after the other."""
+        if not data.at:
+            return data
+        together, names = self._together(data), self.problem.conditions
+        shares = [self._share(data, number, together).points for number in range(self._count)]
+        streamed = {n for _, streamed in data.streams for n in streamed or names} - together
+
+        def joined(parts):
+            return tf.nest.map_structure(lambda *each: tf.concat(each, 0), *parts)
+
+        if is_shared(data.points):
+            points = joined(shares) if streamed else shares[0]
+        else:
+            points = data.points | {name: shares[0][name] for name in together}
+            points |= {name: joined([part[name] for part in shares]) for name in streamed}
+        return dataclasses.replace(data, points=points, streams=(), at=())
+
     def outputs(self, data):
         """See `Objective.outputs`."""
         return self.divided(lambda share: self.placed(Objective.outputs(self, share), share), data)
@@ -107,12 +125,15 @@ class DividedObjective(Objective):
     def _parts_of_share(self, data, number, together, chosen):
         """A list of `Part`, and one of their `Rows`, in a replica."""
 
-        def parts(data):  # in a graph of its own, which is read
+        def parts(data, number=number):  # in a graph of its own, which is read
             share = self._share(data, number, together)
             roots = None if self.is_squares else roots_of(self, share)
             return parts_of(self, share, roots=roots, chosen=chosen)
 
-        found = self.compiled.graph(("parts of a share", chosen), parts)(data)
+        key, given = ("parts", chosen, *sorted(together)), (data, number)
+        if isinstance(number, int):  # each replica has a trace of its own
+            key, given = (*key, number), (data,)
+        found = self.compiled.graph(key, parts)(*given)
         rows = self._share(data, number, together).share.rows
         return found, [rows[name] for name in self.evaluated(data)]
 
