@@ -109,7 +109,7 @@ def case(points, optimizer, make=small_heat, epochs=5, fit=dict, **settings):
 
 
 CASES = {
-    "sgd": case(WEIGHTED, sgd(), mixed, 20, metrics=["mae", keras.metrics.RootMeanSquaredError()]),
+    "sgd": case(WEIGHTED, sgd(), mixed, 20, metrics=["mae", "RootMeanSquaredError"]),
     "shared": case(BOX.sample(13, seed=4), sgd(), mixed),
     "sum": case(WEIGHTED, sgd(0.002), mixed, loss=mse("sum")),
     "weighted": case(WEIGHTED, sgd(), mixed, loss=mse("mean_with_sample_weight")),
