@@ -329,17 +329,11 @@ class PINN(keras.Model):
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
         check_compile(self, jit_compile)
+        rest = {"jit_choice": jit_compile, "jit_compile": jit, "nonfinite": nonfinite}
+        rest["steps_per_execution"] = steps_per_execution
         with scope_of(self):
-            self._state.settings = settings_of(
-                self.problem,
-                loss,
-                loss_weights,
-                metrics,
-                jit_choice=jit_compile,
-                jit_compile=jit,
-                steps_per_execution=steps_per_execution,
-                nonfinite=nonfinite,
-            )
+            self._state.settings = settings_of(self.problem, loss, loss_weights, metrics, **rest)
+            tracker = keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name)
         super().compile(
             optimizer=optimizer,
             jit_compile=jit and not isinstance(optimizer, FlatOptimizer),
@@ -348,9 +342,7 @@ class PINN(keras.Model):
             **kwargs,
         )
         self._state.trained = None
-        with scope_of(self):
-            tracker = keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name)
-            replace_loss_tracker(self, tracker)
+        replace_loss_tracker(self, tracker)
         changes.forget_compiled(self)
 
     @property
@@ -520,7 +512,8 @@ class PINN(keras.Model):
         schedule, settings = arguments.of_fit(x, schedule, settings)
         changes.notice(self)
         given = x, y, sample_weight
-        return training.fit(self, PINN.train_step, given, schedule, settings)
+        with scope_of(self):
+            return training.fit(self, PINN.train_step, given, schedule, settings)
 
     def adapt(self, x, y=None, sample_weight=None):
         """Puts random features into the box of points and chooses their scale, as the first `fit`.
@@ -583,7 +576,8 @@ class PINN(keras.Model):
         """
         kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
-        return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
+        with scope_of(self):
+            return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
     def prepare(self, x, y=None, sample_weight=None, every=False):
         """Points, targets and sample weights as `fit` takes them, checked, as tensors.

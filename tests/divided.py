@@ -97,7 +97,7 @@ class Pairs(keras.utils.PyDataset):
 
 
 def sampling():
-    return callbacks.ResidualSampling("heat", lambda seed: BOX.sample(90, seed=seed), every=3)
+    return callbacks.ResidualSampling(lambda seed: {"heat": BOX.sample(90, seed=seed)}, every=3)
 
 
 def sgd(rate=0.02):

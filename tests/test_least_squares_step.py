@@ -239,7 +239,7 @@ def test_small_dampings_are_for_reflections(damping, dtype, by):
     matrix = tf.constant(matrix, dtype)
     for factor in (1.0, 1e-8, 1e8):
         found = dense.dense_model(
-            lambda theta, function, start: function(start, matrix, tf.constant(residuals, dtype)),
+            lambda theta, fold, start, _: fold(start, matrix, tf.constant(residuals, dtype)),
             None,
             tf.zeros((6,), dtype),
             tf.constant(damping * factor, dtype),

@@ -62,8 +62,8 @@ class Losses:
         terms = {}
         for name, residual in residuals.items():
             values = self.at_points(name, targets.get(name), residual)
-            given = values, sample_weight.get(name), self.reduction(name)
-            terms[name] = _reduce(*given) if share is None else _part(*given, share, name)
+            reduce = _reduce if share is None else functools.partial(share.part, name)
+            terms[name] = reduce(values, sample_weight.get(name), self.reduction(name))
         return terms
 
     def check(self, data, residuals, eager):
@@ -200,16 +200,3 @@ def _reduce(values, weight, reduction):
     if reduction == "mean_with_sample_weight" and weight is not None:
         return ops.sum(values) / ops.sum(ops.cast(weight, values.dtype))
     return ops.mean(values)
-
-
-def _part(values, weight, reduction, share, name):
-    """The part of a loss that comes from a share of its points."""
-    if values.shape.rank == 0:  # a loss of its own, of all points at once
-        return share.once(values)
-    rows = share.rows[name]
-    values = rows.weighted(values)
-    if weight is not None:
-        values = values * ops.reshape(ops.cast(weight, values.dtype), ops.shape(values))
-    if reduction == "mean_with_sample_weight" and weight is not None:
-        return ops.sum(values) / ops.cast(rows.total, values.dtype)
-    return ops.sum(values) / (1 if reduction == "sum" else rows.count)

@@ -59,6 +59,25 @@ class Share(typing.NamedTuple):
         """The value on the first replica, zero on others: what all of them have counts once."""
         return value * tf.cast(tf.equal(self.replica, 0), value.dtype)
 
+    def part(self, name, values, weight, reduction):
+        """The part of the loss of a condition that comes from its points here.
+
+        Args:
+            name: name of the condition.
+            values: the losses at the points, `(k,)`; or one loss of all points.
+            weight: sample weights, or `None`.
+            reduction: that of the Keras loss.
+        """
+        if values.shape.rank == 0:
+            return self.once(values)
+        rows = self.rows[name]
+        values = rows.weighted(values)
+        if weight is not None:
+            values = values * tf.reshape(tf.cast(weight, values.dtype), tf.shape(values))
+        if reduction == "mean_with_sample_weight" and weight is not None:
+            return tf.reduce_sum(values) / tf.cast(rows.total, values.dtype)
+        return tf.reduce_sum(values) / (1 if reduction == "sum" else rows.count)
+
 
 def share_of(problem, data, replica, replicas, together):
     """The `Data` of a replica, which has a `Share`.

@@ -29,6 +29,7 @@ from kpinn.training.nonfinite import marks_of
 from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
 from kpinn.training.replicas.steps import train_step
 from kpinn.training.replicas.strategies import by_keras, is_divided
+from kpinn.training.replicas.workers import agreed, has_workers
 from kpinn.training.scipy_loop import fit_minimizer
 from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change, wakes
@@ -182,7 +183,7 @@ def fit(
     pinn.stop_training = False
     state = state_of(pinn)
     state.training_data, state.loop = data, "calls"
-    state.replaying, state.order_seed, state.last_logs = False, seed(), {}
+    state.replaying, state.order_seed, state.last_logs = False, agreed(pinn, seed()), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -264,7 +265,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         initial_epoch: number of epochs that are done.
         validate: `None` or a function from epoch to a dict of validation logs.
     """
-    block, longest = 1, 0.0 if validate else callbacks.block_seconds()
+    block, longest = 1, 0.0 if validate or has_workers(pinn) else callbacks.block_seconds()
     epoch, logs = initial_epoch, state_of(pinn).last_logs
     guard = Guard(pinn, callbacks.list.callbacks)
     waits = has_ended(pinn.optimizer)  # in a run that goes on

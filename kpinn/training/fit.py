@@ -23,7 +23,8 @@ from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.replicas import checks
 from kpinn.training.replicas.batches import fit_batches
 from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
-from kpinn.training.replicas.strategies import is_divided, scope_of
+from kpinn.training.replicas.strategies import is_divided
+from kpinn.training.replicas.workers import check_points
 from kpinn.training.results import reported
 from kpinn.training.schedule import Schedule
 from kpinn.training.state import compiled_settings, state_of
@@ -33,12 +34,6 @@ CHUNK = 2**14  # points that are evaluated at a time before the first step
 
 
 def fit(pinn, usual_step, given, schedule, settings):
-    """Trains, in the scope of the strategy that the PINN was made under; see `_fit`."""
-    with scope_of(pinn):
-        return _fit(pinn, usual_step, given, schedule, settings)
-
-
-def _fit(pinn, usual_step, given, schedule, settings):
     """Trains; see `PINN.fit`.
 
     Args:
@@ -97,11 +92,6 @@ def _train(pinn, arrays, stream, schedule, settings):
 def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
     compiled_settings(pinn)
-    with scope_of(pinn):
-        return _evaluate(pinn, x, y, batch_size, sample_weight, arguments)
-
-
-def _evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     if streams.is_stream(x):
         checks.check_sets(pinn, check_stream(pinn, x, every=False))
     else:
@@ -185,6 +175,7 @@ def check_stream(pinn, stream, every):
 
 def _check_start(pinn, arrays, verbose):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
+    check_points(pinn, arrays)
     _remember(pinn, arrays)
     adaptation.adapt_first(pinn, arrays, verbose)
     checks.check_sets(pinn, arrays)

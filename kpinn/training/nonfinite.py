@@ -6,6 +6,8 @@ loop of `fit` ends at the marked step, and `fit` makes the steps before it once 
 In Keras's loop, whose batches are gone then, and in an optimizer of kpinn the update is not made.
 """
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -15,6 +17,7 @@ from kpinn.optimizers.stages import current
 from kpinn.training.replicas.strategies import by_keras
 from kpinn.training.sightings import Sightings
 from kpinn.training.state import state_of
+from kpinn.training.tensorflow_private import updates_between_replicas
 
 NONE = -1  # no step
 
@@ -121,7 +124,9 @@ def apply_finite(pinn, loss, gradients, batch):
     optimizer, variables = current(pinn.optimizer), pinn.trainable_variables
 
     def apply():
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        between = tf.distribute.in_cross_replica_context()
+        with updates_between_replicas() if between else contextlib.nullcontext():
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def refuse():
         marks.note()

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.ops import stateful_random_ops
 
@@ -28,13 +29,13 @@ def forget_global_generator():
 
 
 @contextlib.contextmanager
-def updates_between_replicas(strategy):
+def updates_between_replicas():
     """A block in which an optimizer of Keras updates once, with a gradient that is summed already.
 
-    Keras asks to be called in each replica, from where it comes here (`merge_call`) to update; and
-    does without where a strategy has no such call.
+    It is for the cross-replica context. Keras asks to be called in each replica, from where it
+    comes there (`merge_call`) to update; and does without where a strategy has no such call.
     """
-    extended = strategy.extended
+    extended = tf.distribute.get_strategy().extended
     extended._use_merge_call = lambda: False
     try:
         yield

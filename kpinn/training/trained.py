@@ -8,7 +8,7 @@ from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import stages
 from kpinn.training.arguments import listed
-from kpinn.training.replicas.strategies import without_strategy
+from kpinn.training.replicas.scopes import without_strategy
 from kpinn.training.state import state_of
 
 RATE_CALLBACKS = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau

@@ -7,6 +7,7 @@ see `Losses.total`, and the shares must be equal.
 
 import tensorflow as tf
 
+from kpinn.backend.keras_private import made_under_strategy
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
@@ -15,19 +16,28 @@ from kpinn.problem.points import sets_of, widths_of
 from kpinn.training.arguments import listed
 from kpinn.training.replicas.strategies import (
     by_keras,
-    check_kind,
     has_replicas,
     is_divided,
     overridden,
 )
 from kpinn.training.state import state_of
 
+KINDS = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.OneDeviceStrategy,
+    tf.distribute.TPUStrategy,
+)
 OWN = FlatOptimizer, ScipyOptimizer, Sequence
 
 
 def check_compile(pinn, jit_compile):
     """Raises `ValueError` for settings that a strategy cannot do with."""
-    check_kind(pinn)
+    if made_under_strategy(pinn) and not isinstance(pinn.distribute_strategy, KINDS):
+        raise ValueError(
+            f"the model was made under {_name(pinn)}: expected one of "
+            f"{', '.join(kind.__name__ for kind in KINDS)}."
+        )
     if jit_compile is True and has_replicas(pinn):
         raise ValueError(
             f"jit_compile=True: the model was made under {_name(pinn)}, and XLA cannot read the "

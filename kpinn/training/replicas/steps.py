@@ -9,7 +9,6 @@ from kpinn.problem.points import counts
 from kpinn.training.flat import flat_step
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.state import state_of, step_number
-from kpinn.training.tensorflow_private import updates_between_replicas
 
 
 def train_step(pinn, data):
@@ -36,8 +35,7 @@ def train_step(pinn, data):
         return objective.row(loss, terms), gradients, whole
 
     row, gradients, residuals = objective.divided(of_share, data)
-    with updates_between_replicas(pinn.distribute_strategy):
-        apply_finite(pinn, row[0], gradients, data)
+    apply_finite(pinn, row[0], gradients, data)
     return _logs(pinn, data, row, residuals)
 
 

@@ -1,18 +1,12 @@
 """Which distribution strategies there are for a training, and whose loop makes the steps."""
 
-import concurrent.futures
 import contextlib
 
 import tensorflow as tf
 
 from kpinn.backend.keras_private import made_under_strategy
+from kpinn.training.replicas import scopes
 
-KINDS = (
-    tf.distribute.MirroredStrategy,
-    tf.distribute.MultiWorkerMirroredStrategy,
-    tf.distribute.OneDeviceStrategy,
-    tf.distribute.TPUStrategy,
-)
 STEPS = "call", "compute_loss", "compute_metrics", "test_step", "train_step"
 
 
@@ -42,44 +36,8 @@ def overridden(pinn):
     return next(own, None)
 
 
-def check_kind(pinn):
-    """Raises `ValueError` for a strategy that nothing is known of."""
-    strategy = pinn.distribute_strategy
-    if made_under_strategy(pinn) and not isinstance(strategy, KINDS):
-        raise ValueError(
-            f"the model was made under {type(strategy).__name__}: expected one of "
-            f"{', '.join(kind.__name__ for kind in KINDS)}."
-        )
-
-
-@contextlib.contextmanager
 def scope_of(pinn):
     """A block in which the strategy of a PINN is the present one, if it has one."""
     if not made_under_strategy(pinn):
-        yield
-        return
-    strategy = pinn.distribute_strategy
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(strategy.scope())
-        stack.enter_context(tf.device(strategy.extended.worker_devices[0]))
-        if is_divided(pinn):
-            stack.enter_context(tf.variable_creator_scope(_updated_once))
-        yield
-
-
-def _updated_once(create, **arguments):
-    """A variable of a metric, which Keras wants to be another one in each replica."""
-    if arguments.get("synchronization") == tf.VariableSynchronization.ON_READ:
-        arguments["synchronization"] = tf.VariableSynchronization.AUTO
-    return create(**arguments)
-
-
-def without_strategy(function):
-    """Calls a function outside of any strategy, where variables have no copies for replicas.
-
-    A strategy is the present one of a thread, so another thread has none.
-    """
-    if not tf.distribute.has_strategy():
-        return function()
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(function).result()
+        return contextlib.nullcontext()
+    return scopes.within(pinn.distribute_strategy, is_divided(pinn))
