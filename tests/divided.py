@@ -140,7 +140,7 @@ CASES = {
     "huber": case(HEAT, optimizers.LevenbergMarquardt, epochs=3, loss="huber"),
     "kernel": case(HEAT, lambda: optimizers.LevenbergMarquardt("kernel"), epochs=3),
     "sketch": case(HEAT, lambda: optimizers.LevenbergMarquardt("sketch"), epochs=3),
-    "last layer": case(HEAT, lambda: optimizers.LevenbergMarquardt(project="last"), epochs=3),
+    "last layer": case(HEAT, lambda: optimizers.LevenbergMarquardt(project="last"), epochs=2),
     "spring": case(HEAT, optimizers.SPRING, fit=lambda: {"batch_size": 6}),
     "scipy": case(MIXED, lambda: optimizers.ScipyMinimize("L-BFGS-B"), mixed),
     "stages": case(

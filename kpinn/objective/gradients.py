@@ -4,12 +4,9 @@ import tensorflow as tf
 
 
 def read_here(variable):
-    """The TensorFlow variable that is read here, of which a mirrored one has one per replica.
+    """The TensorFlow variable of a Keras variable that is read here.
 
-    Between the steps of replicas it is that of the first one.
-
-    Args:
-        variable: a Keras variable.
+    One with a copy for each replica has the first one's between the steps of replicas.
     """
     value = variable.value
     copies = getattr(value, "values", None)

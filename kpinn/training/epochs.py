@@ -28,8 +28,8 @@ from kpinn.training.guard import Guard
 from kpinn.training.nonfinite import marks_of
 from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
 from kpinn.training.replicas.steps import train_step
-from kpinn.training.replicas.strategies import by_keras, is_divided
-from kpinn.training.replicas.workers import agreed, has_workers
+from kpinn.training.replicas.strategies import by_keras, has_workers, is_divided
+from kpinn.training.replicas.workers import agreed
 from kpinn.training.scipy_loop import fit_minimizer
 from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change, wakes
@@ -183,7 +183,7 @@ def fit(
     pinn.stop_training = False
     state = state_of(pinn)
     state.training_data, state.loop = data, "calls"
-    state.replaying, state.order_seed, state.last_logs = False, agreed(pinn, seed()), {}
+    state.replaying, state.order_seed, state.last_logs = False, seed(pinn), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -326,6 +326,7 @@ def _replay(callbacks, epoch, rows, names):
         callbacks.list.on_train_batch_begin(0)
 
 
-def seed():
-    """From the generator that `keras.utils.set_random_seed` seeds."""
-    return int(np.random.randint(2**31 - 1))
+def seed(pinn):
+    """From the generator that `keras.utils.set_random_seed` seeds; the same on all workers."""
+    drawn = int(np.random.randint(2**31 - 1))
+    return agreed(pinn, drawn) if has_workers(pinn) else drawn

@@ -23,7 +23,7 @@ from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.replicas import checks
 from kpinn.training.replicas.batches import fit_batches
 from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
-from kpinn.training.replicas.strategies import is_divided
+from kpinn.training.replicas.strategies import has_workers, is_divided
 from kpinn.training.replicas.workers import check_points
 from kpinn.training.results import reported
 from kpinn.training.schedule import Schedule
@@ -175,7 +175,8 @@ def check_stream(pinn, stream, every):
 
 def _check_start(pinn, arrays, verbose):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
-    check_points(pinn, arrays)
+    if has_workers(pinn):
+        check_points(pinn, arrays)
     _remember(pinn, arrays)
     adaptation.adapt_first(pinn, arrays, verbose)
     checks.check_sets(pinn, arrays)

@@ -8,7 +8,6 @@ from kpinn.training import changes
 from kpinn.training.epochs import Callbacks, compiled_epochs, finished, seed, validation
 from kpinn.training.guard import Guard
 from kpinn.training.replicas.evaluation import Batches
-from kpinn.training.replicas.workers import agreed
 from kpinn.training.state import state_of
 
 
@@ -42,7 +41,7 @@ def fit_batches(pinn, stream, steps_per_epoch, shuffle, **settings):
     callbacks = Callbacks(pinn, settings["callbacks"], settings["verbose"], epochs, 1)
     batches = Batches(pinn, stream, steps_per_epoch, shuffle)
     pinn.stop_training, state.loop, state.replaying = False, "calls", False
-    state.training_data, state.order_seed, state.last_logs = None, agreed(pinn, seed()), {}
+    state.training_data, state.order_seed, state.last_logs = None, seed(pinn), {}
     callbacks.list.on_train_begin()
     logs, flat = {}, isinstance(current(pinn.optimizer), FlatOptimizer)
     with finished(pinn) if flat else contextlib.nullcontext():

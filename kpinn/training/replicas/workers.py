@@ -4,22 +4,13 @@ import hashlib
 
 import tensorflow as tf
 
-from kpinn.training.replicas.strategies import is_divided
 from kpinn.training.replicas.sums import sum_over_replicas
 
 PARTS = 2**40  # of a digest: sums over replicas are exact
 
 
-def has_workers(pinn):
-    """Whether several processes train a PINN together."""
-    kind = tf.distribute.MultiWorkerMirroredStrategy
-    return is_divided(pinn) and isinstance(pinn.distribute_strategy, kind)
-
-
 def agreed(pinn, number):
     """A whole number, which all workers take from the first one."""
-    if not has_workers(pinn):
-        return number
 
     def of_replica(replica):
         return tf.constant(number if replica == 0 else 0, tf.int64)
@@ -29,8 +20,6 @@ def agreed(pinn, number):
 
 def check_points(pinn, data):
     """Raises `ValueError` for points, targets or weights that are others on another worker."""
-    if not has_workers(pinn):
-        return
     digest = hashlib.sha256()
     for tensor in tf.nest.flatten(data):
         digest.update(tensor.numpy().tobytes())
