@@ -23,6 +23,7 @@ from kpinn.training.manufactured import manufactured
 from kpinn.training.march import march
 from kpinn.training.nonfinite import NonFiniteError
 from kpinn.training.recommendation import recommend
+from kpinn.training.weights.sizes import loss_weights
 from kpinn.backend import set_float64
 from kpinn.version import __version__
 
@@ -49,6 +50,7 @@ __all__ = [
     "layers",
     "load_export",
     "load_model",
+    "loss_weights",
     "losses",
     "manufactured",
     "march",

@@ -14,7 +14,11 @@ import pytest
 import kpinn
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "tasks").glob("*.md")),
+    ROOT / "README.md",
+]
 MARK = r"(?:^<!-- (?P<mark>[^>]*?) -->\n+)?"
 OUTPUT = r"(?:\n```text\n(?P<output>.*?)^```$)?"
 BLOCK = re.compile(MARK + r"^```python\n(?P<code>.*?)^```\n" + OUTPUT, re.MULTILINE | re.DOTALL)

@@ -10,7 +10,8 @@ def independent(function):
 
     A function that takes points together has no derivative at a point and is refused. There are
     networks whose rows share something by design, such as a branch that is evaluated once for the
-    points with the same index: no derivative with respect to what they share is asked for.
+    points with the same index: no derivative with respect to what they share is asked for. A
+    `batch_size` that takes such rows apart is refused.
 
     Args:
         function: a function, a Keras layer or a class of layers; it may be used as a decorator. A

@@ -13,5 +13,6 @@ from kpinn.layers.hard import HardCondition as HardCondition
 from kpinn.layers.hard_boundary import HardBoundary as HardBoundary
 from kpinn.layers.interpolation import Interpolation as Interpolation
 from kpinn.layers.random_features import RandomFeatures as RandomFeatures
+from kpinn.layers.scaled import Scaled as Scaled
 from kpinn.layers.separable import Separable as Separable
 from kpinn.layers.time_windows import TimeWindows as TimeWindows

@@ -4,9 +4,12 @@ import functools
 import keyword
 import re
 
+import numpy as np
 import tensorflow as tf
 
+from kpinn.derivatives.api import join_points
 from kpinn.derivatives.black_box import stopped_message
+from kpinn.derivatives.declarations import is_declared
 from kpinn.derivatives.errors import refuse_complex, refuse_complex_output
 from kpinn.derivatives.graphs import python_calls
 from kpinn.derivatives.graphs.stop_gradient import stopped_moments
@@ -112,18 +115,22 @@ def refuse_network(problem):
         refuse_together(problem.network, traced, points)
 
 
-def refuse_parts(problem, data, parts, batch_size):
+def refuse_parts(problem, data, parts, batch_size, shuffle):
     """Raises `ValueError` for a condition that takes together points which a step has in part.
+
+    So it does for a network that does.
 
     Args:
         problem: the `Problem`.
         data: a `Data`.
-        parts: names of the conditions of whose points a step has a part.
+        parts: dict from the conditions of whose points a step has a part to its size.
         batch_size: as it was given.
+        shuffle: whether a part is drawn.
     """
     for names, arrays in sets_of(problem, data.points):
         count = next(iter(arrays.values())).shape[0]
         for name in filter(parts.__contains__, names):
+            refuse_torn(problem, arrays, parts[name], shuffle)
             if problem.takes_together(name, widths_of(arrays)):
                 raise ValueError(
                     f"condition {name!r} takes its points together, as a mean over them does, so "
@@ -131,6 +138,36 @@ def refuse_parts(problem, data, parts, batch_size):
                     f"cannot be used for its {count} points. Leave batch_size out, or pass a "
                     "dataset, whose elements are whole sets of points."
                 )
+
+
+def refuse_torn(problem, arrays, size, shuffle=False):
+    """Raises `ValueError` for a network declared independent whose rows need those beside them.
+
+    Its values are compared at twice `size` points and at a part of them.
+
+    Args:
+        problem: the `Problem`.
+        arrays: dict from name to tensor `(n, k)`.
+        size: points of a part.
+        shuffle: whether a part is drawn, or has points that follow each other.
+    """
+    if not is_declared(problem.network):
+        return
+    points = join_points(arrays, problem.space)[: 2 * size]
+    order = np.roll(np.arange(points.shape[0]), -size)
+    if shuffle:
+        order = np.random.default_rng(0).permutation(order)
+    rows, count = order[:size], next(iter(arrays.values())).shape[0]
+    whole = np.asarray(problem.network(points), np.float64)[rows]
+    part = np.asarray(problem.network(tf.gather(points, rows)), np.float64)
+    tolerance = 1e3 * float(np.finfo(problem.dtype.as_numpy_dtype).eps)
+    if not np.allclose(whole, part, tolerance, tolerance * np.abs(whole).max(), equal_nan=True):
+        raise ValueError(
+            f"the network is declared independent, and its rows depend on those beside them: with "
+            f"batch_size={size} of {count} points{', shuffled,' if shuffle else ''} its values are "
+            "others. Choose a batch_size that has whole groups of rows, in fit with shuffle=False; "
+            "or train on a dataset whose elements have whole groups."
+        )
 
 
 def refuse_python(problem, data, eager):

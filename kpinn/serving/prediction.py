@@ -74,8 +74,10 @@ class Prediction:
         compute = function
         if not self.compiled.eager:
             compute = self.compiled.graph((key, *specs.items()), function, signature=signature)
-        parts = []
-        for start in range(0, next(iter(arrays.values())).shape[0], batch_size):
+        parts, count = [], next(iter(arrays.values())).shape[0]
+        if count > batch_size:
+            refusals.refuse_torn(self.problem, arrays, batch_size)
+        for start in range(0, count, batch_size):
             part = {name: array[start : start + batch_size] for name, array in arrays.items()}
             parts.append({n: value.numpy() for n, value in compute(part, self.step).items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

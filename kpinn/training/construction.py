@@ -8,6 +8,7 @@ from kpinn.derivatives.api import epsilon, inference, input_dtype
 from kpinn.derivatives.declarations import like
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import Space
+from kpinn.layers import Scaled
 from kpinn.layers.fields import Fields
 from kpinn.options import function, names, shown
 from kpinn.problem import refusals
@@ -70,6 +71,8 @@ def first_state(pinn, functions):
         )
     dtype = input_dtype(pinn.network, {})
     reads, space = Reads(pinn, dtype), Space(pinn.coordinates, pinn.fields, pinn.parameters)
+    if isinstance(pinn.network, Fields | Scaled):
+        _check_names_of(pinn.network, space)
     parts = {"parts": _parts_of(pinn.network, space)} if isinstance(pinn.network, Fields) else {}
     problem = Problem.of(
         inference(pinn.network, space),
@@ -88,11 +91,7 @@ def first_state(pinn, functions):
 
 
 def _parts_of(network, space):
-    """The `Part`s of a `Fields`; `ValueError` for other names than those of a problem."""
-    if list(network.space.coordinates.items()) != list(space.coordinates.items()):
-        _refuse_names("coordinates", network.space.coordinates, space.coordinates)
-    if list(network.space.fields.items()) != list(space.fields.items()):
-        _refuse_names("fields", network.space.fields, space.fields)
+    """The `Part`s of a `Fields`."""
     every, parts = set(range(space.input_size)), []
     for number, (layer, fields) in enumerate(network.parts):
         function = functools.partial(network.part, number)
@@ -101,12 +100,17 @@ def _parts_of(network, space):
     return tuple(parts)
 
 
-def _refuse_names(what, of_network, of_problem):
-    ours, theirs = (", ".join(found) for found in (of_problem, of_network))
-    raise ValueError(
-        f"the {what} of the kpinn.networks.Fields are {theirs}, and those of the PINN {ours}: "
-        "expected the same with the same numbers of components, in the same order."
-    )
+def _check_names_of(network, space):
+    """Raises `ValueError` for a network with other names than those of a problem."""
+    for what in ("coordinates", "fields"):
+        of_network, of_problem = getattr(network.space, what), getattr(space, what)
+        if list(of_network.items()) != list(of_problem.items()):
+            ours, theirs = (", ".join(found) for found in (of_problem, of_network))
+            raise ValueError(
+                f"the {what} of the {type(network).__name__} {network.name!r} are {theirs}, and "
+                f"those of the PINN {ours}: expected the same with the same numbers of components, "
+                "in the same order."
+            )
 
 
 def _complete(pinn, args, kwargs):

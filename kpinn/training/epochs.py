@@ -196,8 +196,8 @@ def fit(
 
 
 def _check_schedule(pinn, schedule, data):
-    parts = {name for name, part in schedule.parts(data).items() if part.size < part.count}
-    refuse_parts(pinn.problem, data, parts, schedule.batch_size)
+    parts = {name: p.size for name, p in schedule.parts(data).items() if p.size < p.count}
+    refuse_parts(pinn.problem, data, parts, schedule.batch_size, schedule.shuffle)
     for optimizer, _ in stages(pinn.optimizer, 0):
         scipy = isinstance(optimizer, ScipyOptimizer)
         if scipy and (schedule.steps, schedule.batch_size) != (1, None):

@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import is_declared
 from kpinn.derivatives.tensorflow_private import VariableWatcher
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
@@ -203,8 +204,8 @@ def _check_start(pinn, arrays, verbose):
 
 
 def _residuals(pinn, arrays):
-    """The residuals before the first step; of many points as arrays, in chunks."""
-    if data.sizes(arrays)[-1] <= CHUNK:
+    """The residuals before the first step; of many points as arrays, in chunks if that may be."""
+    if data.sizes(arrays)[-1] <= CHUNK or is_declared(pinn.network):
         return pinn.call(arrays.points)  # as it is: Keras would wrap its errors
     return pinn.residuals(arrays.points, CHUNK)
 

@@ -254,6 +254,11 @@ def recommended(points):
     return kpinn.recommend(shared("sgd"), points, print_fn=str)
 
 
+def weighted(points):
+    """The weights of a model's conditions."""
+    return kpinn.loss_weights(shared("sgd"), points)
+
+
 def marched(**arguments):
     """A march of a new model."""
     pinn = Heat(kpinn.layers.TimeWindows(kinds.network(), "t x", start=0.0))
@@ -286,6 +291,7 @@ call("PINN.evaluate", of("evaluate"), 3, **GIVEN, verbose=VERBOSE.needed(), batc
 call("PINN.prepare", of("prepare"), 3, x=IN_MEMORY, every=FLAG)
 call("PINN.adapt", of("adapt"), 2, x=PARTS, sample_weight=kinds.BY_ROW)
 call("recommend", recommended, 2, points=PARTS)
+call("loss_weights", weighted, 1, points=PARTS)
 call(
     "march",
     marched,

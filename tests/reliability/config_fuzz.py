@@ -70,6 +70,7 @@ def objects():
         kpinn.layers.Separable(3, 1, 2),
         kpinn.layers.Interpolation([0.0, 1.0, 2.0], [1.0, 2.0, 1.0], [1], "clamp"),
         kpinn.layers.HardCondition(network, "t", 1.0, distance),
+        kpinn.layers.Scaled(network, {"t": (0.0, 2.0)}, {"u": (1.0, 3.0)}),
         kpinn.layers.TimeWindows(network, "t", {"u": 1.0}, 2, "u", [0.0, 1.0, 2.0]),
         modified.layers[0],
         siren.layers[0].activation,

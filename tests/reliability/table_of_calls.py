@@ -176,6 +176,20 @@ call(
     value=VALUE.needed(),
     distance=VALUE,
 )
+RANGES = Kind(
+    st.just({"t": (0, 3600), "x": [-1.0, np.float32(1.0)]}),
+    st.sampled_from([None, {}, 3, "t x", {"t": 1.0}, {"t": (1.0, 0.0)}, {3: (0, 1)}, [(0, 1)]])
+    | st.sampled_from([{"t": (0, np.nan)}, {"t": ("0", "1")}, {"t": (0, 1, 2)}, {"": (0, 1)}])
+    | st.sampled_from([{"t": (0, 1j)}, {"t": (False, True)}, {"x[2]": ([0] * 3, [1] * 3)}]),
+)
+call(
+    "layers.Scaled",
+    kpinn.layers.Scaled,
+    2,
+    network=kinds.NETWORK.needed(),
+    coordinates=RANGES.needed(),
+    fields=Kind(st.just({"u": (-2, 2.0)}), RANGES.invalid).needed(),
+)
 EDGES_OF_WINDOWS = Kind(
     st.sampled_from([None, [0.0, 1.0], (0, 1, 3), np.linspace(0.0, 1.0, 4)]),
     st.sampled_from([[], [0.0], [1.0, 0.0], [0.0, 0.0], 3, "01", [0.0, np.nan], [0.0, "1"], 1j])
