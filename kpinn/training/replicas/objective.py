@@ -86,6 +86,11 @@ class DividedObjective(Objective):
             self.assign(theta)
             return self.divided(lambda share: function(share, *vectors), data)
 
+        workers = isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        if workers and not tf.executing_eagerly():
+            # A function with an exchange between workers fails in a branch of tf.cond, where
+            # TensorFlow 2.21 loses the key of the exchange.
+            return at(theta, data, *vectors)
         return self.compiled(key, at)(theta, data, *vectors)
 
     # The Jacobian ----------------------------------------------------------------------------
@@ -110,17 +115,14 @@ class DividedObjective(Objective):
     def _parts(self, theta, data, chosen):
         """As of one device, from all replicas."""
 
-        def parts(theta, data):
-            self.assign(theta)
-            together = self._together(data)
+        self.assign(theta)
+        together = self._together(data)
 
-            def of_replica(number):
-                parts, rows = self._parts_of_share(data, number, together, chosen)
-                return [_placed(*each) for each in zip(parts, rows, strict=True)]
+        def of_replica(number):
+            parts, rows = self._parts_of_share(data, number, together, chosen)
+            return [_placed(*each) for each in zip(parts, rows, strict=True)]
 
-            return sum_over_replicas(self.strategy, of_replica)
-
-        return self.compiled.graph(("parts", chosen), parts)(theta, data)
+        return sum_over_replicas(self.strategy, of_replica)
 
     def _parts_of_share(self, data, number, together, chosen):
         """A list of `Part`, and one of their `Rows`, in a replica."""
