@@ -1,6 +1,7 @@
 """The loop of `fit` over datasets and generators, each of whose batches is divided."""
 
 import contextlib
+import random
 
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current
@@ -8,6 +9,7 @@ from kpinn.training import changes
 from kpinn.training.epochs import Callbacks, compiled_epochs, finished, seed, validation
 from kpinn.training.guard import Guard
 from kpinn.training.replicas.evaluation import Batches
+from kpinn.training.replicas.strategies import has_workers
 from kpinn.training.state import state_of
 
 
@@ -39,9 +41,10 @@ def fit_batches(pinn, stream, steps_per_epoch, shuffle, **settings):
     validated = [settings.get(f"validation_{name}") for name in ("data", "freq", "steps")]
     validate = validation(pinn, *validated)
     callbacks = Callbacks(pinn, settings["callbacks"], settings["verbose"], epochs, 1)
-    batches = Batches(pinn, stream, steps_per_epoch, shuffle)
     pinn.stop_training, state.loop, state.replaying = False, "calls", False
     state.training_data, state.order_seed, state.last_logs = None, seed(pinn), {}
+    generator = random.Random(state.order_seed) if has_workers(pinn) else random  # that of Keras
+    batches = Batches(pinn, stream, steps_per_epoch, generator.shuffle if shuffle else None)
     callbacks.list.on_train_begin()
     logs, flat = {}, isinstance(current(pinn.optimizer), FlatOptimizer)
     with finished(pinn) if flat else contextlib.nullcontext():

@@ -54,10 +54,10 @@ class Batches:
         pinn: the `PINN`.
         stream: a `tf.data.Dataset`, a `keras.utils.PyDataset`, an iterator, or a list.
         count: number of batches in an epoch, by default all.
-        shuffle: whether those of a `PyDataset` are shuffled.
+        shuffle: what shuffles a list of the numbers of those of a `PyDataset`, or `None`.
     """
 
-    def __init__(self, pinn, stream, count=None, shuffle=False):
+    def __init__(self, pinn, stream, count=None, shuffle=None):
         self.stream, self.count, self.shuffle = stream, count, shuffle
         self._dtype, self._rest = pinn.problem.dtype, None
 
@@ -85,18 +85,17 @@ class Batches:
     def _again(self):
         if not isinstance(self.stream, keras.utils.PyDataset):
             return self.stream
-        numbers = np.arange(self.stream.num_batches)
-        if self.shuffle:
-            np.random.shuffle(numbers)
-        ends = itertools.chain(numbers.tolist(), [None])
-        return self._of_numbers(ends)
+        self.stream.on_epoch_begin()
+        count = self.stream.num_batches
+        numbers = itertools.count() if count is None else list(range(count))
+        if self.shuffle is not None and count is not None:
+            self.shuffle(numbers)
+        return self._of_numbers(numbers)
 
     def _of_numbers(self, numbers):
         for number in numbers:
-            if number is None:
-                self.stream.on_epoch_end()
-            else:
-                yield self.stream[number]
+            yield self.stream[number]
+        self.stream.on_epoch_end()
 
     def _data(self, batch):
         found = as_data(batch)
