@@ -5,6 +5,11 @@ import tensorflow as tf
 from kpinn.domains import Stream
 
 
+def has_streams(x):
+    """Whether points, or some sets of them, are a `Stream`."""
+    return any(isinstance(part, Stream) for part in (x.values() if isinstance(x, dict) else [x]))
+
+
 def streams_in(x):
     """Arrays in the place of streams, and which conditions have which stream.
 

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.columns import half_range
-from kpinn.domains import Stream
 from kpinn.options import did_you_mean, flag
 from kpinn.options.arrays import as_dict, real_array
 from kpinn.problem import fresh
@@ -146,7 +145,7 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
     x, y, sample_weight = map(as_dict, unpack(x, y, sample_weight))
-    x, streams = fresh.streams_in(x) if has_streams(x) else (x, ())
+    x, streams = fresh.streams_in(x) if fresh.has_streams(x) else (x, ())
     names, every = list(problem.conditions), flag("every", every)
     x = {name: as_dict(part) for name, part in x.items()} if isinstance(x, dict) else x
     if not isinstance(x, dict) or not x:
@@ -175,11 +174,6 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
     if streams:
         fresh.refuse_values(streams, set(targets) - set(over_sets), set(weights) - set(over_sets))
     return Data(points, targets, weights, streams)
-
-
-def has_streams(x):
-    """Whether points, or some sets of them, are a `Stream`."""
-    return any(isinstance(part, Stream) for part in (x.values() if isinstance(x, dict) else [x]))
 
 
 def one_set(where, arrays, problem, conditions, kept=None):
