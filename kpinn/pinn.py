@@ -36,6 +36,9 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.regularization import losses_of_regularizers, regularization
+from kpinn.training.replicas.checks import check_compile, refuse_keras_loop
+from kpinn.training.replicas.evaluation import predict
+from kpinn.training.replicas.strategies import is_divided, scope_of
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
 
@@ -325,16 +328,12 @@ class PINN(keras.Model):
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        self._state.settings = settings_of(
-            self.problem,
-            loss,
-            loss_weights,
-            metrics,
-            jit_choice=jit_compile,
-            jit_compile=jit,
-            steps_per_execution=steps_per_execution,
-            nonfinite=nonfinite,
-        )
+        check_compile(self, jit_compile)
+        rest = {"jit_choice": jit_compile, "jit_compile": jit, "nonfinite": nonfinite}
+        rest["steps_per_execution"] = steps_per_execution
+        with scope_of(self):
+            self._state.settings = settings_of(self.problem, loss, loss_weights, metrics, **rest)
+            tracker = keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name)
         super().compile(
             optimizer=optimizer,
             jit_compile=jit and not isinstance(optimizer, FlatOptimizer),
@@ -343,7 +342,7 @@ class PINN(keras.Model):
             **kwargs,
         )
         self._state.trained = None
-        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
+        replace_loss_tracker(self, tracker)
         changes.forget_compiled(self)
 
     @property
@@ -366,7 +365,7 @@ class PINN(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the conditions' losses; updates their trackers.
 
-        In a replica of a distribution strategy it is that replica's part of the sum, as in Keras.
+        In a replica of Keras's own loop it is that replica's part of the sum, as in Keras.
 
         Args:
             x: points.
@@ -403,11 +402,13 @@ class PINN(keras.Model):
 
     def make_train_function(self, force=False):
         """As in Keras."""
+        refuse_keras_loop(self, "train_on_batch", "fit")
         super().make_train_function(force)
         without_retracing_warning(self.train_function)
 
     def make_test_function(self, force=False):
         """As in Keras."""
+        refuse_keras_loop(self, "test_on_batch", "evaluate")
         super().make_test_function(force)
         without_retracing_warning(self.test_function)
 
@@ -511,7 +512,8 @@ class PINN(keras.Model):
         schedule, settings = arguments.of_fit(x, schedule, settings)
         changes.notice(self)
         given = x, y, sample_weight
-        return training.fit(self, PINN.train_step, given, schedule, settings)
+        with scope_of(self):
+            return training.fit(self, PINN.train_step, given, schedule, settings)
 
     def adapt(self, x, y=None, sample_weight=None):
         """Puts random features into the box of points and chooses their scale, as the first `fit`.
@@ -574,7 +576,8 @@ class PINN(keras.Model):
         """
         kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
-        return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
+        with scope_of(self):
+            return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
     def prepare(self, x, y=None, sample_weight=None, every=False):
         """Points, targets and sample weights as `fit` takes them, checked, as tensors.
@@ -687,6 +690,8 @@ class PINN(keras.Model):
         changes.notice(self)
         if streams.is_stream(x):
             training.check_stream(self, x, every=False)
+            if is_divided(self):
+                return predict(self, x, kwargs.get("steps"))
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 

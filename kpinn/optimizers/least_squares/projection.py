@@ -17,7 +17,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.dense import reflect
+from kpinn.optimizers.least_squares.dense import above_each_other, reflect
 from kpinn.optimizers.least_squares.factorizations import (
     one_thread,
     smallest_damping,
@@ -79,7 +79,8 @@ def projection(objective, theta):
     def fold(triangle, matrix, residuals):
         return reflect(triangle, tf.gather(matrix, order, axis=1), residuals)
 
-    triangle = objective.fold_jacobian(theta, fold, tf.zeros((size + 1, size + 1), theta.dtype))
+    start = tf.zeros((size + 1, size + 1), theta.dtype)
+    triangle = objective.fold_jacobian(theta, fold, start, above_each_other)
     held = functools.partial(_held, free=len(last))
     triangle = tf.numpy_function(held, [triangle], theta.dtype, stateful=False)
     return Projection(tf.ensure_shape(triangle, (size + 1, size + 1)), order, len(last))
