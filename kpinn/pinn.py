@@ -41,6 +41,8 @@ from kpinn.training.replicas.evaluation import predict
 from kpinn.training.replicas.strategies import is_divided, scope_of
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
+from kpinn.training.workers import keras_loop
+from kpinn.training.workers.roles import of_chief
 
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
@@ -400,6 +402,13 @@ class PINN(keras.Model):
         apply_finite(self, loss, gradients, streams.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        if not keras_loop.needs_help(self):
+            super()._maybe_symbolic_build(*args, **kwargs)
+
+    def _make_function(self, step_function):
+        return super()._make_function(keras_loop.with_vectors(self, step_function))
+
     def make_train_function(self, force=False):
         """As in Keras."""
         refuse_keras_loop(self, "train_on_batch", "fit")
@@ -726,7 +735,8 @@ class PINN(keras.Model):
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
         Returns:
-            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares.
+            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares; of
+            several workers only the chief writes, and the others return `None`.
 
         Raises:
             ValueError: for a name without meaning, a folder with other files, or an operation that
@@ -739,9 +749,10 @@ class PINN(keras.Model):
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
         """
         variables = [variable.value for variable in self.variables]
-        with self._state.reads.constant():
+        with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
             method, widths = resolve(self.method), self._state.widths
-            return export.export(self.problem, method, variables, widths, path, derivatives)
+            given = self.problem, method, variables, widths, path, derivatives
+            return export.export(*given) if writes else None
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
@@ -787,7 +798,8 @@ class PINN(keras.Model):
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes a `.keras` file, as in Keras, but whole or not at all.
 
-        A file that was there stays until the new one is complete.
+        A file that was there stays until the new one is complete. Of several workers only the
+        chief writes.
 
         Args:
             filepath: name of the file.
@@ -800,10 +812,19 @@ class PINN(keras.Model):
                 function or a class that is not registered with Keras.
         """
         keras_files.check_name(filepath, zipped)
-        if zipped is False or not overwrite:
-            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-        with written_whole(os.path.realpath(filepath)) as new:
-            super().save(new, zipped=zipped, **kwargs)
+        with of_chief(self.distribute_strategy) as writes:
+            if not writes:
+                return
+            if zipped is False or not overwrite:
+                return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+            with written_whole(os.path.realpath(filepath)) as new:
+                super().save(new, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, *args, **kwargs):
+        """As in Keras; of several workers only the chief writes."""
+        with of_chief(self.distribute_strategy) as writes:
+            if writes:
+                super().save_weights(filepath, *args, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Loads weights, as in Keras, which reads nothing before the file was looked at.

@@ -28,11 +28,11 @@ from kpinn.training.guard import Guard
 from kpinn.training.nonfinite import marks_of
 from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
 from kpinn.training.replicas.steps import train_step
-from kpinn.training.replicas.strategies import by_keras, has_workers, is_divided
-from kpinn.training.replicas.workers import agreed
+from kpinn.training.replicas.strategies import by_keras, is_divided
 from kpinn.training.scipy_loop import fit_minimizer
 from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change, wakes
+from kpinn.training.workers.exchange import number_of_chief
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # longest call with several epochs in it
@@ -183,7 +183,7 @@ def fit(
     pinn.stop_training = False
     state = state_of(pinn)
     state.training_data, state.loop = data, "calls"
-    state.replaying, state.order_seed, state.last_logs = False, seed(pinn), {}
+    state.replaying, state.order_seed, state.last_logs = False, seed(), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -265,12 +265,13 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
         initial_epoch: number of epochs that are done.
         validate: `None` or a function from epoch to a dict of validation logs.
     """
-    block, longest = 1, 0.0 if validate or has_workers(pinn) else callbacks.block_seconds()
+    block, longest = 1, 0.0 if validate else callbacks.block_seconds()
     epoch, logs = initial_epoch, state_of(pinn).last_logs
     guard = Guard(pinn, callbacks.list.callbacks)
     waits = has_ended(pinn.optimizer)  # in a run that goes on
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
+        count = number_of_chief(pinn.distribute_strategy, count)  # clocks and callbacks differ
         callbacks.begin(epoch)
         if waits and not wakes(pinn):
             logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
@@ -326,7 +327,6 @@ def _replay(callbacks, epoch, rows, names):
         callbacks.list.on_train_batch_begin(0)
 
 
-def seed(pinn):
+def seed():
     """From the generator that `keras.utils.set_random_seed` seeds; the same on all workers."""
-    drawn = int(np.random.randint(2**31 - 1))
-    return agreed(pinn, drawn) if has_workers(pinn) else drawn
+    return int(np.random.randint(2**31 - 1))

@@ -24,12 +24,12 @@ from kpinn.training.regularization import refuse_losses_in_conditions
 from kpinn.training.replicas import checks
 from kpinn.training.replicas.batches import fit_batches
 from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
-from kpinn.training.replicas.strategies import has_workers, is_divided
-from kpinn.training.replicas.workers import check_points
+from kpinn.training.replicas.strategies import is_divided
 from kpinn.training.results import reported
 from kpinn.training.schedule import Schedule
 from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer, check_rates
+from kpinn.training.workers.roles import check_data, settings_of_worker
 
 CHUNK = 2**14  # points that are evaluated at a time before the first step
 
@@ -48,6 +48,7 @@ def fit(pinn, usual_step, given, schedule, settings):
         A `keras.callbacks.History`.
     """
     _check_settings(pinn, settings)
+    settings = settings_of_worker(pinn, settings)
     settings = settings | {"validation_data": _validation(pinn, settings["validation_data"])}
     state_of(pinn).own_step = type(pinn).train_step is not usual_step
     callbacks, checkpoint = checkpoint_last(settings["callbacks"])
@@ -176,8 +177,7 @@ def check_stream(pinn, stream, every):
 
 def _check_start(pinn, arrays, verbose):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
-    if has_workers(pinn):
-        check_points(pinn, arrays)
+    check_data(pinn, arrays)
     _remember(pinn, arrays)
     adaptation.adapt_first(pinn, arrays, verbose)
     checks.check_sets(pinn, arrays)
@@ -238,6 +238,7 @@ def _remember(pinn, arrays):
 def train_on(pinn, arrays):
     """Replaces the `Data` that `fit` trains on, from the next epoch on."""
     changes.refuse_changes(pinn, "points and weights")
+    check_data(pinn, arrays)
     state_of(pinn).training_data = arrays
     changes.another_loss(pinn)
 

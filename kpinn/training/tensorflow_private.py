@@ -41,3 +41,10 @@ def updates_between_replicas():
         yield
     finally:
         del extended._use_merge_call
+
+
+@contextlib.contextmanager
+def outside_of_strategies():
+    """A block in eager mode that no distribution strategy is in, whichever scope it stands in."""
+    with tf.Graph().as_default(), context.eager_mode():
+        yield

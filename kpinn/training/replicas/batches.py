@@ -9,7 +9,6 @@ from kpinn.training import changes
 from kpinn.training.epochs import Callbacks, compiled_epochs, finished, seed, validation
 from kpinn.training.guard import Guard
 from kpinn.training.replicas.evaluation import Batches
-from kpinn.training.replicas.strategies import has_workers
 from kpinn.training.state import state_of
 
 
@@ -42,21 +41,25 @@ def fit_batches(pinn, stream, steps_per_epoch, shuffle, **settings):
     validate = validation(pinn, *validated)
     callbacks = Callbacks(pinn, settings["callbacks"], settings["verbose"], epochs, 1)
     pinn.stop_training, state.loop, state.replaying = False, "calls", False
-    state.training_data, state.order_seed, state.last_logs = None, seed(pinn), {}
-    generator = random.Random(state.order_seed) if has_workers(pinn) else random  # that of Keras
-    batches = Batches(pinn, stream, steps_per_epoch, generator.shuffle if shuffle else None)
+    state.training_data, state.order_seed, state.last_logs = None, seed(), {}
+    shuffled = random.shuffle if shuffle else None  # as in Keras; alike on all workers
+    batches = Batches(pinn, stream, steps_per_epoch, shuffled)
+    others = callbacks.list.callbacks[:]
     callbacks.list.on_train_begin()
     logs, flat = {}, isinstance(current(pinn.optimizer), FlatOptimizer)
     with finished(pinn) if flat else contextlib.nullcontext():
-        guard = Guard(pinn, callbacks.list.callbacks)
+        guard = Guard(pinn, others)
         for epoch in range(settings["initial_epoch"], epochs):
             callbacks.begin(epoch)
             pinn.reset_metrics()
+            is_read_again = getattr(callbacks.list, "is_reading", False)
             for step, batch in enumerate(batches.of_epoch()):
+                if is_read_again:
+                    continue
                 logs = _step(pinn, guard, callbacks, batch, (epoch, step))
                 if pinn.stop_training:
                     break
-            logs = callbacks.end(epoch, logs, validate)
+            logs = callbacks.end(epoch, logs, None if is_read_again else validate)
             if pinn.stop_training:
                 break
     if not flat:

@@ -21,12 +21,6 @@ def is_divided(pinn):
     return has_replicas(pinn) and overridden(pinn) is None
 
 
-def has_workers(pinn):
-    """Whether several processes train a PINN together."""
-    kind = tf.distribute.MultiWorkerMirroredStrategy
-    return made_under_strategy(pinn) and isinstance(pinn.distribute_strategy, kind)
-
-
 def by_keras(pinn):
     """Whether Keras's loop makes each step in every replica, as `overridden` asks for."""
     return has_replicas(pinn) and overridden(pinn) is not None
