@@ -54,7 +54,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "training/replicas/checks.py",
     "training/workers",  # of several processes alone
 )
-PATH = 6_950  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
+PATH = 7_000  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
 
 
 def modules():
