@@ -125,3 +125,32 @@ def test_what_cudnn_would_compute_is_refused(layer, monkeypatch):
     compiled(heat, unroll=True)
     pinn = compiled(heat, use_cudnn=False)
     assert np.isfinite(pinn.evaluate({"t": np.ones(3), "x": np.ones(3)}, verbose=0)).all()
+
+
+def trained(optimizer):
+    """The weights after some steps, of a linear equation in float64."""
+    kpinn.set_float64()
+    keras.utils.set_random_seed(0)
+    pinn = kpinn.PINN(kpinn.networks.MLP(units=4, depth=1), "t x", "u", conditions=[heat, values])
+    pinn.compile(optimizer, jit_compile=False)
+    t = np.linspace(0, 1, 12)
+    pinn.fit({"t": t, "x": np.sin(9 * t)}, epochs=4, verbose=0)
+    return np.concatenate([np.ravel(weight) for weight in pinn.get_weights()])
+
+
+OPTIMIZERS = {
+    "dense": kpinn.optimizers.LevenbergMarquardt,
+    "sketch": lambda: kpinn.optimizers.LevenbergMarquardt("sketch", rank=10),
+    "projected": lambda: kpinn.optimizers.LevenbergMarquardt(project="last"),
+    "SPRING": lambda: kpinn.optimizers.SPRING(damping=1e-5),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_training_with_factorisations_on_the_device_is_the_same(optimizer, monkeypatch):
+    host = trained(OPTIMIZERS[optimizer]())
+    monkeypatch.setattr(devices, "accelerators", lambda: CARDS["before TF32"])
+    np.testing.assert_allclose(
+        trained(OPTIMIZERS[optimizer]()), host, rtol=0, atol=1e-8 * np.abs(host).max()
+    )
