@@ -8,7 +8,7 @@ that are factorised by LAPACK on the host and by TensorFlow on the device; a ste
 of a long and a short `fit`. Last is Burgers' equation of the ladder of accuracy problems, by
 Levenberg-Marquardt in float64.
 
-Run: python benchmarks/device.py [--seconds 60] [--short]
+Run: python benchmarks/device.py [--parts derivatives steps burgers] [--seconds 60] [--short]
 """
 
 import argparse
@@ -27,6 +27,9 @@ from timing import alternately, timed
 import kpinn
 from kpinn.backend import devices
 
+tf.get_logger().setLevel("ERROR")  # of many functions that are traced in turn
+
+PARTS = "derivatives", "steps", "burgers"
 CHOSEN = "u_xx", "burgers", "laplacian_3", "laplacian_10", "navier_stokes", "biharmonic"
 STEPS = 4  # of Levenberg-Marquardt, by which a long fit is longer
 HOST, DEVICE = [], [devices.Device("GPU", "any", (7, 0))]  # where a step is to be factorised
@@ -123,14 +126,18 @@ def burgers_table(seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=60.0, help="of Burgers' equation")
     parser.add_argument("--short", action="store_true", help="tiny sizes, a step of each")
     given = parser.parse_args()
     print(f"Device: {described()}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    derivatives_table(given.short)
+    if "derivatives" in given.parts:
+        derivatives_table(given.short)
     kpinn.set_float64()
-    steps_table(given.short)
-    burgers_table(0.0 if given.short else given.seconds)
+    if "steps" in given.parts:
+        steps_table(given.short)
+    if "burgers" in given.parts:
+        burgers_table(0.0 if given.short else given.seconds)
 
 
 if __name__ == "__main__":
