@@ -9,7 +9,8 @@ With `--weak` steps of Adam are measured under `tf.distribute.MirroredStrategy`,
 for each replica, on the GPUs that TensorFlow sees or else on logical devices of the CPU, which
 share its cores. With `--memory` a stream draws many points, and the memory of the process is read.
 
-Run: python benchmarks/scaling.py [--bandwidth 10] [--latency 20] [--points 16384] [--short]
+Run: python benchmarks/scaling.py [--bandwidth 10] [--latency 20] [--points 16384]
+        [--optimizers Adam LevenbergMarquardt] [--short]
     python benchmarks/scaling.py --weak 1 2 4 8 [--points 16384] [--short]
     python benchmarks/scaling.py --memory [--total 100000000] [--points 16384] [--short]
 """
@@ -92,14 +93,14 @@ def print_row(*cells):
 
 
 def print_model(given):
-    sizes, rounds = ([100, 400], 1) if given.short else ([1_024, 4_096, 16_384], 3)
+    sizes = [given.points // part for part in ((4, 1) if given.short else (16, 4, 1))]
     print(f"{given.points} points on each replica, {given.bandwidth:g} GB/s, {given.latency:g} us")
     heads = [f"{replicas} replicas" for replicas in REPLICAS]
     head = "optimizer", "a, ms", "b, us", "kB exchanged", "one replica, ms", *heads
     print_row(*head)
     print("|---" * len(head) + "|")
-    for name in OPTIMIZERS:
-        start, slope, evaluations, parameters = constants(name, sizes, rounds)
+    for name in given.optimizers:
+        start, slope, evaluations, parameters = constants(name, sizes, 1 if given.short else 3)
         size, one = exchanged(name, evaluations, parameters), start + slope * given.points
         several = [one + exchange(size, replicas, given) for replicas in REPLICAS]
         print_row(
@@ -168,6 +169,7 @@ def main():
     parser.add_argument("--points", type=int, default=16_384, help="on each replica, or in a step")
     parser.add_argument("--bandwidth", type=float, default=10.0, help="of a replica, in GB/s")
     parser.add_argument("--latency", type=float, default=20.0, help="of a message, in microseconds")
+    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     parser.add_argument("--weak", type=int, nargs="+", help="numbers of replicas to measure")
     parser.add_argument("--memory", action="store_true", help="read the memory of a stream")
     parser.add_argument("--total", type=int, default=10**8, help="points of the stream")
