@@ -1,4 +1,4 @@
-"""The command line: `python -m kpinn check module:object [options]`."""
+"""The command line: `python -m kpinn check module:object` and `python -m kpinn workers script`."""
 
 import argparse
 import importlib
@@ -13,6 +13,7 @@ from kpinn.checking import check_derivatives
 from kpinn.derivatives.names.space import Space
 from kpinn.pinn import PINN
 from kpinn.serving.keras_files import load_model
+from kpinn.training.workers import launcher
 
 _DESCRIPTION = """Checks the derivatives of a model at points drawn from a box, see
 kpinn.check_derivatives. The exit status is 0 if they are right, 1 if not, 2 for a wrong call."""
@@ -30,6 +31,9 @@ def main(arguments=None):
     Returns:
         The exit status.
     """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["workers"]:  # without TensorFlow, which the workers import for themselves
+        os.execv(sys.executable, [sys.executable, "-P", launcher.__file__, *given[1:]])
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -55,6 +59,7 @@ def _parser():
     check.add_argument("--low", type=float, nargs="+", default=[0.0], help="corner of the box")
     check.add_argument("--high", type=float, nargs="+", default=[1.0], help="the other corner")
     check.add_argument("--seed", type=int, default=0, help="seed of the points")
+    commands.add_parser("workers", help="train in several processes", add_help=False)
     return parser
 
 

@@ -37,8 +37,13 @@ from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
 from kpinn.training.regularization import losses_of_regularizers, regularization
+from kpinn.training.replicas.checks import check_compile, refuse_keras_loop
+from kpinn.training.replicas.evaluation import predict
+from kpinn.training.replicas.strategies import is_divided, scope_of
 from kpinn.training.state import compiled_settings, settings_of, step_number
 from kpinn.training.trained import build_optimizer
+from kpinn.training.workers import keras_loop
+from kpinn.training.workers.roles import of_chief
 
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
@@ -331,16 +336,12 @@ class PINN(keras.Model):
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        self._state.settings = settings_of(
-            self.problem,
-            loss,
-            loss_weights,
-            metrics,
-            jit_choice=jit_compile,
-            jit_compile=jit,
-            steps_per_execution=steps_per_execution,
-            nonfinite=nonfinite,
-        )
+        check_compile(self, jit_compile)
+        rest = {"jit_choice": jit_compile, "jit_compile": jit, "nonfinite": nonfinite}
+        rest["steps_per_execution"] = steps_per_execution
+        with scope_of(self):
+            self._state.settings = settings_of(self.problem, loss, loss_weights, metrics, **rest)
+            tracker = keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name)
         super().compile(
             optimizer=optimizer,
             jit_compile=jit and not isinstance(optimizer, FlatOptimizer),
@@ -349,7 +350,7 @@ class PINN(keras.Model):
             **kwargs,
         )
         self._state.trained = None
-        replace_loss_tracker(self, keras.metrics.Mean(name="loss", dtype=self.problem.dtype.name))
+        replace_loss_tracker(self, tracker)
         changes.forget_compiled(self)
 
     @property
@@ -372,7 +373,7 @@ class PINN(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the conditions' losses; updates their trackers.
 
-        In a replica of a distribution strategy it is that replica's part of the sum, as in Keras.
+        In a replica of Keras's own loop it is that replica's part of the sum, as in Keras.
 
         Args:
             x: points.
@@ -407,13 +408,22 @@ class PINN(keras.Model):
         apply_finite(self, loss, gradients, streams.as_data(batch))
         return self._step_logs(loss, x, y, sample_weight, y_pred)
 
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        if not keras_loop.needs_help(self):
+            super()._maybe_symbolic_build(*args, **kwargs)
+
+    def _make_function(self, step_function):
+        return super()._make_function(keras_loop.with_vectors(self, step_function))
+
     def make_train_function(self, force=False):
         """As in Keras."""
+        refuse_keras_loop(self, "train_on_batch", "fit")
         super().make_train_function(force)
         without_retracing_warning(self.train_function)
 
     def make_test_function(self, force=False):
         """As in Keras."""
+        refuse_keras_loop(self, "test_on_batch", "evaluate")
         super().make_test_function(force)
         without_retracing_warning(self.test_function)
 
@@ -517,7 +527,8 @@ class PINN(keras.Model):
         schedule, settings = arguments.of_fit(x, schedule, settings)
         changes.notice(self)
         given = x, y, sample_weight
-        return training.fit(self, PINN.train_step, given, schedule, settings)
+        with scope_of(self):
+            return training.fit(self, PINN.train_step, given, schedule, settings)
 
     def adapt(self, x, y=None, sample_weight=None):
         """Puts random features into the box of points and chooses their scale, as the first `fit`.
@@ -580,7 +591,8 @@ class PINN(keras.Model):
         """
         kwargs = arguments.of_evaluate(x, batch_size, kwargs)
         changes.notice(self)
-        return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
+        with scope_of(self):
+            return training.evaluate(self, x, y, batch_size, sample_weight, kwargs)
 
     def prepare(self, x, y=None, sample_weight=None, every=False):
         """Points, targets and sample weights as `fit` takes them, checked, as tensors.
@@ -693,6 +705,8 @@ class PINN(keras.Model):
         changes.notice(self)
         if streams.is_stream(x):
             training.check_stream(self, x, every=False)
+            if is_divided(self):
+                return predict(self, x, kwargs.get("steps"))
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 
@@ -727,7 +741,8 @@ class PINN(keras.Model):
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
         Returns:
-            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares.
+            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares; of
+            several workers only the chief writes, and the others return `None`.
 
         Raises:
             ValueError: for a name without meaning, a folder with other files, or an operation that
@@ -740,9 +755,10 @@ class PINN(keras.Model):
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
         """
         variables = [variable.value for variable in self.variables]
-        with self._state.reads.constant():
+        with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
             method, widths = resolve(self.method), self._state.widths
-            return export.export(self.problem, method, variables, widths, path, derivatives)
+            given = self.problem, method, variables, widths, path, derivatives
+            return export.export(*given) if writes else None
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
@@ -788,7 +804,8 @@ class PINN(keras.Model):
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes a `.keras` file, as in Keras, but whole or not at all.
 
-        A file that was there stays until the new one is complete.
+        A file that was there stays until the new one is complete. Of several workers only the
+        chief writes.
 
         Args:
             filepath: name of the file.
@@ -801,10 +818,19 @@ class PINN(keras.Model):
                 function or a class that is not registered with Keras.
         """
         keras_files.check_name(filepath, zipped)
-        if zipped is False or not overwrite:
-            return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-        with written_whole(os.path.realpath(filepath)) as new:
-            super().save(new, zipped=zipped, **kwargs)
+        with of_chief(self.distribute_strategy) as writes:
+            if not writes:
+                return
+            if zipped is False or not overwrite:
+                return super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+            with written_whole(os.path.realpath(filepath)) as new:
+                super().save(new, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, *args, **kwargs):
+        """As in Keras; of several workers only the chief writes."""
+        with of_chief(self.distribute_strategy) as writes:
+            if writes:
+                super().save_weights(filepath, *args, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Loads weights, as in Keras, which reads nothing before the file was looked at.

@@ -17,7 +17,7 @@ def graded(rows, columns, condition, seed=1):
     return left * np.geomspace(1.0, 1.0 / condition, size) @ right.T, rng.normal(size=rows)
 
 
-def fold(matrix, residuals, chunk, function, result):
+def fold(matrix, residuals, chunk, function, result, merge=None):
     """`fold_jacobian` of a `FlatObjective`, by chunks of so many rows."""
     for first in range(0, len(matrix), chunk):
         rows = slice(first, first + chunk)

@@ -52,8 +52,10 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "training/arguments.py",
     "training/devices.py",
     "training/random_layers.py",
+    "training/replicas/checks.py",
+    "training/workers",  # of several processes alone
 )
-PATH = 6_800  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
+PATH = 6_950  # most lines of the other modules that a step of Adam runs through; 4,500 are wanted
 
 
 def modules():
@@ -188,6 +190,15 @@ def test_the_global_generator_of_tensorflow_can_be_forgotten():
     assert tensorflow_private.existing_global_generator() is made
 
 
+def test_a_strategy_can_be_left_inside_its_scope():
+    strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+    with strategy.scope():
+        with tensorflow_private.outside_of_strategies():
+            assert not tf.distribute.has_strategy() and tf.executing_eagerly()
+            assert float(tf.Variable(1.0) + 1.0) == 2.0
+        assert tf.distribute.get_strategy() is strategy
+
+
 def test_losses_of_layers_are_found_and_forgotten():
     layer = keras.layers.Dense(1, activity_regularizer="l2")
     model = keras.Sequential([keras.layers.Dense(1), layer])
@@ -259,6 +270,18 @@ def test_a_model_knows_its_strategy():
     assert not keras_private.made_under_strategy(keras.Sequential([keras.layers.Dense(1)]))
     with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
         assert keras_private.made_under_strategy(keras.Sequential([keras.layers.Dense(1)]))
+
+
+def test_an_optimizer_of_keras_updates_between_replicas():
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
+    with strategy.scope():
+        variable, optimizer = keras.Variable(1.0), keras.optimizers.SGD(0.5)
+        optimizer.build([variable])
+        with tensorflow_private.updates_between_replicas():
+            optimizer.apply([tf.constant(1.0)])
+        assert float(variable.numpy()) == 0.5 and int(optimizer.iterations.numpy()) == 1
+    strategy.run(lambda: optimizer.apply([tf.constant(1.0)]))  # as before
+    assert float(variable.numpy()) == 0.0
 
 
 def test_layers_of_a_class_can_be_left_out_of_what_keras_tracks():

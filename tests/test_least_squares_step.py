@@ -200,7 +200,7 @@ def test_within_a_compiled_loop_as_outside(damping):
     matrix, residuals = (tf.constant(a) for a in system(20, 6))
     transposed = functools.partial(tf.linalg.matvec, tf.transpose(matrix))
 
-    def fold_jacobian(theta, function, result):
+    def fold_jacobian(theta, function, result, merge=None):
         for first in (0, 8, 16):
             rows = slice(first, first + 8)
             result = function(result, matrix[rows], residuals[rows])
@@ -240,7 +240,7 @@ def test_small_dampings_are_for_reflections(damping, dtype, by):
     matrix = tf.constant(matrix, dtype)
     for factor in (1.0, 1e-8, 1e8):
         found = dense.dense_model(
-            lambda theta, function, start: function(start, matrix, tf.constant(residuals, dtype)),
+            lambda theta, fold, start, _: fold(start, matrix, tf.constant(residuals, dtype)),
             None,
             tf.zeros((6,), dtype),
             tf.constant(damping * factor, dtype),

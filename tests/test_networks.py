@@ -1,6 +1,8 @@
 """Networks: their formulas, their new weights, and that all of kpinn works with them."""
 
 import math
+import pathlib
+import sys
 import warnings
 
 import keras
@@ -14,6 +16,11 @@ from problems import inside, wave
 import kpinn
 from kpinn.layers import FactorizedDense, FourierFeatures, HardCondition, PeriodicEmbedding, Rescale
 from kpinn.networks import MLP, SIREN, ModifiedMLP, Separable
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "benchmarks"))
+
+from differences import derivative
+from network_candidates import CANDIDATES
 
 X = np.random.default_rng(0).uniform(-1.0, 1.0, (3, 2))
 ORDERS = [[], [0], [1], [1, 1], [0, 1], [1, 1, 1]]
@@ -209,6 +216,31 @@ def test_exported(name, tmp_path):
     results = served["serving_default"](**points) | served["derivatives"](**points)
     for field in ("u", "u_xx"):
         np.testing.assert_allclose(results[field], expected[field], rtol=1e-4, atol=1e-5)
+
+
+PROPOSED = [name for name in CANDIDATES if "`" not in name or "0.3)`, Pirate" in name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROPOSED)
+def test_what_the_benchmark_compares_has_exact_derivatives_and_jacobians(name):
+    kpinn.set_float64()
+    network, taylor = CANDIDATES[name](4, []), kpinn.Taylor(strict=True)
+    pinn = kpinn.PINN(network, "t x", "u", conditions=[burgers], method=taylor)
+    network.build((None, 2))
+    for variable in network.trainable_variables:
+        variable.assign_add(0.1 * keras.random.normal(variable.shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", kpinn.DerivativeFallbackWarning)
+        matrix, _ = kpinn.jacobian(pinn, POINTS)
+    assert_close(matrix, by_tape(pinn), 1e-12)
+
+    points = {name: 0.8 * values for name, values in POINTS.items()}
+    found = pinn.predict_fields(points, "u_t, u_tx, u_xx")
+    for request, names in {"u_t": "t", "u_tx": "tx", "u_xx": "xx"}.items():
+        axes = [(name, 0) for name in names]
+        expected = derivative(lambda p: pinn.predict_fields(p)["u"], points, axes, 4e-3)
+        assert_close(found[request], expected, 2e-3 if "splines" in name else 1e-6)
 
 
 @pytest.mark.parametrize("name", ["modified, factorized, periodic", "hard"])

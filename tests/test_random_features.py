@@ -294,7 +294,7 @@ class System:
     def __init__(self, matrix, residuals):
         self.matrix, self.right = matrix, residuals
 
-    def fold_jacobian(self, theta, function, result):
+    def fold_jacobian(self, theta, function, result, merge=None):
         now = self.matrix @ theta.numpy() + self.right
         for part in (slice(0, 7), slice(7, None)):
             result = function(result, tf.constant(self.matrix[part]), tf.constant(now[part]))

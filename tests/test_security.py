@@ -42,6 +42,10 @@ SAFE = {"allow_pickle": "False", "safe_mode": "True"}
 WHITELIST = {  # what the user names on the command line is imported: python -m kpinn check m:model
     ("__main__.py", "importlib"),
     ("__main__.py", "import_module"),
+    # or run in several processes: python -m kpinn workers script.py
+    ("training/workers/launcher.py", "ctypes"),
+    ("training/workers/launcher.py", "socket"),
+    ("training/workers/launcher.py", "subprocess"),
 }
 
 

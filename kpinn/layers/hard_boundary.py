@@ -24,8 +24,10 @@ class HardBoundary(OverNetwork):
     hold to rounding whatever the weights are, so that no condition of the PINN needs to say so. On
     parts that are not named the network is free. Where two parts with different conditions meet,
     at a corner, values must agree; second derivatives may grow towards it like one over the
-    distance. Neumann's and Robin's take first derivatives of the network, so that a step takes a
-    few times as long. What is periodic is a `PeriodicEmbedding` in front.
+    distance. One function that is right on both, as a profile at an inlet that is zero on the
+    walls, is given to both, since few points near a corner can spoil the training. Neumann's
+    and Robin's take first derivatives of the network, so that a step takes a few times as long.
+    What is periodic is a `PeriodicEmbedding` in front.
 
     Args:
         network: Keras model or layer `(n, d) -> (n, m)`; its weights are this layer's weights.

@@ -6,6 +6,7 @@ from kpinn.derivatives.errors import describe
 from kpinn.derivatives.graphs.walker import walk
 from kpinn.derivatives.operations import facts_of
 from kpinn.derivatives.per_point.custom_gradients import has_custom_gradient
+from kpinn.objective.gradients import read_here
 
 SHAPES = ("Rank", "Shape", "ShapeN", "Size")  # what they return depends on no value
 QUOTIENTS = ("DivNoNan", "RealDiv")
@@ -51,9 +52,9 @@ def last_affine(graph, variables):
     """
     captured, found = {id(outer) for outer, _ in graph.captures}, []
     for number, variable in reversed(list(enumerate(variables))):
-        if id(variable.value.handle) not in captured or variable.constraint is not None:
+        if id(read_here(variable).handle) not in captured or variable.constraint is not None:
             continue
-        if is_affine(graph, [variables[k].value for k in (number, *found)]):
+        if is_affine(graph, [read_here(variables[k]) for k in (number, *found)]):
             found.insert(0, number)
         elif found:
             break

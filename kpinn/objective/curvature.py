@@ -109,10 +109,8 @@ def _point_loss(objective, name, target, residual):
 
 
 def _weights(objective, name, data, outputs):
-    losses, first = objective.losses, outputs[0]
-    factor = tf.cast(tf.convert_to_tensor(losses.weights[name]), first.dtype)
     weight = data.sample_weight.get(name)
-    return point_weights(first.shape[0], factor, weight, losses.reduction(name))
+    return point_weights(objective.losses, name, outputs[0], weight, data.share)
 
 
 def _root(outputs, loss, weights):

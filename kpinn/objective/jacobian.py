@@ -42,13 +42,21 @@ def residual_jacobian(objective, data):
 def residual_vector(objective, data):
     """The residuals `(m,)`; see `residual_jacobian`."""
     _, residuals, _ = weighted_residuals(objective, data)
-    return join(list(residuals.values()))
+    return stacked(residuals, data)
+
+
+def stacked(by_condition, data):
+    """One vector `(m,)` of a dict by condition; of a share each at its place in the whole."""
+    if data.share is not None:
+        rows = data.share.rows
+        by_condition = {name: rows[name].placed(t) for name, t in by_condition.items()}
+    return join(list(by_condition.values()))
 
 
 def curvature_vector(objective, data):
     """Tensor `(m,)` with a Jacobian whose product with itself is half the curvature of the loss."""
     outputs, _ = scaled_outputs(objective, data, roots_of(objective, data))
-    return join(list(outputs.values()))
+    return stacked(outputs, data)
 
 
 def residual_jvp(objective, data, vector, function=residual_vector):

@@ -47,13 +47,14 @@ class Losses:
         self.functions = {n: _loss(n, by_name.get(n), usual[n]) for n in names}
         self.weights = {name: _weight(name, weights.get(name, 1.0), dtype) for name in names}
 
-    def terms(self, residuals, targets, sample_weight):
+    def terms(self, residuals, targets, sample_weight, share=None):
         """The loss of each condition, before its weight.
 
         Args:
             residuals: dict from condition to tensor `(n, k)`.
             targets: dict from condition to tensor `(n, k)`; where there is none it is zero.
             sample_weight: dict from condition to tensor `(n,)` or `(n, 1)`.
+            share: the `Share` of a replica, whose part of the loss is wanted.
 
         Returns:
             A dict from condition to scalar tensor.
@@ -61,7 +62,8 @@ class Losses:
         terms = {}
         for name, residual in residuals.items():
             values = self.at_points(name, targets.get(name), residual)
-            terms[name] = _reduce(values, sample_weight.get(name), self.reduction(name))
+            reduce = _reduce if share is None else functools.partial(share.part, name)
+            terms[name] = reduce(values, sample_weight.get(name), self.reduction(name))
         return terms
 
     def check(self, data, residuals, eager):
@@ -115,12 +117,16 @@ class Losses:
         """How the losses at the points become one: the reduction of a Keras loss."""
         return getattr(self.functions[name], "reduction", "sum_over_batch_size")
 
-    def total(self, terms, regularization=()):
+    def total(self, terms, regularization=(), share=None):
         """The weighted sum of the terms and the regularization losses.
 
-        In a replica of a distribution strategy it is the part of the loss that comes from there:
-        the sum over the replicas, whose gradients are added, is the loss.
+        With a share it is a part of the loss, and the sum of all parts is the loss. So it is in
+        Keras's own loop over the replicas of a distribution strategy, where shares are equal.
         """
+        if share is not None:
+            parts = [ops.convert_to_tensor(self.weights[name]) * t for name, t in terms.items()]
+            rest = [share.once(ops.cast(r, parts[0].dtype)) for r in regularization]
+            return sum(parts[1:] + rest, parts[0])
         parts = [
             ops.convert_to_tensor(self.weights[name]) * divided(term, self.parts(name))
             for name, term in terms.items()
@@ -134,8 +140,9 @@ class Losses:
 
 
 def replicas():
-    """Among how many replicas of a distribution strategy a step is divided."""
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    """Among how many replicas of a distribution strategy Keras's own loop divides a step."""
+    alone = tf.distribute.in_cross_replica_context()
+    return 1 if alone else tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def divided(value, count):

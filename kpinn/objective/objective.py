@@ -13,7 +13,7 @@ from kpinn.derivatives.per_point.copies import at_once
 from kpinn.objective.affine import is_affine, last_affine
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.curvature import all_squares, roots_of
-from kpinn.objective.gradients import gradients_or_zeros
+from kpinn.objective.gradients import gradients_or_zeros, read_here
 from kpinn.objective.jacobian import (
     chunks_of,
     curvature_vector,
@@ -22,6 +22,7 @@ from kpinn.objective.jacobian import (
     residual_jvp,
     residual_vector,
     residual_vjp,
+    stacked,
 )
 from kpinn.objective.losses import Losses
 from kpinn.objective.weighted_residuals import check_squares, check_weights, weighted_residuals
@@ -70,7 +71,7 @@ class Objective:
             chosen: numbers of variables, by default all.
         """
         numbers = range(len(self.variables)) if chosen is None else chosen
-        return [self.variables[number].value for number in numbers]
+        return [read_here(self.variables[number]) for number in numbers]
 
     @property
     def size(self):
@@ -179,8 +180,17 @@ class Objective:
             A scalar tensor, and dicts from condition to scalar tensor and to tensor `(n, k)`.
         """
         residuals = self.problem.residuals(data.points, step)
-        terms = self.losses.terms(residuals, data.targets, data.sample_weight)
-        return self.losses.total(terms, self.regularization(data.points)), terms, residuals
+        terms = self.losses.terms(residuals, data.targets, data.sample_weight, data.share)
+        regularization = self.regularization(data.points)
+        return self.losses.total(terms, regularization, data.share), terms, residuals
+
+    def drawn(self, data):
+        """The `Data` of a step with the points of its streams, where they are not drawn yet."""
+        return data
+
+    def outputs(self, data):
+        """The residuals as a dict from condition to tensor `(n, k)`."""
+        return self.problem.residuals(data.points)
 
     def gradient(self, tape, value):
         """A list of gradients, see `gradients_or_zeros`."""
@@ -197,22 +207,29 @@ class Objective:
     def value(self, theta, data):
         """The loss and the loss of each condition, `(1 + number of conditions,)`."""
 
-        def value(theta, data):
-            self.assign(theta)
+        def value(data):
             return self.row(*self.loss(data)[:2])
 
-        return self.compiled("value", value)(theta, data)
+        return self._at(theta, "value", value, data)
+
+    def _at(self, theta, key, function, data, *vectors):
+        """A function of a `Data` and of vectors at given parameters; a subclass divides it."""
+
+        def at(theta, data, *vectors):
+            self.assign(theta)
+            return function(data, *vectors)
+
+        return self.compiled(key, at)(theta, data, *vectors)
 
     def value_and_gradient(self, theta, data):
         """The same, and the gradient `(p,)`."""
 
-        def value_and_gradient(theta, data):
-            self.assign(theta)
+        def value_and_gradient(data):
             with tf.GradientTape() as tape:
                 loss, terms, _ = self.loss(data)
             return self.row(loss, terms), join(self.gradient(tape, loss), self.dtype)
 
-        return self.compiled("gradient", value_and_gradient)(theta, data)
+        return self._at(theta, "gradient", value_and_gradient, data)
 
     def hessian_vector(self, theta, data, vector):
         """The Hessian of the loss times a vector, `(p,)`.
@@ -222,8 +239,7 @@ class Objective:
         step where a condition has one of its own.
         """
 
-        def product(theta, data, vector):
-            self.assign(theta)
+        def product(data, vector):
             with tf.GradientTape() as outer:
                 with tf.GradientTape() as tape:
                     loss, _, _ = self.loss(data)
@@ -231,33 +247,35 @@ class Objective:
                 slope = tf.add_n([tf.reduce_sum(gradient * each) for gradient, each in parts])
             return join(self.gradient(outer, slope))
 
-        return self.compiled("hessian", product)(theta, data, vector)
+        return self._at(theta, "hessian", product, data, vector)
 
     # Sums of squares, and the curvature of other losses in their form -------------------------
 
     def residuals(self, theta, data):
         """`value`, and the weighted residuals `(m,)`, whose squares add up to the loss."""
 
-        def residuals(theta, data):
-            self.assign(theta)
+        def residuals(data):
             differences, weighted, _ = weighted_residuals(self, data)
-            terms = self.losses.terms(differences, {}, data.sample_weight)
-            vector = join(list(weighted.values()))
+            terms = self.losses.terms(differences, {}, data.sample_weight, data.share)
+            vector = stacked(weighted, data)
             return self.row(tf.reduce_sum(vector**2), terms), vector
 
-        return self.compiled("residuals", residuals)(theta, data)
+        return self._at(theta, "residuals", residuals, data)
 
-    def fold_jacobian(self, theta, data, function, result, chosen=None):
+    def fold_jacobian(self, theta, data, function, result, merge=None, chosen=None):
         """Goes through the Jacobian by chunks of rows; see `FlatObjective`.
 
         Args:
-            theta, function, result: see `FlatObjective`.
+            theta, function, result, merge: see `FlatObjective`.
             data: a `Data`.
             chosen: tuple of numbers of the variables that it is for, by default all.
         """
+        return self._folded(self._parts(theta, data, chosen), function, result, chosen)
+
+    def _folded(self, parts, function, result, chosen):
         most = CHUNK // (self.size * self.dtype.size)
         matrices, residuals = [], []
-        for part in self._parts(theta, data, chosen):
+        for part in parts:
             for chunk in chunks_of(part, most):
                 rows = math.prod(chunk.residual.shape)
                 if matrices and sum(r.shape[0] for r in residuals) + rows > most:
@@ -294,20 +312,18 @@ class Objective:
     def jacobian_vector(self, theta, data, vector):
         """The Jacobian times a vector `(p,)`, `(m,)`."""
 
-        def product(theta, data, vector):
-            self.assign(theta)
+        def product(data, vector):
             return residual_jvp(self, data, vector, self._vector)
 
-        return self.compiled("jvp", product)(theta, data, vector)
+        return self._at(theta, "jvp", product, data, vector)
 
     def vector_jacobian(self, theta, data, vector):
         """A vector `(m,)` times the Jacobian, `(p,)`."""
 
-        def product(theta, data, vector):
-            self.assign(theta)
+        def product(data, vector):
             return residual_vjp(self, data, vector, self._vector)
 
-        return self.compiled("vjp", product)(theta, data, vector)
+        return self._at(theta, "vjp", product, data, vector)
 
     @property
     def _vector(self):

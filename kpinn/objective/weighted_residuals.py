@@ -28,7 +28,8 @@ def weighted_residuals(objective, data, weighted=True):
         for name, residual in problem.residuals_at(names, arrays).items():
             residual = minus_target(name, residual, data.targets.get(name))
             differences[name], weight = residual, data.sample_weight.get(name)
-            factor = row_factors(objective, name, residual, weight) if weighted else 1.0
+            given = objective, name, residual, weight, data.share
+            factor = row_factors(*given) if weighted else 1.0
             products[name] = residual * factor
             points[name] = list(arrays.values())
     return tuple(in_order(problem, found) for found in (differences, products, points))
@@ -60,7 +61,7 @@ def refuse_other_losses(losses, name):
         )
 
 
-def row_factors(objective, name, residual, weight):
+def row_factors(objective, name, residual, weight, share=None):
     """The factors of rows, `(n, 1)` or `()`, whose squares are the weights in the loss.
 
     Args:
@@ -68,6 +69,7 @@ def row_factors(objective, name, residual, weight):
         name: name of the condition.
         residual: its residual `(n, k)`.
         weight: its sample weights, or `None`.
+        share: the `Share` of a replica, or `None`.
     """
     count, size = residual.shape
     if count is None or size is None:
@@ -78,27 +80,30 @@ def row_factors(objective, name, residual, weight):
         )
     losses = objective.losses
     refuse_other_losses(losses, name)
-    factor = tf.cast(tf.convert_to_tensor(losses.weights[name]), residual.dtype)
-    return tf.sqrt(point_weights(count, factor, weight, losses.reduction(name)) / size)
+    return tf.sqrt(point_weights(losses, name, residual, weight, share) / size)
 
 
-def point_weights(count, factor, weight, reduction):
+def point_weights(losses, name, residual, weight, share=None):
     """What the losses of points are multiplied by, `(n, 1)` or `()`.
 
     Args:
-        count: number of points.
-        factor: the loss weight of the condition, a scalar tensor.
+        losses: the `Losses`.
+        name: name of the condition.
+        residual: tensor `(n, k)`.
         weight: sample weights, or `None`.
-        reduction: that of the Keras loss.
+        share: the `Share` of a replica, or `None`.
     """
-    if weight is None:
-        return factor if reduction == "sum" else factor / count
-    weight = tf.reshape(tf.cast(weight, factor.dtype), (count, 1))
-    if reduction == "mean_with_sample_weight":
-        factor = factor / tf.reduce_sum(weight)
+    factor = tf.cast(tf.convert_to_tensor(losses.weights[name]), residual.dtype)
+    rows, reduction = share and share.rows[name], losses.reduction(name)
+    count = rows.count if rows else residual.shape[0]
+    if weight is not None:
+        weight = tf.reshape(tf.cast(weight, factor.dtype), (-1, 1))
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        factor = factor / (tf.cast(rows.total, factor.dtype) if rows else tf.reduce_sum(weight))
     elif reduction != "sum":
         factor = factor / count
-    return factor * weight
+    factor = factor if weight is None else factor * weight
+    return rows.weighted(tf.broadcast_to(factor, (residual.shape[0], 1))) if rows else factor
 
 
 def check_squares(objective, data):

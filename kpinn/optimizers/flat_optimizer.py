@@ -38,8 +38,9 @@ class FlatObjective(typing.NamedTuple):
     Attributes:
         value_and_gradient: `theta -> (loss, gradient (p,))`.
         residuals: `theta -> (m,)`; the sum of their squares is the loss. Or `None`.
-        fold_jacobian: `(theta, function, start) -> result`; goes through the Jacobian of the
-            residuals by chunks of rows with `result = function(result, matrix (k, p), (k,))`.
+        fold_jacobian: `(theta, function, start, merge=None) -> result`; goes through the Jacobian
+            of the residuals by chunks of rows with `result = function(result, matrix (k, p),
+            (k,))`. With `merge(result, result)` parts of the rows may each begin with `start`.
         jacobian_vector: `(theta, (p,)) -> (m,)`.
         vector_jacobian: `(theta, (m,)) -> (p,)`.
         bounds: lower and upper bounds `(p,)` of the parameters, infinite where there is none; or

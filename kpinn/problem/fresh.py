@@ -5,6 +5,11 @@ import tensorflow as tf
 from kpinn.domains import Stream
 
 
+def has_streams(x):
+    """Whether points, or some sets of them, are a `Stream`."""
+    return any(isinstance(part, Stream) for part in (x.values() if isinstance(x, dict) else [x]))
+
+
 def streams_in(x):
     """Arrays in the place of streams, and which conditions have which stream.
 
@@ -29,7 +34,7 @@ def streams_in(x):
     return points, tuple((stream, tuple(names)) for stream, _, names in found.values())
 
 
-def drawn(data, run, epoch, step):
+def drawn(data, run, epoch, step, part=(0, {})):
     """The `Data` of a step, in whose streamed sets are the points of this step.
 
     Args:
@@ -37,10 +42,13 @@ def drawn(data, run, epoch, step):
         run: scalar int tensor, by which calls of `fit` differ.
         epoch: scalar int tensor.
         step: scalar int tensor, its number in the epoch.
+        part: a replica, and by condition how many points it draws for itself; all without.
     """
-    points = dict(data.points)
+    points, (replica, sizes) = dict(data.points), part
     for number, (stream, names) in enumerate(data.streams):
-        new = stream.draw(run, number, epoch, step)
+        size = next((sizes[name] for name in names or sizes if name in sizes), None)
+        own = () if size is None else (replica, size)
+        new = stream.draw(run, number, epoch, step, *own)
         first = points if not names else points[names[0]]
         dtype = next(iter(first.values())).dtype
         new = {name: tf.cast(array, dtype) for name, array in new.items()}

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from kpinn.derivatives.columns import half_range
-from kpinn.domains import Stream
 from kpinn.options import did_you_mean, flag
 from kpinn.options.arrays import as_dict, real_array
 from kpinn.problem import fresh
@@ -29,12 +28,16 @@ class Data:
         sample_weight: dict from condition to tensor.
         streams: pairs of a `Stream`, which draws points anew in each step, and the names of the
             conditions that have them (none for all); `points` are those that are in no step.
+        at: the run, epoch and step of streams that are still to be drawn, else empty.
+        share: the `Share` of a replica, where this is not the whole step.
     """
 
     points: dict
     targets: dict
     sample_weight: dict
     streams: tuple = ()
+    at: tuple = ()
+    share: object = None
 
     @property
     def parts(self):
@@ -48,15 +51,16 @@ class Data:
 
     def __tf_flatten__(self):
         """How `tf.nest` and `tf.function` take it apart: where the tensors are, and each once."""
-        found = {}
-        places = tuple(_places(part, found) for part in self.parts)
+        found, trees = {}, (*self.parts, dict(enumerate(self.at)))
+        places = tuple(_places(part, found) for part in trees)
         return (places, self.streams), tuple(tensor for _, tensor in found.values())
 
     @classmethod
     def __tf_unflatten__(cls, metadata, components):
         """The inverse of `__tf_flatten__`."""
         places, streams = metadata
-        return cls(*(_filled(part, components) for part in places), streams)
+        *parts, at = (_filled(part, components) for part in places)
+        return cls(*parts, streams, tuple(at.values()))
 
 
 def _places(tree, found):
@@ -141,7 +145,7 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
         ValueError: by name, for a missing, empty, non-finite or misshapen array.
     """
     x, y, sample_weight = map(as_dict, unpack(x, y, sample_weight))
-    x, streams = fresh.streams_in(x) if has_streams(x) else (x, ())
+    x, streams = fresh.streams_in(x) if fresh.has_streams(x) else (x, ())
     names, every = list(problem.conditions), flag("every", every)
     x = {name: as_dict(part) for name, part in x.items()} if isinstance(x, dict) else x
     if not isinstance(x, dict) or not x:
@@ -170,11 +174,6 @@ def prepare(problem, x, y=None, sample_weight=None, every=False):
     if streams:
         fresh.refuse_values(streams, set(targets) - set(over_sets), set(weights) - set(over_sets))
     return Data(points, targets, weights, streams)
-
-
-def has_streams(x):
-    """Whether points, or some sets of them, are a `Stream`."""
-    return any(isinstance(part, Stream) for part in (x.values() if isinstance(x, dict) else [x]))
 
 
 def one_set(where, arrays, problem, conditions, kept=None):

@@ -59,8 +59,8 @@ def as_dataset(data, batch_size=None, repeat=True):
     """A `tf.data.Dataset` of full batches, for Keras's own loops."""
     if batch_size is not None:
         raise ValueError(
-            "batch_size with arrays needs kpinn's own train_step and no distribution strategy: "
-            "pass a tf.data.Dataset of batches instead."
+            "batch_size with arrays needs kpinn's own train_step: pass a tf.data.Dataset of "
+            "batches instead."
         )
     dataset = tf.data.Dataset.from_tensors(data.parts)
     return dataset.repeat() if repeat else dataset

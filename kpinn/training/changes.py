@@ -16,6 +16,8 @@ from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.stages import current, stages
 from kpinn.problem import refusals
 from kpinn.training.regularization import regularization
+from kpinn.training.replicas.objective import DividedObjective
+from kpinn.training.replicas.strategies import is_divided
 from kpinn.training.state import losses_of, state_of
 from kpinn.training.trained import refuse_others
 
@@ -32,7 +34,7 @@ def objective(pinn):
             refuse_others(pinn, variables)
         forget_compiled(pinn)
     if state.objective is None:
-        state.objective = Objective(
+        parts = (
             state.problem,
             state.settings.losses if state.settings else losses_of(state.problem),
             variables,
@@ -40,6 +42,11 @@ def objective(pinn):
             state.compiled,
             lambda found: refuse_untrained(pinn, found),
         )
+        if is_divided(pinn):
+            over = pinn.distribute_strategy, state.adds_losses
+            state.objective = DividedObjective(*parts, *over)
+        else:
+            state.objective = Objective(*parts)
     return state.objective
 
 

@@ -4,18 +4,18 @@ import warnings
 
 import tensorflow as tf
 
-from kpinn.backend.keras_private import made_under_strategy
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.optimizers.stages import current
 from kpinn.training.changes import forget_compiled
+from kpinn.training.replicas.strategies import has_replicas
 from kpinn.training.state import state_of
 
 _ERRORS = tf.errors.InternalError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
 
 
 def may_use_xla(pinn):
-    """Whether its layers support XLA; under a distribution strategy it is left out."""
-    return all(layer.supports_jit for layer in all_layers(pinn)) and not made_under_strategy(pinn)
+    """Whether its layers support XLA; where a strategy has replicas it is left out."""
+    return all(layer.supports_jit for layer in all_layers(pinn)) and not has_replicas(pinn)
 
 
 def with_xla_if_possible(pinn, run, stream=None):
@@ -60,4 +60,4 @@ def _reason(error):
 
 
 def _steps(pinn):
-    return int(current(pinn.optimizer).iterations)
+    return int(current(pinn.optimizer).iterations.numpy())

@@ -98,9 +98,9 @@ def _settings(pinn, objective, data):
 def settings_that_are_not_finite(pinn):
     """A sentence about a loss weight or the learning rate, or `None`."""
     for name, weight in pinn.loss_weights.items():
-        if not np.isfinite(float(weight)):
-            return f"the loss weight of condition {name!r} is {float(weight)}."
-    rate = float(current(pinn.optimizer).learning_rate)
+        if not np.isfinite(weight.numpy()):
+            return f"the loss weight of condition {name!r} is {float(weight.numpy())}."
+    rate = float(tf.convert_to_tensor(current(pinn.optimizer).learning_rate))
     return None if np.isfinite(rate) else f"the learning rate is {rate}."
 
 

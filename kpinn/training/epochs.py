@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kpinn.backend.keras_private import made_under_strategy, step_counter
+from kpinn.backend.keras_private import step_counter
 from kpinn.objective.compiled import ByShapes
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
@@ -26,9 +26,13 @@ from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_step
 from kpinn.training.guard import Guard
 from kpinn.training.nonfinite import marks_of
+from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
+from kpinn.training.replicas.steps import train_step
+from kpinn.training.replicas.strategies import by_keras, is_divided
 from kpinn.training.scipy_loop import fit_minimizer
 from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change, wakes
+from kpinn.training.workers.exchange import number_of_chief
 
 BLOCK = 1000  # most epochs in one call
 BLOCK_SECONDS = 0.2  # longest call with several epochs in it
@@ -58,6 +62,8 @@ def compile_epochs(pinn, schedule, first_step_resets):
     names = list(pinn.get_metrics_result())
     optimizer, marks = current(pinn.optimizer), marks_of(pinn)
     flat = isinstance(optimizer, FlatOptimizer)
+    divided = functools.partial(train_step, pinn) if is_divided(pinn) else None
+    make_step = divided or pinn.train_step
 
     def run(data, seed, epoch, epochs, first_step, steps):
         first = tf.convert_to_tensor(step_counter(optimizer))
@@ -67,7 +73,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
             if flat and not (data.streams or schedule.parts(data)):
                 flat_step(pinn, data, stale=tf.constant(False))
             else:
-                pinn.train_step(schedule.batch(data, (seed, epoch, step)))
+                make_step(schedule.batch(data, (seed, epoch, step)))
             return (step + 1,)
 
         def one_epoch(index, rows):
@@ -139,10 +145,9 @@ class Callbacks:
 def runs_on_arrays(pinn):
     """Whether points in memory are trained on here, rather than in Keras's own loop.
 
-    Keras's loop is for a user's own `train_step`, whose logs only it understands, and for
-    distribution strategies.
+    Keras's loop is for a user's own `train_step`, whose logs only it understands.
     """
-    usual = not state_of(pinn).own_step and not made_under_strategy(pinn)
+    usual = not state_of(pinn).own_step and not by_keras(pinn)
     return isinstance(pinn.optimizer, ScipyOptimizer | Sequence) or usual
 
 
@@ -173,12 +178,12 @@ def fit(
         validation_steps: batches of a validation; by default all.
     """
     _check_schedule(pinn, schedule, data)
-    validate = _validation(pinn, validation_data, validation_freq, validation_steps)
+    validate = validation(pinn, validation_data, validation_freq, validation_steps)
     callbacks = Callbacks(pinn, callbacks, verbose, epochs, schedule.steps)
     pinn.stop_training = False
     state = state_of(pinn)
     state.training_data, state.loop = data, "calls"
-    state.replaying, state.order_seed, state.last_logs = False, _seed(), {}
+    state.replaying, state.order_seed, state.last_logs = False, seed(), {}
     callbacks.list.on_train_begin()
     epoch, logs = initial_epoch, {}
     for optimizer, last in stages(pinn.optimizer, epochs):
@@ -233,7 +238,7 @@ def finished(pinn):
     optimizer.end("stopped" if pinn.stop_training else "iteration_limit")
 
 
-def _validation(pinn, dataset, frequency, steps):
+def validation(pinn, dataset, frequency, steps):
     """`None`, or a function from an epoch to its validation logs."""
     if dataset is None:
         return None
@@ -242,7 +247,8 @@ def _validation(pinn, dataset, frequency, steps):
         if (epoch + 1) % frequency if isinstance(frequency, int) else epoch + 1 not in frequency:
             return {}
         changes.notice(pinn)
-        logs = keras.Model.evaluate(pinn, dataset, steps=steps, verbose=0, return_dict=True)
+        evaluate = evaluate_divided if is_divided(pinn) else keras.Model.evaluate
+        logs = evaluate(pinn, dataset, steps=steps, verbose=0, return_dict=True)
         return {f"val_{name}": value for name, value in logs.items()}
 
     return validate
@@ -265,6 +271,7 @@ def fit_epochs(pinn, schedule, callbacks, epochs, initial_epoch, validate):
     waits = has_ended(pinn.optimizer)  # in a run that goes on
     while epoch < epochs and not pinn.stop_training:
         count = min(block, epochs - epoch, BLOCK, callbacks.most_epochs(epoch))
+        count = number_of_chief(pinn.distribute_strategy, count)  # clocks and callbacks differ
         callbacks.begin(epoch)
         if waits and not wakes(pinn):
             logs, epoch = callbacks.idle(epoch, logs, validate), epoch + 1
@@ -320,6 +327,6 @@ def _replay(callbacks, epoch, rows, names):
         callbacks.list.on_train_batch_begin(0)
 
 
-def _seed():
-    """From the generator that `keras.utils.set_random_seed` seeds."""
+def seed():
+    """From the generator that `keras.utils.set_random_seed` seeds; the same on all workers."""
     return int(np.random.randint(2**31 - 1))

@@ -5,7 +5,6 @@ import functools
 import keras
 import tensorflow as tf
 
-from kpinn.backend.keras_private import made_under_strategy
 from kpinn.derivatives.declarations import is_declared
 from kpinn.derivatives.tensorflow_private import VariableWatcher
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -14,7 +13,7 @@ from kpinn.optimizers.sequence import Sequence
 from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem import refusals, streams
-from kpinn.training import adaptation, changes, fresh, replicas
+from kpinn.training import adaptation, changes, fresh
 from kpinn.training import epochs as loops
 from kpinn.training.batches import fit_by_keras
 from kpinn.training.checkpoints.order import checkpoint_last
@@ -22,10 +21,15 @@ from kpinn.training.compiling import with_xla_if_possible
 from kpinn.training.flat import flat_functions
 from kpinn.training.random_layers import refuse_random_layers
 from kpinn.training.regularization import refuse_losses_in_conditions
+from kpinn.training.replicas import checks
+from kpinn.training.replicas.batches import fit_batches
+from kpinn.training.replicas.evaluation import evaluate as evaluate_divided
+from kpinn.training.replicas.strategies import is_divided
 from kpinn.training.results import reported
 from kpinn.training.schedule import Schedule
 from kpinn.training.state import compiled_settings, state_of
 from kpinn.training.trained import build_optimizer, check_rates
+from kpinn.training.workers.roles import check_data, settings_of_worker
 
 CHUNK = 2**14  # points that are evaluated at a time before the first step
 
@@ -44,13 +48,13 @@ def fit(pinn, usual_step, given, schedule, settings):
         A `keras.callbacks.History`.
     """
     _check_settings(pinn, settings)
+    settings = settings_of_worker(pinn, settings)
     settings = settings | {"validation_data": _validation(pinn, settings["validation_data"])}
     state_of(pinn).own_step = type(pinn).train_step is not usual_step
     callbacks, checkpoint = checkpoint_last(settings["callbacks"])
     settings["callbacks"] = callbacks
     stream = given[0] if streams.is_stream(given[0]) else None
-    if made_under_strategy(pinn):
-        replicas.check_fit(pinn, stream, callbacks)
+    checks.check_fit(pinn, stream, callbacks)
     if stream is None:
         arrays = pinn.prepare(*given, every=True)
         if arrays.streams:
@@ -74,9 +78,12 @@ def _train(pinn, arrays, stream, schedule, settings):
     if stream is not None:
         shuffle = schedule["shuffle"] and isinstance(stream, keras.utils.PyDataset)
         x = stream
+        if is_divided(pinn):
+            return fit_batches(pinn, x, steps, shuffle, **settings)
     elif loops.runs_on_arrays(pinn):
         whole = [name for name, condition in pinn.conditions.items() if condition.over_set]
         schedule = Schedule(list(pinn.conditions), arrays, **schedule, whole=whole)
+        schedule.draws = not is_divided(pinn)
         loops.fit(pinn, arrays, schedule, **settings)
         return pinn.history
     else:
@@ -88,11 +95,13 @@ def evaluate(pinn, x, y, batch_size, sample_weight, arguments):
     """Losses at points; see `PINN.evaluate`."""
     compiled_settings(pinn)
     if streams.is_stream(x):
-        replicas.check_evaluation(pinn, check_stream(pinn, x, every=False))
+        checks.check_sets(pinn, check_stream(pinn, x, every=False))
     else:
         arrays = _evaluated(pinn, x, y, sample_weight)
         x = streams.as_dataset(arrays, repeat=False)
         y = batch_size = sample_weight = None
+    if is_divided(pinn):
+        return evaluate_divided(pinn, x, **arguments)
     arguments = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight} | arguments
     return with_xla_if_possible(pinn, lambda: keras.Model.evaluate(pinn, x, **arguments), x)
 
@@ -101,7 +110,7 @@ def _validation(pinn, points):
     if points is None:
         return None
     if streams.is_stream(points):
-        replicas.check_evaluation(pinn, check_stream(pinn, points, every=False))
+        checks.check_sets(pinn, check_stream(pinn, points, every=False))
         return points
     return streams.as_dataset(_evaluated(pinn, points), repeat=False)
 
@@ -109,7 +118,7 @@ def _validation(pinn, points):
 def _evaluated(pinn, *given):
     """The `Data` of an evaluation, checked: in a dataset the number of points has no shape."""
     arrays = pinn.prepare(*given)
-    replicas.check_evaluation(pinn, arrays)
+    checks.check_sets(pinn, arrays)
     _check_targets(pinn, arrays)
     return arrays
 
@@ -168,10 +177,10 @@ def check_stream(pinn, stream, every):
 
 def _check_start(pinn, arrays, verbose):
     """Evaluates once before training; builds metrics and optimizer before the first trace."""
+    check_data(pinn, arrays)
     _remember(pinn, arrays)
     adaptation.adapt_first(pinn, arrays, verbose)
-    if made_under_strategy(pinn):
-        replicas.check_sets(pinn, arrays)
+    checks.check_sets(pinn, arrays)
     for optimizer, _ in stages(pinn.optimizer, 0):
         _check_losses(pinn.objective, arrays, optimizer)
     with VariableWatcher() as watcher:
@@ -229,6 +238,7 @@ def _remember(pinn, arrays):
 def train_on(pinn, arrays):
     """Replaces the `Data` that `fit` trains on, from the next epoch on."""
     changes.refuse_changes(pinn, "points and weights")
+    check_data(pinn, arrays)
     state_of(pinn).training_data = arrays
     changes.another_loss(pinn)
 

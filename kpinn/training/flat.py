@@ -59,7 +59,7 @@ class FlatFunctions:
             has_affine_network=lambda: objective.is_squares and objective.has_affine_network(),
             last_layer=lambda: objective.positions(objective.last_layer()),
             fold_last_layer=lambda theta, *rest: objective.fold_jacobian(
-                theta, data, *rest, objective.last_layer()
+                theta, data, *rest, chosen=objective.last_layer()
             ),
             is_not_separable=lambda: objective.is_not_separable(data),
         )
@@ -116,5 +116,5 @@ def flat_step(pinn, data, stale):
         tracker.reset_state()
         tracker.update_state(value)
     if state_of(pinn).settings.metrics is not None:
-        logs.update(functions.objective.problem.residuals(data.points), data.targets)
+        logs.update(functions.objective.outputs(data), data.targets)
     return pinn.get_metrics_result()

@@ -16,8 +16,8 @@ def check_streams(pinn, data, schedule, runs_on_arrays):
     stream = data.streams[0][0]
     if not runs_on_arrays:
         raise ValueError(
-            f"{stream} is drawn inside kpinn's own step: not yet under a distribution strategy or "
-            "by a train_step of your own. Pass arrays, or a tf.data.Dataset that draws."
+            f"{stream} is drawn inside kpinn's own step, not by a train_step of your own: pass "
+            "arrays, or a tf.data.Dataset that draws."
         )
     for optimizer, _ in stages(pinn.optimizer, 0):
         if isinstance(optimizer, ScipyOptimizer):

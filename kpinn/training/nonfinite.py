@@ -6,14 +6,18 @@ loop of `fit` ends at the marked step, and `fit` makes the steps before it once 
 In Keras's loop, whose batches are gone then, and in an optimizer of kpinn the update is not made.
 """
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
-from kpinn.backend.keras_private import made_under_strategy, step_counter
+from kpinn.backend.keras_private import step_counter
 from kpinn.optimizers.flat_optimizer import NONFINITE, RUNNING, FlatOptimizer
 from kpinn.optimizers.stages import current
+from kpinn.training.replicas.strategies import by_keras
 from kpinn.training.sightings import Sightings
 from kpinn.training.state import state_of
+from kpinn.training.tensorflow_private import updates_between_replicas
 
 NONE = -1  # no step
 
@@ -51,7 +55,8 @@ class Marks:
         self.good = self._copies() if back else None
 
     def _copies(self):
-        return [tf.Variable(variable.value, trainable=False) for variable in self.variables]
+        values = map(tf.convert_to_tensor, self.variables)
+        return [tf.Variable(value, trainable=False) for value in values]
 
     def enter(self):
         """Copies what is there at the begin of a call, in its graph."""
@@ -94,9 +99,9 @@ def marks_of(pinn):
 def outside(pinn):
     """Whether steps are judged by what they leave, as those of an overridden `train_step`.
 
-    Under a distribution strategy too, where an update may not be conditional.
+    So are those in each replica of a strategy, where an update may not be conditional.
     """
-    return state_of(pinn).own_step or made_under_strategy(pinn)
+    return state_of(pinn).own_step or by_keras(pinn)
 
 
 def all_finite(tensors):
@@ -119,14 +124,16 @@ def apply_finite(pinn, loss, gradients, batch):
     optimizer, variables = current(pinn.optimizer), pinn.trainable_variables
 
     def apply():
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        between = tf.distribute.in_cross_replica_context()
+        with updates_between_replicas() if between else contextlib.nullcontext():
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def refuse():
         marks.note()
         if marks.sightings is not None:
             marks.sightings.keep(batch, gradients, variables)
 
-    if made_under_strategy(pinn):
+    if by_keras(pinn):
         return apply()
     marks, total = marks_of(pinn), [loss]
     if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # which skips by itself

@@ -51,8 +51,8 @@ def after_call(guard, function, schedule, numbers, bad):
     seed, epoch, _, first, steps = numbers
     epoch, step = epoch + max(bad, 0) // steps, first + max(bad, 0) % steps
     if found is None:
-        data = state_of(pinn).training_data
-        found = cause(pinn, schedule.batch(data, (seed, epoch, step)))
+        data = schedule.batch(state_of(pinn).training_data, (seed, epoch, step))
+        found = cause(pinn, pinn.objective.drawn(data))
     return _judged(guard, f"epoch {epoch + 1}, step {step + 1}: {found}", bad > 0)
 
 

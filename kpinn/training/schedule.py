@@ -1,5 +1,6 @@
 """Which points each step of an epoch takes."""
 
+import dataclasses
 import typing
 
 import tensorflow as tf
@@ -46,12 +47,15 @@ class Schedule:
         steps_per_epoch: by default as many as it takes until each point was in a step.
         shuffle: whether the points of a mini-batch are drawn in a new order in each epoch.
         whole: names of the conditions of whose own points every step takes all.
+
+    Attributes:
+        draws: whether points of streams are drawn here, rather than by each replica.
     """
 
     def __init__(self, names, data, batch_size, steps_per_epoch, shuffle, whole=()):
         self.names, self.whole = names, whole
         self.batch_size, self.shuffle = batch_size, shuffle
-        self._given = steps_per_epoch
+        self._given, self.draws = steps_per_epoch, True
         self.follow(data)
 
     def follow(self, data):
@@ -94,4 +98,6 @@ class Schedule:
                 seeds = tf.stack([first, epoch + part.count])
                 rows[part] = permuted(rows[part], part.count, seeds)
         data = batch(data, {name: rows[part] for name, part in parts.items()})
+        if data.streams and not self.draws:
+            return dataclasses.replace(data, at=numbers)
         return fresh.drawn(data, seed, epoch, step) if data.streams else data

@@ -44,7 +44,7 @@ def halve(pinn, optimizer):
         optimizer = optimizer.inner_optimizer
     rate = optimizer.get_config()["learning_rate"]
     if isinstance(rate, float):
-        optimizer.learning_rate = 0.5 * float(optimizer.learning_rate)
+        optimizer.learning_rate = 0.5 * rate
     else:
         optimizer.learning_rate = Halved(schedule_of(optimizer))
         forget_compiled(pinn)  # which holds the schedule

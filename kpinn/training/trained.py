@@ -1,11 +1,14 @@
 """Which variables an optimizer trains, and whether it has a rate that a callback may set."""
 
+import functools
+
 import keras
 
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import stages
 from kpinn.training.arguments import listed
+from kpinn.training.replicas.scopes import without_strategy
 from kpinn.training.state import state_of
 
 RATE_CALLBACKS = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
@@ -17,6 +20,9 @@ def build_optimizer(pinn):
     Raises:
         ValueError: if it was built for others.
     """
+    for optimizer, _ in stages(pinn.optimizer, 0):
+        if isinstance(optimizer, FlatOptimizer) and not optimizer.built:
+            without_strategy(functools.partial(optimizer.build, pinn.trainable_variables))
     if not pinn.optimizer.built:
         with pinn.distribute_strategy.scope():  # its variables belong there
             pinn.optimizer.build(pinn.trainable_variables)

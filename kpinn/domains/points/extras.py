@@ -4,7 +4,8 @@ import numpy as np
 
 from kpinn.domains.frames import NORMAL
 
-NAMES = ("w", "distance", "tangents")
+WEIGHT = "w"  # what a point stands for, of all the points of a set
+NAMES = (WEIGHT, "distance", "tangents")
 
 
 def names_of(extras):
@@ -34,9 +35,9 @@ def carried(part, rows, normals, names, xp=np):
     domain, count = getattr(part, "domain", part), rows.shape[0]
     points = domain.frame.points(rows)
     more = {} if normals is None else {NORMAL: normals}
-    if "w" in names:
+    if WEIGHT in names:
         measure = part.volume if part is domain else part.area
-        more["w"] = xp.full((count, 1), float(measure) / max(count, 1), dtype="float64")
+        more[WEIGHT] = xp.full((count, 1), float(measure) / max(count, 1), dtype="float64")
     if "distance" in names:
         more["distance"] = xp.maximum(-domain.level(rows, xp), 0.0)[:, None]
     if "tangents" in names:

@@ -15,7 +15,7 @@ from keras import ops
 
 from kpinn.domains import sampling
 from kpinn.domains.points.choosing import Choice
-from kpinn.domains.points.extras import carried, names_of
+from kpinn.domains.points.extras import WEIGHT, carried, names_of
 
 FIXED = -1  # the epoch of points that are in no step
 
@@ -50,7 +50,7 @@ class Stream:
         self._function = tf.function(self._at, autograph=False)
         self._refuse_untraced()
 
-    def draw(self, run, number, epoch, step, replica=0):
+    def draw(self, run, number, epoch, step, replica=0, n=None):
         """The points of a step, in eager mode or in any graph.
 
         Args:
@@ -58,7 +58,8 @@ class Stream:
             number: int, by which sets without a seed differ.
             epoch: scalar int tensor.
             step: scalar int tensor, its number in the epoch.
-            replica: int, by which replicas differ, below `2**16`.
+            replica: int or scalar int tensor, by which replicas differ, below `2**16`.
+            n: number of points, by default that of the stream.
 
         Returns:
             Dict of float64 tensors `(n, d)`.
@@ -67,7 +68,7 @@ class Stream:
         if self.seed is None:
             key = tf.cast(run, tf.int64) * 2**32 + number * 2**16
         counter = tf.cast(epoch, tf.int64) * 2**32 + tf.cast(step, tf.int64)
-        return self._at(tf.stack([key + tf.constant(replica, tf.int64), counter]))
+        return self._at(tf.stack([key + tf.cast(replica, tf.int64), counter]), n)
 
     def points(self, epoch=None, step=0):
         """The points of a step, if there is a seed; by default points that are in no step.
@@ -123,14 +124,19 @@ class Stream:
         digest = hashlib.sha256(text.encode()).digest()
         return -(2**16) * (1 + int.from_bytes(digest[:5], "big"))
 
-    def _at(self, seed):
+    def _at(self, seed, n=None):
         """The points of `(key, counter)`, int64."""
+        same = n is None or n == self.n
+        choice = self._choice if same else Choice(self.patches, n, str(self.source))
         bits = tf.random.stateless_uniform(
-            (self._choice.numbers,), seed, minval=None, maxval=None, dtype=tf.uint64, alg="philox"
+            (choice.numbers,), seed, minval=None, maxval=None, dtype=tf.uint64, alg="philox"
         )
         bits = tf.cast(tf.bitwise.right_shift(bits, tf.constant(11, tf.uint64)), tf.int64)
-        rows, normals = self._choice.of(tf.cast(bits, tf.float64) * 2.0**-53)
-        return carried(self.source, rows, normals, self.extras, ops)
+        rows, normals = choice.of(tf.cast(bits, tf.float64) * 2.0**-53)
+        points = carried(self.source, rows, normals, self.extras, ops)
+        if not same and WEIGHT in self.extras:
+            points[WEIGHT] *= n / self.n
+        return points
 
     @property
     def _domain(self):

@@ -37,11 +37,11 @@ def restricted(objective, theta, residuals, gradient=None):
     slope = objective.vector_jacobian(theta, residuals) if gradient is None else gradient
     free = tf.cast(~leaving(theta, -slope, objective.bounds), theta.dtype)
 
-    def fold_jacobian(theta, function, start):
+    def fold_jacobian(theta, function, *rest):
         def masked(result, rows, part):
             return function(result, rows * free, part)
 
-        return objective.fold_jacobian(theta, masked, start)
+        return objective.fold_jacobian(theta, masked, *rest)
 
     seen = objective._replace(
         fold_jacobian=fold_jacobian,

@@ -101,15 +101,19 @@ def dense_model(fold_jacobian, transposed, theta, damping, scale, gradient=None)
     """
     if gradient is not None:
         start = tf.zeros((theta.shape[0],) * 2, theta.dtype)
-        matrix = fold_jacobian(theta, lambda total, rows, _: total + products_of(rows), start)
+
+        def add(total, rows, _):
+            return total + products_of(rows)
+
+        matrix = fold_jacobian(theta, add, start, tf.add)
         matrix = tf.pad(tf.concat([matrix, gradient[:, None]], axis=1), [[0, 1], [0, 0]])
         return DenseModel(matrix, tf.constant(True), transposed)
     products = ~needs_triangle(damping, scale, theta.dtype)
     start = tf.zeros((theta.shape[0] + 1,) * 2, theta.dtype)
     matrix = tf.cond(
         products,
-        lambda: fold_jacobian(theta, _add_products, start),
-        lambda: fold_jacobian(theta, reflect, start),
+        lambda: fold_jacobian(theta, _add_products, start, tf.add),
+        lambda: fold_jacobian(theta, reflect, start, above_each_other),
     )
     return DenseModel(matrix, products, transposed)
 
@@ -137,6 +141,11 @@ def reflect(triangle, matrix, residuals):
         return on_device.triangle_of(tf.concat([triangle, rows], axis=0))
     folded = tf.numpy_function(_triangle, [triangle, rows], triangle.dtype, stateful=False)
     return tf.ensure_shape(folded, triangle.shape)
+
+
+def above_each_other(one, other):
+    """The triangular factor of two triangles `(p + 1, p + 1)`."""
+    return reflect(one, other[:, :-1], other[:, -1])
 
 
 def _triangle(triangle, rows):

@@ -18,7 +18,7 @@ import scipy.linalg
 import tensorflow as tf
 
 from kpinn.optimizers.least_squares import on_device
-from kpinn.optimizers.least_squares.dense import reflect
+from kpinn.optimizers.least_squares.dense import above_each_other, reflect
 from kpinn.optimizers.least_squares.factorizations import (
     one_thread,
     smallest_damping,
@@ -83,7 +83,8 @@ def projection(objective, theta):
     def fold(triangle, matrix, residuals):
         return reflect(triangle, tf.gather(matrix, order, axis=1), residuals)
 
-    triangle = objective.fold_jacobian(theta, fold, tf.zeros((size + 1, size + 1), theta.dtype))
+    start = tf.zeros((size + 1, size + 1), theta.dtype)
+    triangle = objective.fold_jacobian(theta, fold, start, above_each_other)
     if on_device.stays_on_device():
         return Projection(_held_on_device(triangle, len(last)), order, len(last))
     held = functools.partial(_held, free=len(last))

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from kpinn.optimizers.least_squares.dense import reflect
+from kpinn.optimizers.least_squares.dense import above_each_other, reflect
 from kpinn.optimizers.least_squares.factorizations import one_thread
 
 FORCING = 1e-4  # of the norm of the residuals, what a step leaves of it
@@ -77,7 +77,7 @@ def spectrum(objective, theta):
     """
     size = theta.shape[0]
     start = tf.zeros((size + 1, size + 1), theta.dtype)
-    triangle = objective.fold_jacobian(theta, reflect, start)
+    triangle = objective.fold_jacobian(theta, reflect, start, above_each_other)
     found = tf.numpy_function(_factors, [triangle, theta], 6 * [theta.dtype], stateful=False)
     shapes = (size,), (size,), (size, size), (size,), (), ()
     parts = [tf.ensure_shape(part, shape) for part, shape in zip(found, shapes, strict=True)]

@@ -13,7 +13,7 @@ from kpinn.optimizers.stages import has_ended, stages
 from kpinn.options import positive_whole, whole
 from kpinn.training.arguments import listed
 from kpinn.training.checkpoints import content, files
-from kpinn.training.checkpoints.history import Calls
+from kpinn.training.checkpoints.history import Calls, Found
 from kpinn.training.checkpoints.holders import set_global_random_state
 from kpinn.training.checkpoints.memory import Memory, digest
 from kpinn.training.checkpoints.sameness import description
@@ -21,6 +21,7 @@ from kpinn.training.checkpoints.signals import Signals
 from kpinn.training.checkpoints.streams import ReadAgain
 from kpinn.training.state import state_of
 from kpinn.training.waiting import may_change
+from kpinn.training.workers.exchange import is_chief, told
 
 _ENDED = {}  # by folder and number of a call of `fit` in this process: its model, a weak reference
 
@@ -37,6 +38,10 @@ class Checkpoint(keras.callbacks.Callback):
     A checkpoint is written as a whole or not at all, and verified when it is read: a damaged one is
     passed over with a warning, and the one before is taken. A state that is not finite is never
     written. SIGTERM and Ctrl-C save at the end of the epoch, and leave then.
+
+    Of several workers (`tf.distribute.MultiWorkerMirroredStrategy`) only the chief touches the
+    folder, and tells the others what is in it. A checkpoint is of no strategy: a training may go on
+    with another number of replicas, to rounding.
 
     Args:
         path: a folder for the checkpoints, which is made if there is none.
@@ -81,21 +86,20 @@ class Checkpoint(keras.callbacks.Callback):
         Returns:
             A context manager, whose value is a dict of changed settings.
         """
-        with self._says_what_failed("read"):
-            os.makedirs(self.path, exist_ok=True)
-        with files.locked(self.path):
-            files.clean(self.path)
+        strategy = pinn.distribute_strategy
+        self._writes = is_chief(strategy)
+        with self._own_folder() if self._writes else contextlib.nullcontext():
             self._description = description(pinn, arrays, schedule, is_stream)
             self._points = None if arrays is None else digest([*map(dict, arrays.parts)])
             self._start = digest([np.asarray(v) for v in pinn.variables])
             self._fit = state_of(pinn).finished_fits.get(self.path, 0) + 1
             self._epochs, self._is_stream = settings["epochs"], is_stream
             self._others = _others(settings["callbacks"])
-            self._found = self._calls.find(self._fit, self._epochs, self._description)
+            self._found = _found(told(strategy, self._find))
             self._epoch = self._found.epoch if self._found else settings["initial_epoch"]
             self._is_due, self._is_finite, self._signals = False, True, Signals()
             self._logs = {}
-            if self._found:
+            if self._found and self._writes:
                 with self._refuses_nonsense():
                     self._say_how_exact(pinn, settings["verbose"])
             try:
@@ -103,6 +107,20 @@ class Checkpoint(keras.callbacks.Callback):
                     yield self._changed(pinn, settings, schedule["steps_per_epoch"])
             finally:
                 self._fit = self._memory = self._found = None
+
+    @contextlib.contextmanager
+    def _own_folder(self):
+        """A block in which no other process writes into the folder, which is made if need be."""
+        with self._says_what_failed("read"):
+            os.makedirs(self.path, exist_ok=True)
+        with files.locked(self.path):
+            files.clean(self.path)
+            yield
+
+    def _find(self):
+        """The checkpoint that `fit` goes on from, as a dict, or `None`."""
+        found = self._calls.find(self._fit, self._epochs, self._description)
+        return None if found is None else vars(found)
 
     def _changed(self, pinn, settings, steps):
         if self._found is None:
@@ -163,7 +181,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Goes on from the checkpoint that was found, or writes the first one."""
         if self._fit is None:
             raise ValueError("Checkpoint is for kpinn.PINN.fit, which tells it what to save.")
-        self._memory = Memory(self._others, self.model)
+        self._memory = Memory(self._others, self.model, is_quiet=not self._writes)
         if self._found is None:
             self._save(is_finished=False)
         else:
@@ -239,14 +257,14 @@ class Checkpoint(keras.callbacks.Callback):
     def _save(self, is_finished):
         captured = content.capture(self.model, self._memory, self._logs)
         bad = content.not_finite(self.model, captured)
-        if bad and self._is_finite:
+        if bad and self._is_finite and self._writes:
             warnings.warn(
                 f"Checkpoint: {', '.join(bad[:3])} is not finite at the end of epoch "
                 f"{self._epoch}, which is not written: the last checkpoint stays.",
                 stacklevel=2,
             )
         self._is_finite = not bad
-        if bad:
+        if bad or not self._writes:
             return
         state = {
             "epoch": self._epoch,
@@ -269,6 +287,10 @@ class Checkpoint(keras.callbacks.Callback):
                 "stays as it is, and the model has its weights",
                 self.path,
             ) from error
+
+
+def _found(fields):
+    return None if fields is None else Found(**fields)
 
 
 def _others(callbacks):

@@ -19,10 +19,11 @@ class Memory:
     Args:
         callbacks: list of callbacks.
         model: the model.
+        is_quiet: whether to leave warnings to another worker.
     """
 
-    def __init__(self, callbacks, model):
-        self._warned, self._model = set(), model
+    def __init__(self, callbacks, model, is_quiet=False):
+        self._warned, self._model, self._is_quiet = set(), model, is_quiet
         self._finder = Finder(callbacks, model, self._warn_of_iterator)
         self._before = {name: _digest(place) for name, place in self._finder.places().items()}
 
@@ -61,7 +62,7 @@ class Memory:
         self._warn(name, "is an iterator, whose position cannot be saved")
 
     def _warn(self, name, what):
-        if name not in self._warned:
+        if name not in self._warned and not self._is_quiet:
             self._warned.add(name)
             warnings.warn(
                 f"Checkpoint: {name} {what}; a resumed run may differ. Keep it in an attribute of "

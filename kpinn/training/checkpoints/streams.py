@@ -1,6 +1,6 @@
 """Datasets and generators in a training that goes on: what was read before is read again.
 
-Keras's own loop goes through the epochs that are done, so that whatever decides about the next
+The loop goes through the epochs that are done, so that whatever decides about the next
 batch is as it was: shuffles, repetitions, counters, partial epochs. No step is made, and callbacks
 hear nothing of it.
 """
@@ -9,6 +9,7 @@ import keras
 
 from kpinn.training.checkpoints.holders import global_random_state
 from kpinn.training.checkpoints.memory import digest
+from kpinn.training.replicas.strategies import is_divided
 
 
 class ReadAgain(keras.callbacks.CallbackList):
@@ -33,7 +34,13 @@ class ReadAgain(keras.callbacks.CallbackList):
         if self._done:
             self._random = digest(global_random_state())
             self._waiting, self.callbacks = self.callbacks, []
-            self.model.train_function = self._read
+            if not is_divided(self.model):  # else the loop asks whether it only reads
+                self.model.train_function = self._read
+
+    @property
+    def is_reading(self):
+        """Whether the epoch is done."""
+        return self._waiting is not None
 
     def _read(self, iterator):
         for _ in range(self.model.steps_per_execution):
@@ -60,5 +67,6 @@ class ReadAgain(keras.callbacks.CallbackList):
     def _end(self):
         if self._waiting is not None:
             self.callbacks, self._waiting = self._waiting, None
-            self.model.make_train_function(force=True)
+            if not is_divided(self.model):
+                self.model.make_train_function(force=True)
             self._after(digest(global_random_state()) != self._random)
