@@ -32,6 +32,7 @@ from kpinn.training import adaptation, arguments, batches, changes, construction
 from kpinn.training import fit as training
 from kpinn.training.check_network import check_network
 from kpinn.training.compiling import may_use_xla, with_xla_if_possible
+from kpinn.training.devices import check_devices
 from kpinn.training.flat import flat_step
 from kpinn.training.logs import UnknownValue
 from kpinn.training.nonfinite import apply_finite
@@ -323,10 +324,15 @@ class PINN(keras.Model):
                 `result` says it; `"rollback"` goes back to weights with a finite loss and on with
                 half the learning rate, three times at most, then it raises.
             **kwargs: of `keras.Model.compile`, such as `auto_scale_loss`.
+
+        Raises:
+            ValueError: for arguments that do not fit, and on a GPU for a recurrent layer that
+                cuDNN would compute where the loss has derivatives.
         """
         optimizer, steps_per_execution = arguments.of_compile(
             optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
         )
+        check_devices(self)
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)

@@ -15,6 +15,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from kpinn.backend import devices
 from kpinn.derivatives.operations.table import TABLE
 
 tf.random.set_seed(0)
@@ -61,3 +62,12 @@ def interrupts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(params=["host", "device"])
+def factorised_on(request, monkeypatch):
+    """Where matrices of least squares are factorised; "device" is as where there is a GPU."""
+    if request.param == "device":
+        gpu = devices.Device("GPU", "a card", (7, 0))
+        monkeypatch.setattr(devices, "accelerators", lambda: [gpu])
+    return request.param

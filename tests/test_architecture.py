@@ -50,6 +50,7 @@ CHECKS = (  # which raise an error or warn, and of which a step uses nothing
     "problem/refusals.py",
     "training/adaptation.py",  # of random features alone
     "training/arguments.py",
+    "training/devices.py",
     "training/random_layers.py",
     "training/replicas/checks.py",
     "training/workers",  # of several processes alone

@@ -9,6 +9,7 @@ from linear_systems import folded, graded, in_many_digits, stacked
 
 from kpinn.optimizers.least_squares import dense
 
+pytestmark = pytest.mark.usefixtures("factorised_on")
 both_kinds = pytest.mark.parametrize("by", ["products", "reflections"])
 
 SHAPES = {

@@ -20,6 +20,7 @@ from kpinn.optimizers.least_squares.linear_model import Start
 from kpinn.optimizers.least_squares.row_space import collect, row_space_bytes, row_space_model
 from kpinn.optimizers.least_squares.sketch import draw_signs, sketched_model
 
+on_both = pytest.mark.usefixtures("factorised_on")
 both_kinds = pytest.mark.parametrize("by", ["products", "reflections"])
 
 SHAPES = {
@@ -66,6 +67,7 @@ def solved(model, damping):
 # The kernel --------------------------------------------------------------------------------
 
 
+@on_both
 @both_kinds
 @pytest.mark.parametrize("damping", [1e-8, 1e-2, 1.0, 1e6])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -82,6 +84,7 @@ def test_a_step_is_that_of_the_damped_system(shape, damping, by):
     np.testing.assert_allclose(step, by_numpy, rtol=0, atol=error * np.abs(expected).max())
 
 
+@on_both
 @both_kinds
 @pytest.mark.parametrize("damping", [1e-4, 1.0])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -103,6 +106,7 @@ def test_it_agrees_with_the_dense_model(shape, damping, by):
     assert float(decrease) == pytest.approx(float(other_decrease), rel=1e-9)
 
 
+@on_both
 @both_kinds
 def test_further_vectors(by):
     matrix, residuals = system(7, 40)
@@ -115,6 +119,7 @@ def test_further_vectors(by):
     )
 
 
+@on_both
 @pytest.mark.parametrize("condition", [1e2, 1e6, 1e10, 1e13])
 def test_small_singular_values_are_not_lost(condition):
     """The error is that of a backward stable method; products would square it."""
@@ -136,6 +141,7 @@ def test_products_are_exact_down_to_the_damping_that_they_are_used_for():
     assert float(decrease) == pytest.approx(predicted, rel=1e-3)
 
 
+@on_both
 @both_kinds
 def test_a_decrease_far_below_the_loss_is_accurate(by):
     """Two equal rows have residuals whose difference no step can change."""
@@ -148,6 +154,7 @@ def test_a_decrease_far_below_the_loss_is_accurate(by):
     assert float(decrease) == pytest.approx(predicted, rel=1e-5)
 
 
+@on_both
 @both_kinds
 @pytest.mark.parametrize("shape", ["wide", "square", "tall"])
 def test_kernel_in_float32(shape, by):
@@ -161,6 +168,7 @@ def test_kernel_in_float32(shape, by):
     assert float(decrease) == pytest.approx(predicted, rel=1e-4)
 
 
+@on_both
 @both_kinds
 def test_numbers_that_are_not_finite_stay_so(by):
     matrix, residuals = system(6, 20)
@@ -175,6 +183,7 @@ def test_numbers_that_are_not_finite_stay_so(by):
         assert not np.isfinite(step).all() and not np.isfinite(decrease)
 
 
+@on_both
 def test_products_that_do_not_suffice_give_nan():
     matrix, residuals = graded(6, 20, 1e12)
     for part in solved(kernel_of(matrix, residuals), 1e-40)[:2]:

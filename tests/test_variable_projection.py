@@ -41,6 +41,7 @@ def by_many_digits(matrix, residuals, damping):
         return np.array([float(s) for s in step]), float((r.T * r)[0] - left)
 
 
+@pytest.mark.usefixtures("factorised_on")
 @pytest.mark.parametrize("damping", [1e-10, 1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("last", [[5, 6], [0, 1, 2], [6, 2, 4], [3]])
 @pytest.mark.parametrize("chunk", [4, 100])
@@ -58,6 +59,7 @@ def test_a_step_damps_the_other_parameters_alone(damping, last, chunk):
     assert float(decrease) == pytest.approx(less, rel=1e-9)
 
 
+@pytest.mark.usefixtures("factorised_on")
 def test_columns_that_are_the_same_keep_a_step_small():
     matrix, residuals = graded(30, 7, 10.0)
     matrix[:, 1] = matrix[:, 0] * (1.0 + 1e-14)

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
+from kpinn.optimizers.least_squares import on_device
 from kpinn.optimizers.least_squares.factorizations import (
     BLOCK,
     cholesky,
@@ -72,10 +73,13 @@ class DenseModel(typing.NamedTuple):
 
     def solve(self, damping):
         """See `LinearModel.solve`."""
-        step, decrease, upper = tf.numpy_function(
-            _solve, [self.matrix, self.products, damping], [self.matrix.dtype] * 3, stateful=False
-        )
-        size = self.matrix.shape[0] - 1
+        size, given = self.matrix.shape[0] - 1, (self.matrix, self.products, damping)
+        if on_device.stays_on_device():
+            small, right = self.matrix[:-1, :-1], self.matrix[:-1, -1]
+            found = on_device.solve(small, right, *given[1:], of_gradient=True)
+        else:
+            found = tf.numpy_function(_solve, given, [self.matrix.dtype] * 3, stateful=False)
+        step, decrease, upper = found
         upper = tf.ensure_shape(upper, (size, size))
 
         def again(vector):
@@ -133,6 +137,8 @@ def products_of(rows):
 def reflect(triangle, matrix, residuals):
     """The triangular factor `(p + 1, p + 1)` of one above rows `(k, p)` and `(k,)`."""
     rows = tf.concat([matrix, residuals[:, None]], axis=1)
+    if on_device.stays_on_device():
+        return on_device.triangle_of(tf.concat([triangle, rows], axis=0))
     folded = tf.numpy_function(_triangle, [triangle, rows], triangle.dtype, stateful=False)
     return tf.ensure_shape(folded, triangle.shape)
 

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
+from kpinn.optimizers.least_squares import on_device
 from kpinn.optimizers.least_squares.dense import above_each_other, reflect
 from kpinn.optimizers.least_squares.factorizations import (
     one_thread,
@@ -59,9 +60,12 @@ class Projection(typing.NamedTuple):
 
     def solve(self, damping):
         """The step, and what `|J s + r|^2` is less than `|r|^2`."""
-        solve, dtype = functools.partial(_solve, free=self.free), self.triangle.dtype
-        arguments = [self.triangle, damping]
-        step, decrease = tf.numpy_function(solve, arguments, [dtype, dtype], stateful=False)
+        dtype, arguments = self.triangle.dtype, (self.triangle, damping)
+        if on_device.stays_on_device():
+            step, decrease = _solve_on_device(*arguments, self.free)
+        else:
+            solve = functools.partial(_solve, free=self.free)
+            step, decrease = tf.numpy_function(solve, arguments, [dtype, dtype], stateful=False)
         step = tf.ensure_shape(step, self.order.shape)
         return tf.gather(step, np.argsort(self.order)), tf.ensure_shape(decrease, ())
 
@@ -81,6 +85,8 @@ def projection(objective, theta):
 
     start = tf.zeros((size + 1, size + 1), theta.dtype)
     triangle = objective.fold_jacobian(theta, fold, start, above_each_other)
+    if on_device.stays_on_device():
+        return Projection(_held_on_device(triangle, len(last)), order, len(last))
     held = functools.partial(_held, free=len(last))
     triangle = tf.numpy_function(held, [triangle], theta.dtype, stateful=False)
     return Projection(tf.ensure_shape(triangle, (size + 1, size + 1)), order, len(last))
@@ -115,6 +121,26 @@ def _held(triangle, free):
     below[:, :free] = np.diag(HELD * norms_of(triangle[:, :free]))
     with one_thread():
         return np.linalg.qr(np.concatenate([triangle, below]), mode="r").astype(dtype)
+
+
+def _held_on_device(triangle, free):
+    """As `_held`, for tensors."""
+    norms = tf.norm(triangle[:, :free], axis=0)
+    below = tf.linalg.diag(HELD * tf.where(norms > 0.0, norms, 1.0))
+    below = tf.pad(below, [[0, 0], [0, triangle.shape[1] - free]])
+    return on_device.triangle_of(tf.concat([triangle, below], axis=0))
+
+
+def _solve_on_device(triangle, damping, free):
+    """As `_solve`, for tensors."""
+    wide = tf.cast(triangle, tf.float64)
+    upper, right = wide[:-1, :-1], wide[:-1, -1]
+    corner, damping = upper[free:, free:], tf.cast(damping, tf.float64)
+    rest, decrease, _ = on_device.solve_triangle(corner, right[free:], damping)
+    given = right[:free] + tf.linalg.matvec(upper[:free, free:], rest)
+    first = -tf.linalg.triangular_solve(upper[:free, :free], given[:, None], lower=False)[:, 0]
+    decrease += tf.reduce_sum(right[:free] ** 2)
+    return tuple(tf.cast(p, triangle.dtype) for p in (tf.concat([first, rest], axis=0), decrease))
 
 
 def _solve(triangle, damping, free):

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
+from kpinn.optimizers.least_squares import on_device
 from kpinn.optimizers.least_squares.factorizations import (
     cholesky,
     needs_triangle,
@@ -48,7 +49,7 @@ class RowSpaceModel(typing.NamedTuple):
 
     Attributes:
         basis: `(m, p)`, in its rows the directions of which steps are made.
-        small: `(m, m)`, products or an upper triangle.
+        small: `(m, m)`, products or a triangle.
         residuals: `(m,)`.
         scale: the largest squared norm of a column of `J`.
         products: scalar bool, which of them.
@@ -66,12 +67,12 @@ class RowSpaceModel(typing.NamedTuple):
 
     def solve(self, damping):
         """See `LinearModel.solve`."""
-        weights, decrease, upper = tf.numpy_function(
-            _solve,
-            [self.small, self.residuals, self.products, damping],
-            [self.small.dtype] * 3,
-            stateful=False,
-        )
+        given = self.small, self.residuals, self.products, damping
+        if on_device.stays_on_device():
+            found = on_device.solve(*given)
+        else:
+            found = tf.numpy_function(_solve, given, [self.small.dtype] * 3, stateful=False)
+        weights, decrease, upper = found
         upper = tf.ensure_shape(upper, self.small.shape)
         step = self._combined(tf.ensure_shape(weights, self.residuals.shape))
 
@@ -120,6 +121,8 @@ def row_space_bytes(rows, columns):
 
 def _factors(matrix):
     rows, columns = matrix.shape
+    if on_device.stays_on_device():
+        return on_device.rows_of(matrix)
     basis, small = tf.numpy_function(_reduce, [matrix], [matrix.dtype] * 2, stateful=False)
     return tf.ensure_shape(basis, (rows, columns)), tf.ensure_shape(small, (rows, rows))
 
