@@ -476,13 +476,7 @@ def own_step():
     pinn.fit(LINE.stream(4), verbose=0)
 
 
-def under_a_strategy():
-    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
-        fit()
-
-
 REFUSED = {
-    "under a distribution strategy": under_a_strategy,
     "ScipyMinimize needs the same points": lambda: fit(None, kpinn.optimizers.ScipyMinimize()),
     "targets of 'decay' belong to points": lambda: fit(y={"decay": np.ones(20)}),
     "sample_weight of 'decay' belong": lambda: fit(sample_weight={"decay": np.ones(20)}),
