@@ -7,7 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "reliability"))
 
 import wrong_calls
 
-CALLS = 220
+CALLS = 140
 
 
 def test_right_calls_succeed_and_wrong_ones_name_their_argument():
