@@ -137,26 +137,38 @@ def test_bounds_that_are_not_met_leave_the_one_step_of_a_linear_problem():
     np.testing.assert_allclose(pinn.unknowns["c"], np.linalg.lstsq(A, Y)[0], rtol=1e-12)
 
 
+class Two(kpinn.PINN):
+    """Two unknowns in equations of nothing else; `a` is not negative."""
+
+    coordinates, fields = "x", "u"
+
+    def __init__(self, network, equations, a, b):
+        super().__init__(network)
+        self.equations = equations
+        self.unknown("a", a, lower=0.0)
+        self.unknown("b", b)
+
+    @kpinn.condition
+    def both(self, u, a, b):
+        return ops.concatenate([each + 0.0 * u for each in self.equations(a, b)], axis=1)
+
+
+def found_by(epochs, network, *arguments):
+    """The unknowns of a `Two` after steps of Levenberg-Marquardt in float64."""
+    kpinn.set_float64()
+    pinn = Two(network(), *arguments)
+    pinn.compile(LM())
+    pinn.fit({"x": [0.0, 1.0]}, epochs=epochs, verbose=0)
+    return [float(unknown.numpy()) for unknown in pinn.unknowns.values()]
+
+
 def test_a_linear_problem_goes_on_when_a_parameter_that_was_held_is_free():
     """At the start `a` is held by `b`, at the best `b` with this `a` it is not."""
 
-    class Corner(kpinn.PINN):
-        coordinates, fields = "x", "u"
+    def equations(a, b):
+        return a + b - 1.0, 10.0 * (b - 0.5)
 
-        def __init__(self, network):
-            super().__init__(network)
-            self.unknown("a", 0.0, lower=0.0)
-            self.unknown("b", 3.0)
-
-        @kpinn.condition
-        def both(self, u, a, b):
-            return ops.concatenate([a + b - 1.0 + 0.0 * u, 10.0 * (b - 0.5) + 0.0 * u], 1)
-
-    kpinn.set_float64()
-    pinn = Corner(linear_network())
-    pinn.compile(LM())
-    pinn.fit({"x": [0.0, 1.0]}, epochs=20, verbose=0)
-    found = [float(unknown.numpy()) for unknown in pinn.unknowns.values()]
+    found = found_by(20, linear_network, equations, 0.0, 3.0)
     np.testing.assert_allclose(found, [0.5, 0.5], rtol=1e-12)
 
 
@@ -164,48 +176,20 @@ def test_a_linear_problem_goes_on_when_a_parameter_that_was_held_is_free():
 def test_levenberg_marquardt_leaves_a_bound_beside_which_it_begins(start):
     """Nearly all of the gradient is in the parameter that cannot move."""
 
-    class Valley(kpinn.PINN):
-        coordinates, fields = "x", "u"
+    def equations(a, b):
+        return 100.0 * (a + 1.0), ops.exp(b - 1.0) - 1.0
 
-        def __init__(self, network):
-            super().__init__(network)
-            self.unknown("a", start, lower=0.0)
-            self.unknown("b", 3.0)
-
-        @kpinn.condition
-        def both(self, u, a, b):
-            return ops.concatenate(
-                [100.0 * (a + 1.0) + 0.0 * u, ops.exp(b - 1.0) - 1.0 + 0.0 * u], 1
-            )
-
-    kpinn.set_float64()
-    pinn = Valley(curved_network())
-    pinn.compile(LM())
-    pinn.fit({"x": [0.0, 1.0]}, epochs=30, verbose=0)
-    assert float(pinn.unknowns["a"].numpy()) == 0.0
-    assert float(pinn.unknowns["b"].numpy()) == pytest.approx(1.0, abs=1e-6)
+    a, b = found_by(30, curved_network, equations, start, 3.0)
+    assert a == 0.0 and b == pytest.approx(1.0, abs=1e-6)
 
 
 def test_a_step_along_a_valley_ends_on_the_bound_of_one_of_two():
     """Cut off for `a` alone it would leave the valley `a = b`."""
 
-    class Together(kpinn.PINN):
-        coordinates, fields = "x", "u"
+    def equations(a, b):
+        return 1e4 * (a - b), b + 1.0
 
-        def __init__(self, network):
-            super().__init__(network)
-            self.unknown("a", 1.0, lower=0.0)
-            self.unknown("b", 1.0)
-
-        @kpinn.condition
-        def both(self, u, a, b):
-            return ops.concatenate([1e4 * (a - b) + 0.0 * u, b + 1.0 + 0.0 * u], 1)
-
-    kpinn.set_float64()
-    pinn = Together(curved_network())
-    pinn.compile(LM())
-    pinn.fit({"x": [0.0, 1.0]}, epochs=2, verbose=0)
-    found = [float(unknown.numpy()) for unknown in pinn.unknowns.values()]
+    found = found_by(2, curved_network, equations, 1.0, 1.0)
     np.testing.assert_allclose(found, [0.0, 0.0], atol=1e-6)
 
 

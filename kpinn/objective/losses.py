@@ -123,15 +123,11 @@ class Losses:
         With a share it is a part of the loss, and the sum of all parts is the loss. So it is in
         Keras's own loop over the replicas of a distribution strategy, where shares are equal.
         """
-        if share is not None:
-            parts = [ops.convert_to_tensor(self.weights[name]) * t for name, t in terms.items()]
-            rest = [share.once(ops.cast(r, parts[0].dtype)) for r in regularization]
-            return sum(parts[1:] + rest, parts[0])
-        parts = [
-            ops.convert_to_tensor(self.weights[name]) * divided(term, self.parts(name))
-            for name, term in terms.items()
-        ]
-        rest = [divided(ops.cast(r, parts[0].dtype), replicas()) for r in regularization]
+        if share is None:
+            terms = {name: divided(term, self.parts(name)) for name, term in terms.items()}
+        parts = [ops.convert_to_tensor(self.weights[name]) * t for name, t in terms.items()]
+        once = (lambda value: divided(value, replicas())) if share is None else share.once
+        rest = [once(ops.cast(r, parts[0].dtype)) for r in regularization]
         return sum(parts[1:], parts[0]) + sum(rest)
 
     def parts(self, name):

@@ -2,6 +2,7 @@
 
 from kpinn.options.checks import (
     argument_names,
+    check_pinn,
     did_you_mean,
     flag,
     function,
@@ -19,6 +20,7 @@ from kpinn.options.checks import (
 
 __all__ = [
     "argument_names",
+    "check_pinn",
     "did_you_mean",
     "flag",
     "function",

@@ -112,6 +112,12 @@ def keras_layer(name, value):
     return value
 
 
+def check_pinn(pinn):
+    """Raises for what is no `kpinn.PINN`, known by what it has: its class is above all who ask."""
+    if not hasattr(pinn, "objective"):
+        raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
+
+
 def of_keras(name, get, value):
     """What one of Keras's `get` functions makes of an identifier, such as `keras.losses.get`."""
     try:

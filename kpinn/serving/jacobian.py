@@ -17,7 +17,7 @@ from kpinn.objective.jacobian import (
     residual_vjp,
 )
 from kpinn.objective.objective import CHUNK
-from kpinn.options import positive_whole, shown
+from kpinn.options import check_pinn, positive_whole
 from kpinn.options.arrays import real_array
 from kpinn.problem.points import first_rows
 from kpinn.problem.refusals import refuse_wrong_derivatives
@@ -160,8 +160,7 @@ def _spare(parts, parameters, memory):
 
 def prepared(pinn, points):
     """The objective and the points; raises `ValueError` for what has no Jacobian."""
-    if not hasattr(pinn, "objective"):
-        raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
+    check_pinn(pinn)
     data = pinn.prepare(points)
     if not all(layer.built for layer in all_layers(pinn)):  # what a condition calls has no weights
         pinn.call(first_rows(data).points)

@@ -62,8 +62,7 @@ def compile_epochs(pinn, schedule, first_step_resets):
     names = list(pinn.get_metrics_result())
     optimizer, marks = current(pinn.optimizer), marks_of(pinn)
     flat = isinstance(optimizer, FlatOptimizer)
-    divided = functools.partial(train_step, pinn) if is_divided(pinn) else None
-    make_step = divided or pinn.train_step
+    make_step = functools.partial(train_step, pinn) if is_divided(pinn) else pinn.train_step
 
     def run(data, seed, epoch, epochs, first_step, steps):
         first = tf.convert_to_tensor(step_counter(optimizer))

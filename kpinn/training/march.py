@@ -10,7 +10,7 @@ from kpinn.derivatives import FiniteDifference
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.derivatives.names.space import TIME_NAMES
 from kpinn.layers import TimeWindows
-from kpinn.options import function, one_of, shown
+from kpinn.options import check_pinn, function, one_of
 from kpinn.training import changes
 from kpinn.training.arguments import VERBOSE
 from kpinn.training.state import compiled_settings, state_of
@@ -109,8 +109,7 @@ def _through_windows(pinn, layer, sample, verbose, settings):
 
 def _layer_of(pinn):
     """The one `TimeWindows` of a PINN, which has all that is trained."""
-    if not hasattr(pinn, "objective"):
-        raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
+    check_pinn(pinn)
     found = [layer for layer in all_layers(pinn.network) if isinstance(layer, TimeWindows)]
     if len(found) != 1:
         raise ValueError(

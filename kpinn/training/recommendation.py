@@ -10,7 +10,7 @@ from kpinn.derivatives import Stochastic
 from kpinn.networks import RandomFeatures
 from kpinn.objective.compiled import Compiled
 from kpinn.optimizers import LBFGS, SPRING, LevenbergMarquardt, Sequence, SSBroyden
-from kpinn.options import function, shown
+from kpinn.options import check_pinn, function
 
 DENSE, SQUARE = 2_000, 10_000  # most parameters for a matrix in each step, for one that is updated
 SMOOTH = 3  # most coordinates for random features
@@ -69,8 +69,7 @@ def recommend(pinn, points, print_fn=print):
         pinn.fit(points, epochs=found.epochs)
     """
     function("print_fn", print_fn, "print")
-    if not hasattr(pinn, "objective"):
-        raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
+    check_pinn(pinn)
     facts = _facts(pinn, pinn.prepare(points, every=True))
     found = Recommendation(*_choice(facts))
     found.reasons.extend(_advice(facts))

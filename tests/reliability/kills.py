@@ -33,11 +33,15 @@ def child(number, folder, broken):
     print("begins", flush=True)
     path = os.path.join(folder, "run") if broken else None
     result = trainings.train(case, path, every=1)
-    kind = "broken" if broken else "unbroken"
+    write(folder, "broken" if broken else "unbroken", result)
+
+
+def write(folder, kind, result):
+    """Writes the variables and the logs of a training, for `equal`."""
     arrays = {f"{n}-{k}": a for n, each in enumerate(result[0]) for k, a in enumerate(each)}
-    np.savez(os.path.join(folder, f"{kind}.npz"), **arrays)
     with open(os.path.join(folder, f"{kind}.json"), "w", encoding="utf8") as file:
         json.dump(result[1], file)
+    np.savez(os.path.join(folder, f"{kind}.npz"), **arrays)
 
 
 def start(number, folder, broken):
@@ -55,7 +59,7 @@ def start(number, folder, broken):
 
 
 def kill_until_done(number, folder, kills, instants):
-    """Starts a case until it ends; returns how often it was started.
+    """Starts a case until it ends; returns how often it was started, a tuple of one.
 
     The first `kills` starts are killed at a random time, or shortly after a random epoch was saved.
     """
@@ -76,10 +80,10 @@ def kill_until_done(number, folder, kills, instants):
             time.sleep(instants.uniform(0.0, 0.1))
         process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
-            return starts
+            return (starts,)
     if process.wait() != 0:
         raise RuntimeError(f"case {number} failed at start {starts}")
-    return starts
+    return (starts,)
 
 
 def saved(folder):
@@ -112,20 +116,29 @@ def equal(folder):
     return variables, texts[0] == texts[1]
 
 
-def kill_cases(numbers, kills, seed):
-    print("| optimizer / points / weights / batches | starts | variables | logs |")
-    print("|---|---|---|---|")
-    good = total = 0
+def kill_cases(cases, numbers, until_done, settings, columns=("starts",)):
+    """Prints a table of trainings that were killed, and returns whether all are equal.
+
+    Args:
+        cases: list of `Case`.
+        numbers: which of them.
+        until_done: such as `kill_until_done`, which returns what `columns` says, the starts first.
+        settings: pair of the kills of each case and the seed of their instants.
+        columns: heads of the columns.
+    """
+    heads = ("optimizer / points / weights / batches", *columns, "variables", "logs")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    good, total, (kills, seed) = 0, 0, settings
     for number in numbers:
         folder = tempfile.mkdtemp(prefix="kills-")
         try:
-            starts = kill_until_done(number, folder, kills, random.Random(seed + number))
+            found = until_done(number, folder, kills, random.Random(seed + number))
             results = equal(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        words = ["equal" if each else "DIFFERENT" for each in results]
-        print(f"| {trainings.CASES[number].name} | {starts} | {' | '.join(words)} |", flush=True)
-        good, total = good + all(results), total + starts - 1
+        words = [*map(str, found), *("equal" if each else "DIFFERENT" for each in results)]
+        print(f"| {cases[number].name} | {' | '.join(words)} |", flush=True)
+        good, total = good + all(results), total + found[0] - 1
     print(f"{good} of {len(numbers)} trainings are equal to the last bit after {total} kills\n")
     return good == len(numbers)
 
@@ -155,8 +168,9 @@ def main():
     if given.child:
         return child(int(given.child[0]), given.child[1], given.broken)
     numbers = range(len(trainings.CASES)) if given.cases is None else given.cases
-    saves = kill_saves()
-    return 0 if kill_cases(list(numbers), given.kills, given.seed) and saves else 1
+    saves, settings = kill_saves(), (given.kills, given.seed)
+    equal = kill_cases(trainings.CASES, list(numbers), kill_until_done, settings)
+    return 0 if equal and saves else 1
 
 
 if __name__ == "__main__":

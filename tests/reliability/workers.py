@@ -10,20 +10,17 @@ import argparse
 import contextlib
 import json
 import os
-import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
+import kills
 import tensorflow as tf
 import trainings
 
@@ -56,11 +53,7 @@ def child(what, folder):
     with strategy.scope():
         result = trainings.train(case, path, every=1)
     if chief:
-        kind = "unbroken" if path is None else "broken"
-        arrays = {f"{n}-{k}": a for n, each in enumerate(result[0]) for k, a in enumerate(each)}
-        with open(os.path.join(folder, f"{kind}.json"), "w", encoding="utf8") as file:
-            json.dump(result[1], file)
-        np.savez(os.path.join(folder, f"{kind}.npz"), **arrays)
+        kills.write(folder, "unbroken" if path is None else "broken", result)
 
 
 def wait_inside(strategy, chief):
@@ -106,11 +99,9 @@ class Run:
             if rest:
                 self.pids[name.removeprefix("[")] = int(rest)
 
-    def until(self, is_true, seconds=300.0):
+    def until(self, is_true):
         """Waits until it is true, or all have ended."""
-        end = time.monotonic() + seconds
-        while not is_true() and self.process.poll() is None and time.monotonic() < end:
-            time.sleep(0.005)
+        kills.wait(self.process, is_true, 300.0)
 
     def status(self):
         """The exit status, and the seconds until it came."""
@@ -125,7 +116,7 @@ class Run:
         return status, time.monotonic() - begin
 
 
-def kill_until_done(number, folder, kills, instants):
+def kill_until_done(number, folder, most, instants):
     """Starts a case until it ends; returns how often, and the worst seconds after a kill."""
     run = Run(str(number), folder)
     status, _ = run.status()
@@ -133,66 +124,24 @@ def kill_until_done(number, folder, kills, instants):
         print(*run.errors[-20:], sep="\n")
         raise RuntimeError(f"the unbroken training of case {number} ended with {status}")
     slowest = 0.0
-    for starts in range(1, kills + 2):
+    for starts in range(1, most + 2):
         run = Run(str(number), folder)
-        if starts <= kills:
-            before = saved(folder)
-            goal = before + instants.randint(0, max(1, trainings.EPOCHS // kills))
+        if starts <= most:
+            goal = kills.saved(folder) + instants.randint(0, max(1, trainings.EPOCHS // most))
             run.until(lambda run=run: len(run.pids) == 2)
-            run.until(lambda goal=goal: saved(folder) >= goal)
+            run.until(lambda goal=goal: kills.saved(folder) >= goal)
             time.sleep(instants.uniform(0.0, 0.3))
             victim = run.pids[instants.choice(sorted(run.pids))]
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
         status, seconds = run.status()
         if status == 0:
-            return starts, slowest
+            return starts, f"{slowest:.1f} s"
         slowest = max(slowest, seconds)
         if status != launcher.FAILED or seconds > FAILED_WITHIN:
             print(*run.errors[-20:], sep="\n")
             raise RuntimeError(f"case {number}, start {starts}: {status} after {seconds:.1f} s")
     raise RuntimeError(f"case {number} did not end: {run.errors[-5:]}")
-
-
-def saved(folder):
-    """The number of the newest checkpoint."""
-    path = os.path.join(folder, "run")
-    names = os.listdir(path) if os.path.isdir(path) else []
-    return max((int(name[:6]) for name in names if name[0] != "."), default=0)
-
-
-def equal(folder):
-    """Whether variables, and whether logs agree to the last bit."""
-    with (
-        np.load(os.path.join(folder, "unbroken.npz")) as first,
-        np.load(os.path.join(folder, "broken.npz")) as second,
-    ):
-        variables = first.files == second.files and all(
-            first[name].tobytes() == second[name].tobytes() for name in first.files
-        )
-    texts = []
-    for kind in ("unbroken", "broken"):
-        with open(os.path.join(folder, f"{kind}.json"), encoding="utf8") as file:
-            texts.append(file.read())
-    return variables, texts[0] == texts[1]
-
-
-def kill_cases(numbers, kills, seed):
-    print("| optimizer / points / weights / batches | starts | slowest end | variables | logs |")
-    print("|---|---|---|---|---|")
-    good = total = 0
-    for number in numbers:
-        folder = tempfile.mkdtemp(prefix="workers-")
-        try:
-            starts, slowest = kill_until_done(number, folder, kills, random.Random(seed + number))
-            results = equal(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        words = " | ".join("equal" if each else "DIFFERENT" for each in results)
-        print(f"| {CASES[number].name} | {starts} | {slowest:.1f} s | {words} |", flush=True)
-        good, total = good + all(results), total + starts - 1
-    print(f"{good} of {len(numbers)} trainings are equal to the last bit after {total} kills\n")
-    return good == len(numbers)
 
 
 def free_cluster():
@@ -260,8 +209,10 @@ def main():
     if given.child:
         return child(*given.child)
     numbers = range(len(CASES)) if given.cases is None else given.cases
-    faults = single_faults()
-    return 0 if kill_cases(list(numbers), given.kills, given.seed) and faults else 1
+    faults, settings = single_faults(), (given.kills, given.seed)
+    columns = "starts", "slowest end"
+    equal = kills.kill_cases(CASES, list(numbers), kill_until_done, settings, columns)
+    return 0 if equal and faults else 1
 
 
 if __name__ == "__main__":

@@ -95,7 +95,8 @@ class Checkpoint(keras.callbacks.Callback):
             self._fit = state_of(pinn).finished_fits.get(self.path, 0) + 1
             self._epochs, self._is_stream = settings["epochs"], is_stream
             self._others = _others(settings["callbacks"])
-            self._found = _found(told(strategy, self._find))
+            found = told(strategy, self._find)
+            self._found = None if found is None else Found(**found)
             self._epoch = self._found.epoch if self._found else settings["initial_epoch"]
             self._is_due, self._is_finite, self._signals = False, True, Signals()
             self._logs = {}
@@ -287,10 +288,6 @@ class Checkpoint(keras.callbacks.Callback):
                 "stays as it is, and the model has its weights",
                 self.path,
             ) from error
-
-
-def _found(fields):
-    return None if fields is None else Found(**fields)
 
 
 def _others(callbacks):

@@ -9,7 +9,7 @@ from kpinn.derivatives.declarations import independent
 from kpinn.derivatives.keras_private import all_layers
 from kpinn.layers import Scaled
 from kpinn.objective.compiled import Compiled
-from kpinn.options import shown
+from kpinn.options import check_pinn
 from kpinn.problem.arguments import At, Quantity
 from kpinn.problem.points import first_rows, sets_of, widths_of
 
@@ -47,8 +47,7 @@ def loss_weights(pinn, points):
         pinn = Heat(kpinn.layers.Scaled(kpinn.networks.MLP(), rod, fields={"T": (293, 373)}))
         pinn.compile("adam", loss_weights=kpinn.loss_weights(pinn, points))
     """
-    if not hasattr(pinn, "objective"):
-        raise ValueError(f"pinn is {shown(pinn)}: expected a kpinn.PINN.")
+    check_pinn(pinn)
     data = pinn.prepare(points, every=True)
     if not all(layer.built for layer in all_layers(pinn)):  # what a condition calls has no weights
         pinn.call(first_rows(data).points)

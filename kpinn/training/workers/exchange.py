@@ -96,6 +96,7 @@ def _sum(strategy, array):
 
 
 def packed(value):
+    """Plain data as bytes."""
     arrays, buffer = [], io.BytesIO()
     text = json.dumps(plain.encode(value, arrays), allow_nan=False)
     listed = {str(number): array for number, array in enumerate(arrays)}
@@ -104,6 +105,7 @@ def packed(value):
 
 
 def unpacked(data):
+    """The inverse of `packed`."""
     with np.load(io.BytesIO(data), allow_pickle=False) as found:
         arrays = [found[str(number)] for number in range(len(found.files) - 1)]
         return plain.decode(json.loads(str(found["text"])), arrays)
