@@ -59,8 +59,13 @@ print(f"largest error of an energy: {max(errors):.0e}")
 figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
 axes.plot(points["x"], points["x"] ** 2 / 2, "k:", label="potential")
 for number, state in enumerate(points["known"].T[1:]):
-    axes.plot(points["x"], number + 0.5 + state, label=f"state {number}, at its energy")
-axes.set(xlabel="x", ylim=(0, 4), xlim=(-5, 5), title="states of the harmonic oscillator")
+    axes.plot(points["x"], number + 0.5 + state**2, label=f"u^2 of state {number}")
+axes.set(
+    xlabel="x",
+    ylim=(0, 4),
+    xlim=(-5, 5),
+    title="states of the harmonic oscillator, at their energies",
+)
 axes.legend()
 os.makedirs("output", exist_ok=True)
 figure.savefig("output/eigenstates.png")
