@@ -105,6 +105,25 @@ def test_the_list_of_public_names_is_that_of_this_version():
     assert LIST.read_text("utf8").splitlines() == list(lines())
 
 
+def test_every_benchmark_has_its_command_on_a_page():
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf8")
+    named = set(re.findall(r"`python ((?:benchmarks|docs|examples)/\w+\.py)", page))
+    programs = (ROOT / "benchmarks").glob("*.py")
+    runs = {f"benchmarks/{p.name}" for p in programs if "\nRun: python" in p.read_text("utf8")}
+    assert runs <= named
+    assert all((ROOT / name).exists() for name in named)
+
+
+LINK = re.compile(r"\]\(([^)#:\s]+)(#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_of_files_outside_of_the_pages_lead_to_files(name):
+    """Sphinx checks those of the pages, with their anchors."""
+    for target, _ in LINK.findall((ROOT / name).read_text("utf8")):
+        assert (ROOT / target).exists(), target
+
+
 @pytest.mark.slow
 def test_sphinx_builds_without_warnings(tmp_path):
     pytest.importorskip("sphinx")
