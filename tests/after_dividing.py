@@ -23,8 +23,9 @@ def raises(kind, what, function):
 
 # What there is after a training, and what is saved -------------------------------------------
 
+outside = kpinn.optimizers.LBFGS()  # which needs no scope
 with strategy.scope():
-    pinn = mixed(kpinn.optimizers.LBFGS())
+    pinn = mixed(outside)
     pinn.fit(MIXED, epochs=1, verbose=0, callbacks=[kpinn.callbacks.Checkpoint("saved", every=1)])
 one = mixed(kpinn.optimizers.LBFGS())
 one.set_weights(pinn.get_weights())

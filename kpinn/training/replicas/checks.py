@@ -11,6 +11,7 @@ from kpinn.backend.keras_private import made_under_strategy
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
+from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem.points import sets_of, widths_of
 from kpinn.training.arguments import listed
@@ -31,7 +32,7 @@ KINDS = (
 OWN = FlatOptimizer, ScipyOptimizer, Sequence
 
 
-def check_compile(pinn, jit_compile):
+def check_compile(pinn, optimizer, jit_compile):
     """Raises `ValueError` for settings that a strategy cannot do with."""
     if made_under_strategy(pinn) and not isinstance(pinn.distribute_strategy, KINDS):
         raise ValueError(
@@ -43,6 +44,25 @@ def check_compile(pinn, jit_compile):
             f"jit_compile=True: the model was made under {_name(pinn)}, and XLA cannot read the "
             "variables of several devices. Leave it out, or make the model outside of the strategy."
         )
+    for each, _ in stages(optimizer, 0):
+        if not isinstance(each, OWN):  # those of kpinn update outside of any strategy
+            _check_scope(pinn, each)
+
+
+def _check_scope(pinn, optimizer):
+    extended = pinn.distribute_strategy.extended
+    if all(extended.variable_created_in_scope(each.value) for each in optimizer.variables):
+        return
+    kind = type(optimizer).__name__
+    if not made_under_strategy(pinn):
+        raise ValueError(
+            f"{kind} was made in the scope of a strategy, and the model outside of it: make both "
+            "in the same scope."
+        )
+    raise ValueError(
+        f"{kind} was not made in the scope of the {_name(pinn)} in which the model was made: make "
+        f"it there, with strategy.scope(): optimizer = {kind}(...)."
+    )
 
 
 def refuse_keras_loop(pinn, method, instead):
