@@ -56,6 +56,26 @@ def mixed(optimizer, **settings):
     return pinn
 
 
+def regularized(optimizer, **settings):
+    """With losses of weights and of activities, the latter at the points of every condition."""
+    pinn = small_heat(optimizer, **settings)
+    first, *_ = pinn.network.layers
+    first.kernel_regularizer = first.kernel.regularizer = keras.regularizers.L2(1e-2)
+    first.activity_regularizer = keras.regularizers.L2(1e-1)
+    return pinn
+
+
+def spoilt():
+    """Weights that are not finite before the fourth epoch."""
+
+    def spoil(epoch, logs):
+        if epoch == 3:
+            callback.model.network.layers[-1].bias.assign([np.nan])
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=spoil)
+    return {"callbacks": [callback]}
+
+
 MIXED = {
     "heat": BOX.sample(23, seed=0),
     "start": BOX.face(t=0).sample(1, seed=1),  # which all but one replica have none of
@@ -121,6 +141,9 @@ CASES = {
         ),
         mixed,
     ),
+    "regularizers": case(HEAT, sgd(), regularized),
+    "loss scale": case(HEAT, lambda: keras.optimizers.SGD(0.02, loss_scale_factor=2.0**10)),
+    "rollback": case(HEAT, sgd(), epochs=6, fit=spoilt, nonfinite="rollback"),
     "batches": case(HEAT, sgd(), fit=lambda: {"batch_size": 6}, steps_per_execution=3),
     "some batches": case(MIXED, sgd(), mixed, fit=lambda: {"batch_size": {"heat": 5}}),
     "dataset": case(dataset, sgd(), epochs=3, fit=lambda: {"validation_data": dataset()}),

@@ -5,6 +5,7 @@ which takes the mean over its points, and adds the gradients. So each takes its 
 see `Losses.total`, and the shares must be equal.
 """
 
+import keras
 import tensorflow as tf
 
 from kpinn.backend.keras_private import made_under_strategy
@@ -46,10 +47,18 @@ def check_compile(pinn, optimizer, jit_compile):
         )
     for each, _ in stages(optimizer, 0):
         if not isinstance(each, OWN):  # those of kpinn update outside of any strategy
-            _check_scope(pinn, each)
+            _check_optimizer(pinn, each)
 
 
-def _check_scope(pinn, optimizer):
+def _check_optimizer(pinn, optimizer):
+    """Raises `ValueError` for an optimizer of Keras that cannot update the model."""
+    if has_replicas(pinn) and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        inner = type(optimizer.inner_optimizer).__name__
+        raise ValueError(
+            f"LossScaleOptimizer updates in each replica of {_name(pinn)}, and kpinn once for all: "
+            f"pass {inner}(..., loss_scale_factor=...) with a fixed factor, or make the model "
+            "outside of the strategy."
+        )
     extended = pinn.distribute_strategy.extended
     if all(extended.variable_created_in_scope(each.value) for each in optimizer.variables):
         return
