@@ -6,7 +6,7 @@ import re
 import keras
 import numpy as np
 import tensorflow as tf
-from divided import MIXED, mixed, strategy_of
+from divided import FUNCTIONS, MIXED, Branches, mixed, strategy_of
 from problems import BOX, heat_points, small_heat
 
 import kpinn
@@ -169,5 +169,22 @@ one = own(keras.optimizers.SGD(0.1))
 one.set_weights(pinn.get_weights())
 histories = [each.fit(POINTS, epochs=3, verbose=0).history["loss"] for each in (pinn, one)]
 np.testing.assert_allclose(*histories, rtol=1e-12)
+
+
+class OwnOfFunctions(kpinn.PINN):
+    coordinates, fields, parameters = "x", "u", "f"
+
+    def train_step(self, batch):
+        return super().train_step(batch)
+
+    @kpinn.condition
+    def slope(self, u_x, f):
+        return u_x - f
+
+
+with strategy.scope():
+    pinn = OwnOfFunctions(Branches())
+    pinn.compile("sgd", jit_compile=False)
+raises(ValueError, "whose rows may need each other", lambda: pinn.fit(FUNCTIONS, verbose=0))
 with tf.distribute.experimental.CentralStorageStrategy().scope():
     raises(ValueError, "made under CentralStorageStrategy", small_heat)

@@ -21,7 +21,7 @@ FOLDER = pathlib.Path(__file__).parent
 EXACT = 1e-13  # for sums; where curvature makes more of rounding:
 CURVED = {"lbfgs", "bfgs", "ssbroyden", "levenberg", "huber", "kernel", "sketch", "spring"}
 CURVED |= {"scipy", "stages"}
-QUICK = "sgd", "regularizers", "dataset", "levenberg"
+QUICK = "sgd", "regularizers", "functions", "dataset", "levenberg"
 
 
 def process(*arguments):

@@ -10,6 +10,7 @@ import weakref
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import is_declared
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.objective import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -43,7 +44,8 @@ def objective(pinn):
             lambda found: refuse_untrained(pinn, found),
         )
         if is_divided(pinn):
-            over = pinn.distribute_strategy, state.adds_losses
+            needs_all = state.adds_losses or is_declared(state.problem.network)
+            over = pinn.distribute_strategy, needs_all
             state.objective = DividedObjective(*parts, *over)
         else:
             state.objective = Objective(*parts)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from kpinn.backend.keras_private import made_under_strategy
+from kpinn.derivatives.declarations import is_declared
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
@@ -113,6 +114,9 @@ def check_sets(pinn, arrays):
     """
     if arrays is None or not by_keras(pinn):
         return
+    if is_declared(pinn.problem.network):
+        what = "a network that is declared independent, whose rows may need each other"
+        _refuse(pinn, what, "Train it on one device")
     replicas, losses = pinn.distribute_strategy.num_replicas_in_sync, pinn.objective.losses
     for names, part in sets_of(pinn.problem, arrays.points):
         count = next(iter(part.values())).shape[0]

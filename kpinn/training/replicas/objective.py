@@ -24,7 +24,8 @@ class DividedObjective(Objective):
 
     Attributes:
         strategy: the `tf.distribute.Strategy`.
-        takes_all: whether every condition needs all points on each replica.
+        takes_all: whether every condition needs all points on each replica: a layer adds losses, or
+            rows of the network may need each other.
     """
 
     strategy: tf.distribute.Strategy | None = None
