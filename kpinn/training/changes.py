@@ -42,11 +42,10 @@ def objective(pinn):
             lambda points: regularization(pinn, points),
             state.compiled,
             lambda found: refuse_untrained(pinn, found),
+            state.adds_losses or is_declared(state.problem.network),
         )
         if is_divided(pinn):
-            needs_all = state.adds_losses or is_declared(state.problem.network)
-            over = pinn.distribute_strategy, needs_all
-            state.objective = DividedObjective(*parts, *over)
+            state.objective = DividedObjective(*parts, pinn.distribute_strategy)
         else:
             state.objective = Objective(*parts)
     return state.objective
