@@ -73,8 +73,8 @@ def maps(t, x, path, **images):
     keep(figure, path)
 
 
-def fourier(right, start, length, times):
-    """A system that is periodic in x, by Fourier's method in x and Radau's in time.
+def fourier(right, start, length, times, method="DOP853"):
+    """A system that is periodic in x, by Fourier's method in x.
 
     Args:
         right: function from fields `(m, n)` and their derivatives to slopes in time `(m, n)`; the
@@ -82,6 +82,7 @@ def fourier(right, start, length, times):
         start: fields `(m, n)` at x = 0, length / n, ...
         length: the period.
         times: growing array, whose first one is that of the start.
+        method: of `scipy.integrate.solve_ivp`; `"Radau"` for derivatives of high order.
 
     Returns:
         An array `(len(times), m, n)`, with a relative error of about 1e-8.
@@ -95,7 +96,7 @@ def fourier(right, start, length, times):
         found = right(fields, lambda k: np.fft.irfft(waves**k * spectrum, shape[1]))
         return found.ravel()
 
-    options = {"method": "Radau", "t_eval": times, "rtol": 1e-8, "atol": 1e-10}
+    options = {"method": method, "t_eval": times, "rtol": 1e-8, "atol": 1e-10}
     found = solve_ivp(slopes, (times[0], times[-1]), start.ravel(), **options)
     return found.y.T.reshape(-1, *shape)
 
