@@ -3,6 +3,7 @@
     (v . grad) v + grad p = (laplacian(v) + v) / Re,  div v = 0
 
 with the velocities on the sides of a cube, and p at one corner. p = -|v|^2 / 2 and a constant.
+
 Shows: three velocities and a pressure in three coordinates, `curl_v` as a check.
 Kind: flow.
 Expected: relative L2 error below 1e-6, about 20 seconds on two CPU cores.

@@ -4,8 +4,10 @@ With tau = time to expiry, q = sqrt(tau) and z = log(S / K) / q, the price is V 
 
     w + q w_q - z w_z = s^2 w_zz + q (2 r - s^2) w_z - 2 q^2 r w,
 
-and w is smooth, at the expiry q = 0 too. Shows: coordinates in which a singular start is smooth,
-so that random features solve the equation; the delta as a derivative by name.
+and w is smooth, at the expiry q = 0 too.
+
+Shows: coordinates in which a singular start is smooth, so that random features solve the equation;
+the delta as a derivative by name.
 Kind: parabolic, finance.
 Expected: relative L2 error below 1e-10, about 10 seconds on two CPU cores.
 

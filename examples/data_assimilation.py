@@ -1,8 +1,10 @@
 """What was there at the start? A cloud in a ring that drifts and spreads, seen by three sensors.
 
 u_t + 2 u_x = 0.05 u_xx. Nothing is known of the start; each sensor reads u at 60 times until t = 2,
-with noise of 1 %. Shows: data at a few places in the role of a start, an equation with a period,
-one problem of least squares.
+with noise of 1 %.
+
+Shows: data at a few places in the role of a start, an equation with a period, one problem of least
+squares.
 Kind: inverse, parabolic.
 Expected: relative L2 error below 2e-2, about 10 seconds on two CPU cores.
 

@@ -1,9 +1,10 @@
 """A thin layer with a network of its own: laplacian(u) = 0 on a square.
 
 u = exp(-30 x) cos(30 y) + x y by two networks, fast waves for x < 0.2 and slow ones beyond; the
-values and the slopes of both agree where they meet. Shows: a decomposition of the domain by two
-fields, each with its network and its points, that meet in one condition (extended PINNs, Jagtap &
-Karniadakis 2020).
+values and the slopes of both agree where they meet.
+
+Shows: a decomposition of the domain by two fields, each with its network and its points, that meet
+in one condition (extended PINNs, Jagtap & Karniadakis 2020).
 Kind: elliptic, networks.
 Expected: relative L2 error below 1e-6, about 20 seconds on two CPU cores.
 

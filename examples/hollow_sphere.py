@@ -1,8 +1,10 @@
 """A hollow sphere under a pressure inside, by its radius and height: div(stress) = 0.
 
-Displacements u along r and w along z in a half-plane. Lame's solution is a radial displacement
-A R + B / R^2. Shows: elasticity in cylindrical coordinates, the axis as a condition of its own, a
-region that is cut out of a ring, tractions along normals.
+Displacements u along r and w along z in a half-plane. Lame's solution is a radial displacement A R
++ B / R^2.
+
+Shows: elasticity in cylindrical coordinates, the axis as a condition of its own, a region that is
+cut out of a ring, tractions along normals.
 Kind: elliptic, solids.
 Expected: relative L2 error below 5e-5, about 20 seconds on two CPU cores.
 

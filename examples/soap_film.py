@@ -1,8 +1,10 @@
 """A soap film between two rings: least area, the integral of sqrt(1 + u_x^2 + u_y^2).
 
 The film between a ring of the radius 3 and one of the radius 1.2 below it is a piece of a catenoid,
-u = arcosh(r). Shows: a functional as the loss (`kpinn.losses.Mean`), rings that hold by the form of
-the network, the nodes and weights of a quadrature, the value of the functional itself.
+u = arcosh(r).
+
+Shows: a functional as the loss (`kpinn.losses.Mean`), rings that hold by the form of the network,
+the nodes and weights of a quadrature, the value of the functional itself.
 Kind: variational, elliptic.
 Expected: relative L2 error below 3e-4, about 15 seconds on two CPU cores.
 

@@ -1,8 +1,10 @@
 """Where does the heat come from? The place, the power and the width of a source from 40 sensors.
 
 -laplacian(u) = q exp(-r^2 / (2 s^2)) / (2 pi s^2), where r is the distance to (a, b), on a square
-whose sides are measured too; the readings have noise of 0.1 % of their range. Shows: an inverse
-problem with four unknowns in one condition, fields and unknowns at a time by Levenberg-Marquardt.
+whose sides are measured too; the readings have noise of 0.1 % of their range.
+
+Shows: an inverse problem with four unknowns in one condition, fields and unknowns at a time by
+Levenberg-Marquardt.
 Kind: inverse, elliptic.
 Expected: distance to the source below 3e-3, about 20 seconds on two CPU cores.
 
