@@ -65,7 +65,7 @@ def maps(t, x, path, **images):
     for each, values in zip(axes, images.values(), strict=True):
         most = np.abs(values).max()
         colours = {"cmap": "magma" if each is axes[-1] else "viridis"}
-        if values.min() < 0:
+        if values.min() < -0.01 * most:  # and not by rounding
             colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
         mesh = each.pcolormesh(t, x, values.T, rasterized=True, **colours)
         figure.colorbar(mesh, ax=each)
