@@ -26,7 +26,7 @@ from kpinn.training import tensorflow_private
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"backend", "options", "version"},
+    {"backend", "options"},
     {"derivatives", "domains"},
     {"layers", "operators", "optimizers"},
     {"networks"},
@@ -36,6 +36,7 @@ LEVELS = [  # ground floor to top
     {"plotting"},
     {"callbacks"},
     {"pinn"},
+    {"scripts"},
     {"__main__"},
 ]
 OPTIONAL = {"IPython", "matplotlib", "pyvista", "trimesh"}
