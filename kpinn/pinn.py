@@ -728,36 +728,53 @@ class PINN(keras.Model):
         """
         return self._prediction().fields(points, names, resolve(self.method), batch_size)
 
-    def export(self, path, derivatives=None):
-        """Writes a SavedModel that is served without kpinn and without Keras.
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        derivatives=None,
+    ):
+        """Writes fields, derivatives and residuals for programs without kpinn and without Keras.
 
-        Its signatures are `"serving_default"` (the fields), `"derivatives"` and
-        `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for; a parameter may be one number.
-        An export that was there is replaced when the new one is complete.
+        A SavedModel and a LiteRT file have the signatures `"serving_default"` (the fields),
+        `"derivatives"` and `"residual_<condition>"` for each condition. Inputs are named by
+        coordinate, `(n, 1)` (a parameter may be one number), and by the arrays and directions that
+        a condition asks for. An ONNX file is one graph with all outputs by name; its inputs are the
+        coordinates, the directions of `derivatives` and what `input_signature` names: conditions
+        that need more are left out. What was there is replaced when the new export is complete.
 
         Args:
-            path: folder to write.
+            filepath: folder to write, or file that ends with `.onnx` or `.tflite`.
+            format: `"tf_saved_model"`, `"onnx"` or `"litert"`, which computes in float32. The
+                latter two are run, and compared with the model, before they are written.
+            verbose: whether to print where the export is; by default not.
+            input_signature: dict from names to `keras.InputSpec` or `tf.TensorSpec` for all
+                coordinates, and further arrays; by default any number of points.
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
         Returns:
-            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares; of
-            several workers only the chief writes, and the others return `None`.
+            The SHA-256 of the file, or of the manifest of the folder, which `kpinn.load_export`
+            compares; of several workers only the chief writes, and the others return `None`.
 
         Raises:
-            ValueError: for a name without meaning, a folder with other files, or an operation that
-                does more than compute, such as `tf.py_function`.
+            ValueError: for a name without meaning, a folder with other files, and an operation
+                that the format cannot express or does more than compute (`tf.py_function`).
+            ImportError: without the packages of `pip install kpinn[export]`.
 
         Example:
 
             pinn.export("heat")
             served = kpinn.load_export("heat")  # or by tf.saved_model.load
             served.signatures["derivatives"](t=t, x=x)["u_xx"]
+            pinn.export("heat.onnx", format="onnx", derivatives="u_x")
         """
+        options = format, verbose, input_signature, derivatives
         variables = [variable.value for variable in self.variables]
         with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
             method, widths = resolve(self.method), self._state.widths
-            given = self.problem, method, variables, widths, path, derivatives
+            given = self.problem, method, variables, widths, filepath, options
             return export.export(*given) if writes else None
 
     def get_config(self):

@@ -38,7 +38,7 @@ LEVELS = [  # ground floor to top
     {"plotting"},
     {"__main__"},
 ]
-OPTIONAL = {"matplotlib", "pyvista", "trimesh"}
+OPTIONAL = {"ai_edge_litert", "matplotlib", "onnx", "onnxruntime", "pyvista", "tf2onnx", "trimesh"}
 ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
 TABLES = ("derivatives/operations",)  # looked up, not read
