@@ -283,6 +283,11 @@ class PINN(keras.Model):
         with self._state.reads.constant():
             print_fn(costs.describe(self.problem, self._state.widths))
 
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
+        """As in Keras; below it stand the conditions with their arguments, and the unknowns."""
+        super().summary(line_length, positions, print_fn, **kwargs)
+        (print_fn or print)(costs.listed(self.problem))
+
     # Training -------------------------------------------------------------------------------
 
     @property
@@ -739,16 +744,14 @@ class PINN(keras.Model):
         """Writes fields, derivatives and residuals for programs without kpinn and without Keras.
 
         A SavedModel and a LiteRT file have the signatures `"serving_default"` (the fields),
-        `"derivatives"` and `"residual_<condition>"` for each condition. Inputs are named by
-        coordinate, `(n, 1)` (a parameter may be one number), and by the arrays and directions that
-        a condition asks for. An ONNX file is one graph with all outputs by name; its inputs are the
-        coordinates, the directions of `derivatives` and what `input_signature` names: conditions
-        that need more are left out. What was there is replaced when the new export is complete.
+        `"derivatives"` and `"residual_<condition>"`. Inputs are named by coordinate, `(n, 1)` (a
+        parameter may be one number), and by the arrays that a condition asks for. An ONNX file is
+        one graph with all outputs by name; its inputs are the coordinates, the directions of
+        `derivatives` and what `input_signature` names: conditions that need more are left out.
 
         Args:
-            filepath: folder to write, or file that ends with `.onnx` or `.tflite`.
-            format: `"tf_saved_model"`, `"onnx"` or `"litert"`, which computes in float32. The
-                latter two are run, and compared with the model, before they are written.
+            filepath: folder, or file that ends with `.onnx` or `.tflite`; it is replaced whole.
+            format: `"tf_saved_model"`; `"onnx"` or `"litert"`, which are compared with the model.
             verbose: whether to print where the export is; by default not.
             input_signature: dict from names to `keras.InputSpec` or `tf.TensorSpec` for all
                 coordinates, and further arrays; by default any number of points.
@@ -756,7 +759,7 @@ class PINN(keras.Model):
 
         Returns:
             The SHA-256 of the file, or of the manifest of the folder, which `kpinn.load_export`
-            compares; of several workers only the chief writes, and the others return `None`.
+            compares; `None` of all workers but the chief, who alone writes.
 
         Raises:
             ValueError: for a name without meaning, a folder with other files, and an operation
@@ -765,17 +768,15 @@ class PINN(keras.Model):
 
         Example:
 
-            pinn.export("heat")
-            served = kpinn.load_export("heat")  # or by tf.saved_model.load
-            served.signatures["derivatives"](t=t, x=x)["u_xx"]
             pinn.export("heat.onnx", format="onnx", derivatives="u_x")
+            pinn.export("heat")
+            kpinn.load_export("heat").signatures["derivatives"](t=t, x=x)["u_xx"]
         """
         options = format, verbose, input_signature, derivatives
         variables = [variable.value for variable in self.variables]
         with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
-            method, widths = resolve(self.method), self._state.widths
-            given = self.problem, method, variables, widths, filepath, options
-            return export.export(*given) if writes else None
+            given = self.problem, resolve(self.method), variables, self._state.widths
+            return export.export(*given, filepath, options) if writes else None
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""
