@@ -4,7 +4,8 @@ from kpinn.options import flag, one_of
 from kpinn.serving import litert, onnx, saved_model
 from kpinn.serving.endpoints import endpoints, signature
 
-FORMATS = {"tf_saved_model": saved_model, "onnx": onnx, "litert": litert}  # place and write
+USUAL = "tf_saved_model"
+FORMATS = {USUAL: saved_model, "onnx": onnx, "litert": litert}  # place and write
 
 
 def export(problem, method, variables, widths, filepath, options):

@@ -5,10 +5,10 @@ import logging
 
 import tensorflow as tf
 
+from kpinn.backend.version import __version__
 from kpinn.serving import one_file
 from kpinn.serving.endpoints import Endpoint
 from kpinn.serving.substitutes import without_rare_operations
-from kpinn.version import __version__
 
 
 def place(path):

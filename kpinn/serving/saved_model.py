@@ -6,10 +6,10 @@ import pathlib
 import tensorflow as tf
 
 from kpinn.backend.files import written_whole
+from kpinn.backend.version import __version__
 from kpinn.options import shown
 from kpinn.serving.folders import MANIFEST, regular_files, write_manifest
 from kpinn.serving.programs import check_program
-from kpinn.version import __version__
 
 PARTS = ("fingerprint.pb", "saved_model.pb", MANIFEST)
 
