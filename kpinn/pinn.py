@@ -1,8 +1,11 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
 import os
+import typing
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kpinn.backend.files import written_whole
@@ -18,6 +21,7 @@ from kpinn.derivatives.tensorflow_private import without_retracing_warning
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.objective.losses import divided, replicas
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.optimizers.result import MinimizeResult
 from kpinn.optimizers.stages import current
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
@@ -45,6 +49,7 @@ from kpinn.training.trained import build_optimizer
 from kpinn.training.workers import keras_loop
 from kpinn.training.workers.roles import of_chief
 
+Names = str | Sequence[str] | None  # of columns, "t x" or ["t", "x[3]"]
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
 
@@ -99,10 +104,10 @@ class PINN(keras.Model):
         pinn.fit({"heat": box.sample(1000), "start": box.face(t=0).sample(100)}, epochs=100)
     """
 
-    coordinates = None
-    fields = None
-    parameters = None
-    method = "auto"
+    coordinates: Names = None
+    fields: Names = None
+    parameters: Names = None
+    method: typing.Any = "auto"
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -187,7 +192,7 @@ class PINN(keras.Model):
             construction.check_names(self)
         return variable
 
-    def declare_trained(self, *variables):
+    def declare_trained(self, *variables) -> None:
         """Says that a `train_step` of yours trains variables which are no attributes of the model.
 
         Without it a loss that depends on them is refused, since they would stay as they are.
@@ -261,7 +266,7 @@ class PINN(keras.Model):
         data.check_known(listed, list(self.conditions), "names has")
         return self.problem.residuals_at(listed, arrays, step_number(self))
 
-    def describe(self, print_fn=print):
+    def describe(self, print_fn=print) -> None:
         """Prints what the derivatives of each condition cost, and by what they are computed.
 
         The unit is one pass of the points through the network: one per channel of Taylor
@@ -612,7 +617,7 @@ class PINN(keras.Model):
         return data.prepare(self.problem, x, y, sample_weight, every)
 
     @property
-    def result(self):
+    def result(self) -> MinimizeResult | None:
         """How the last `fit` ended, a `kpinn.optimizers.MinimizeResult`; `None` before.
 
         Example:
@@ -632,7 +637,7 @@ class PINN(keras.Model):
         """
         return training.training_data(self).points
 
-    def replace_points(self, x, y=None, sample_weight=None):
+    def replace_points(self, x, y=None, sample_weight=None) -> None:
         """Trains on other points from the next epoch on; for callbacks.
 
         Args:
@@ -653,7 +658,7 @@ class PINN(keras.Model):
         new = self.prepare(x, y, sample_weight)
         training.train_on(self, replacing.replaced(training.training_data(self), new))
 
-    def replace_weights(self, sample_weight):
+    def replace_weights(self, sample_weight) -> None:
         """Trains with other sample weights from the next epoch on; for callbacks.
 
         Args:
@@ -677,7 +682,7 @@ class PINN(keras.Model):
         changes.notice(self)
         return prediction.Prediction(self.problem, self._state.compiled, step_number(self))
 
-    def residuals(self, points, batch_size=prediction.BATCH):
+    def residuals(self, points, batch_size=prediction.BATCH) -> dict[str, np.ndarray]:
         """Residuals at points, minus the targets that are given with them.
 
         Args:
@@ -710,7 +715,9 @@ class PINN(keras.Model):
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 
-    def predict_fields(self, points, names=None, batch_size=prediction.BATCH):
+    def predict_fields(
+        self, points, names=None, batch_size=prediction.BATCH
+    ) -> dict[str, np.ndarray]:
         """Fields and any of their derivatives at points.
 
         Args:

@@ -26,7 +26,7 @@ from kpinn.training import tensorflow_private
 
 PACKAGE = pathlib.Path(kpinn.__file__).parent
 LEVELS = [  # ground floor to top
-    {"backend", "options", "version"},
+    {"backend", "options"},
     {"derivatives", "domains"},
     {"layers", "operators", "optimizers"},
     {"networks"},
@@ -35,7 +35,7 @@ LEVELS = [  # ground floor to top
     {"losses", "serving", "checking", "training"},
     {"callbacks"},
     {"pinn"},
-    {"plotting"},
+    {"plotting", "scripts"},
     {"__main__"},
 ]
 OPTIONAL = {"matplotlib", "pyvista", "trimesh"}

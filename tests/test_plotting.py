@@ -3,12 +3,13 @@
 import re
 import sys
 
+import matplotlib.figure
 import numpy as np
 import pytest
 
 from kpinn import plotting
+from kpinn.backend import look
 from kpinn.domains import Ball, Box, Polygon, Ring, Sphere
-from kpinn.plotting import figures
 
 BURGERS = Box(t=(0, 1), x=(-1, 1))
 LINE = Box(x=(0, 2))
@@ -40,6 +41,11 @@ class Exact:
         return {name: self.g(**values) for name, values in points.items()}
 
 
+def figure_of(draw, *arguments, **options):
+    """The figure of the axes that a picture is drawn into."""
+    return np.ravel(draw(*arguments, **options))[0].figure
+
+
 def panels(figure):
     """The axes without the colour bars."""
     return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
@@ -59,7 +65,7 @@ def wave(t, x):
 
 def test_field_of_two_coordinates():
     pinn = Exact(lambda t, x: wave(t, x) + 0.01 * t)
-    figure = plotting.field(pinn, BURGERS, "u", wave, points=21)
+    figure = figure_of(plotting.field, pinn, BURGERS, "u", wave, points=21)
     assert len(panels(figure)) == 3 and len(figure.axes) == 5
     assert [axes.get_title() for axes in panels(figure)][:2] == ["u", "reference"]
     t, x = np.meshgrid(np.linspace(0, 1, 21), np.linspace(-1, 1, 21), indexing="ij")
@@ -71,7 +77,9 @@ def test_field_of_two_coordinates():
 
 
 def test_maps_show_the_first_coordinate_horizontally():
-    figure = plotting.field(Exact(lambda t, x: 10 * t + x), BURGERS, points={"x": 3, "t": 2})
+    figure = figure_of(
+        plotting.field, Exact(lambda t, x: 10 * t + x), BURGERS, points={"x": 3, "t": 2}
+    )
     mesh = panels(figure)[0].collections[0]
     np.testing.assert_allclose(mesh.get_array(), [[-1, 9], [0, 10], [1, 11]])  # rows: x
 
@@ -85,17 +93,19 @@ def test_the_model_gets_columns_in_the_order_of_the_box():
 
 
 def test_prediction_and_reference_share_their_colours():
-    figure = plotting.field(Exact(lambda t, x: 0.5 * x), BURGERS, "u", lambda t, x: 2 * x)
+    figure = figure_of(
+        plotting.field, Exact(lambda t, x: 0.5 * x), BURGERS, "u", lambda t, x: 2 * x
+    )
     left, middle, right = (axes.collections[0] for axes in panels(figure))
     assert left.get_clim() == middle.get_clim() == (-2, 2)
-    assert left.get_cmap().name == figures.SIGNED
-    assert right.get_clim()[0] == 0 and right.get_cmap().name == figures.ERRORS
+    assert left.get_cmap().name == "blue_orange"
+    assert right.get_clim()[0] == 0 and right.get_cmap().name == look.ERRORS
 
 
 def test_colours_of_one_sign_are_sequential():
-    figure = plotting.field(Exact(lambda t, x: 2 + x), BURGERS)
+    figure = figure_of(plotting.field, Exact(lambda t, x: 2 + x), BURGERS)
     mesh = panels(figure)[0].collections[0]
-    assert mesh.get_clim() == (1, 3) and mesh.get_cmap().name == figures.VALUES
+    assert mesh.get_clim() == (1, 3) and mesh.get_cmap().name == look.VALUES
 
 
 @pytest.mark.parametrize("shape", ["function", "grid", "flat", "column"])
@@ -108,18 +118,20 @@ def test_references_of_all_shapes(shape):
         "flat": values.ravel(),
         "column": values.reshape(-1, 1),
     }[shape]
-    figure = plotting.field(Exact(wave), BURGERS, "u", reference, points={"t": 7, "x": 5})
+    figure = figure_of(
+        plotting.field, Exact(wave), BURGERS, "u", reference, points={"t": 7, "x": 5}
+    )
     assert stated_error(figure) == pytest.approx(0.2, rel=1e-3)
 
 
 def test_field_of_one_coordinate():
-    figure = plotting.field(Exact(lambda x: 1.1 * x), LINE, "u", lambda x: x, points=11)
+    figure = figure_of(plotting.field, Exact(lambda x: 1.1 * x), LINE, "u", lambda x: x, points=11)
     upper, lower = figure.axes
     assert stated_error(figure) == pytest.approx(0.1)
     assert [line.get_label() for line in upper.lines] == ["prediction", "reference"]
     np.testing.assert_allclose(lower.lines[0].get_ydata(), 0.1 * np.linspace(0, 2, 11), atol=1e-15)
     assert lower.get_yscale() == "log" and lower.get_xlabel() == "x"
-    assert len(plotting.field(Exact(lambda x: x), LINE).axes) == 1
+    assert len(figure_of(plotting.field, Exact(lambda x: x), LINE).axes) == 1
 
 
 def test_fixed_coordinates_are_named_and_given_to_the_reference():
@@ -131,20 +143,24 @@ def test_fixed_coordinates_are_named_and_given_to_the_reference():
         return x * v[:, 1]
 
     pinn = Exact(lambda t, x, v: x * v[:, 1:])
-    figure = plotting.field(pinn, box, "u", reference, 9, fixed={"v": [0.25, 2], "t": 0.5})
+    figure = figure_of(
+        plotting.field, pinn, box, "u", reference, 9, fixed={"v": [0.25, 2], "t": 0.5}
+    )
     assert {k: v.shape for k, v in got.items()} == {"t": (9,), "x": (9,), "v": (9, 2)}
     assert "u at t = 0.5, v = [0.25, 2], relative" in figure.axes[0].get_title()
 
 
 def test_space_is_drawn_to_scale_and_time_is_not():
-    plate = plotting.field(Exact(), Box(x=(0, 2), y=(0, 1)))
+    plate = figure_of(plotting.field, Exact(), Box(x=(0, 2), y=(0, 1)))
     assert plate.axes[0].get_aspect() == 1
-    assert plotting.field(Exact(), BURGERS).axes[0].get_aspect() == "auto"
-    assert plotting.field(Exact(), Box(x=(0, 1), y=(0, 100))).axes[0].get_aspect() == "auto"
+    assert figure_of(plotting.field, Exact(), BURGERS).axes[0].get_aspect() == "auto"
+    assert (
+        figure_of(plotting.field, Exact(), Box(x=(0, 1), y=(0, 100))).axes[0].get_aspect() == "auto"
+    )
 
 
 def test_a_reference_of_zero_has_no_relative_error():
-    figure = plotting.field(Exact(lambda x: 0 * x + 3), LINE, "u", lambda x: 0 * x)
+    figure = figure_of(plotting.field, Exact(lambda x: 0 * x + 3), LINE, "u", lambda x: 0 * x)
     assert "u, L2 error 3.000e+00 (reference is 0)" == figure.axes[0].get_title()
 
 
@@ -209,7 +225,7 @@ def test_a_field_of_several_components_is_refused():
 
 def triangles(domain, **arguments):
     """The triangles `(m, 3, 2)` of a map of the field 0."""
-    figure = plotting.field(Exact(lambda x, **_: 0 * x), domain, **arguments)
+    figure = figure_of(plotting.field, Exact(lambda x, **_: 0 * x), domain, **arguments)
     (mesh,) = panels(figure)[0].collections
     # matplotlib keeps a triangulation of a Gouraud map under a private name
     drawn = mesh._triangulation
@@ -266,12 +282,14 @@ def test_the_model_is_asked_inside_of_the_domain_only():
 
 
 def test_a_vector_coordinate_of_two_components_is_a_plane():
-    figure = plotting.field(Exact(lambda x: x[:, :1]), Ball(x=[0, 0], radius=1), points=24)
+    figure = figure_of(
+        plotting.field, Exact(lambda x: x[:, :1]), Ball(x=[0, 0], radius=1), points=24
+    )
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x[0]", "x[1]")
 
 
 def test_domains_in_space_are_drawn_to_scale_with_an_outline():
-    figure = plotting.field(Exact(lambda x, y: x), FLOW, "u", lambda x, y: x, points=24)
+    figure = figure_of(plotting.field, Exact(lambda x, y: x), FLOW, "u", lambda x, y: x, points=24)
     heights = [axes.get_position().y0 for axes in panels(figure)]
     assert heights == sorted(heights, reverse=True) and len(set(heights)) == 3  # wide: in rows
     assert all(axes.get_aspect() == 1 for axes in panels(figure))
@@ -283,21 +301,25 @@ def test_domains_in_space_are_drawn_to_scale_with_an_outline():
     radii = np.hypot(x - 0.2, y - 0.2)
     on_box = (np.abs(x * (x - 2.2)) < 1e-9) | (np.abs(y * (y - 0.41)) < 1e-9)
     assert np.all(on_box | np.isnan(x) | (np.abs(radii - 0.05) < 1e-6))
-    tall = plotting.field(Exact(lambda y, x: x), Box(y=(0, 1), x=(0, 5)) - Ball(y=0, x=0, radius=1))
+    tall = figure_of(
+        plotting.field, Exact(lambda y, x: x), Box(y=(0, 1), x=(0, 5)) - Ball(y=0, x=0, radius=1)
+    )
     width, height = tall.get_size_inches()
     assert height > 2 * width
 
 
 def test_errors_on_a_domain_are_means_over_its_area():
-    figure = plotting.field(Exact(lambda x, y: x + 1.0 * (y < 0)), STEP, "u", lambda x, y: x)
+    figure = figure_of(
+        plotting.field, Exact(lambda x, y: x + 1.0 * (y < 0)), STEP, "u", lambda x, y: x
+    )
     # 2 of an area of 3 have the error 1; the integral of x**2 is 1
     assert stated_error(figure) == pytest.approx(np.sqrt(2 / 1), rel=2e-2)
-    figure = plotting.residual(Exact(g=lambda x, y: x), STEP, "a")
+    figure = figure_of(plotting.residual, Exact(g=lambda x, y: x), STEP, "a")
     assert "root mean square 5.77e-01" in figure.axes[0].get_title()
 
 
 def test_a_curve_through_a_hole_has_a_gap():
-    figure = plotting.field(Exact(lambda x, y: x), FLOW, points=12, fixed={"y": 0.2})
+    figure = figure_of(plotting.field, Exact(lambda x, y: x), FLOW, points=12, fixed={"y": 0.2})
     x = figure.axes[0].lines[0].get_xdata()
     gap = np.flatnonzero(np.isnan(x))[0]
     np.testing.assert_allclose(x[[gap - 1, gap + 1]], [0.15, 0.25], atol=1e-6)
@@ -349,8 +371,8 @@ def test_fixed_is_a_dict():
 
 
 def test_residual_is_the_root_of_the_sum_of_squares():
-    figure = plotting.residual(
-        Exact(g=lambda t, x: np.hstack([3 + 0 * x, 4 + 0 * t])), BURGERS, "a"
+    figure = figure_of(
+        plotting.residual, Exact(g=lambda t, x: np.hstack([3 + 0 * x, 4 + 0 * t])), BURGERS, "a"
     )
     assert len(panels(figure)) == 1 and len(figure.axes) == 2
     assert panels(figure)[0].get_title() == "|a|, root mean square 5.00e+00"
@@ -358,7 +380,9 @@ def test_residual_is_the_root_of_the_sum_of_squares():
 
 
 def test_residual_has_logarithmic_colours_and_hides_no_zeros():
-    figure = plotting.residual(Exact(g=lambda t, x: 10.0 ** (-9 * t) * (x > 0)), BURGERS, "a")
+    figure = figure_of(
+        plotting.residual, Exact(g=lambda t, x: 10.0 ** (-9 * t) * (x > 0)), BURGERS, "a"
+    )
     mesh = panels(figure)[0].collections[0]
     low, high = mesh.get_clim()
     assert type(mesh.norm).__name__ == "LogNorm" and high == 1
@@ -366,7 +390,7 @@ def test_residual_has_logarithmic_colours_and_hides_no_zeros():
 
 
 def test_residual_of_one_coordinate():
-    figure = plotting.residual(Exact(), BURGERS, "a", fixed={"t": 0.25}, points=5)
+    figure = figure_of(plotting.residual, Exact(), BURGERS, "a", fixed={"t": 0.25}, points=5)
     (axes,) = figure.axes
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [5, 2.5, 0, 2.5, 5])
     assert axes.get_yscale() == "log" and axes.get_title().startswith("|a| at t = 0.25, root")
@@ -396,7 +420,7 @@ def lines(axes):
 
 
 def test_history_has_one_line_per_key():
-    left, right = plotting.history(LOGS, unknowns=["viscosity"]).axes
+    left, right = figure_of(plotting.history, LOGS, unknowns=["viscosity"]).axes
     drawn = lines(left)
     assert list(drawn) == ["loss", "momentum", "walls", "val_loss", "val_walls"]
     assert list(lines(right)) == ["viscosity"] and right.get_ylabel() == "unknowns"
@@ -423,7 +447,7 @@ def test_history_has_one_line_per_key():
     ],
 )
 def test_history_scale_follows_the_losses(losses, scale, tmp_path):
-    figure = plotting.history({"loss": losses}, tmp_path / "history.png")
+    figure = figure_of(plotting.history, {"loss": losses}, tmp_path / "history.png")
     assert figure.axes[0].get_yscale() == scale
     assert (tmp_path / "history.png").read_bytes().startswith(PNG)
 
@@ -432,7 +456,7 @@ def test_history_takes_a_keras_history():
     class History:
         history = {"loss": [1.0, 0.5]}
 
-    assert list(lines(plotting.history(History()).axes[0])) == ["loss"]
+    assert list(lines(figure_of(plotting.history, History()).axes[0])) == ["loss"]
 
 
 @pytest.mark.parametrize(
@@ -450,12 +474,173 @@ def test_history_refuses(history, unknowns, error, message):
         plotting.history(history, unknowns=unknowns)
 
 
+# Along parts
+
+
+def test_a_field_along_a_part_has_a_curve_for_each_name():
+    pinn, named = Exact(lambda x, y, n: x * y), FLOW.with_parts(inlet=FLOW.face(x=0))
+    upper, lower = plotting.field(pinn, named.boundary(), "u", lambda x, y: 0 * x + 1, points=400)
+    drawn, walls = lines(upper), ["x = 2.2", "y = 0", "y = 0.41"]
+    named = [name for name in drawn if not name.startswith("_")]
+    assert named == ["inlet", *walls, "cylinder", "reference"]
+    length = max(np.nanmax(line.get_xdata()) for line in upper.lines)
+    assert length == pytest.approx(FLOW.boundary().area, rel=2e-3)  # less half of a step
+    outlet = drawn["x = 2.2"].get_ydata()
+    np.testing.assert_allclose([outlet[0], outlet[-1]], [0.0, 2.2 * 0.41], atol=0.02)
+    assert lower.get_xlabel() == "s" and pinn.points["n"].shape == pinn.points["x"].shape[:1] + (2,)
+    assert "u, relative L2 error" in upper.get_title()
+
+
+def test_arc_lengths_and_means_along_a_circle():
+    part = Ball(x=0, y=0, radius=2).boundary()
+    axes = plotting.field(Exact(lambda x, y, n: x), part, points=200)
+    (line,) = axes.lines
+    s, x = line.get_data()
+    np.testing.assert_allclose(x, 2 * np.cos(s / 2), atol=1e-3)
+    assert axes.get_title() == "u on boundary" and axes.get_xlim()[1] == pytest.approx(
+        4 * np.pi, 1e-3
+    )
+    axes = plotting.residual(Exact(g=lambda x, y, n: x), part, "walls", points=200)
+    assert axes.get_title() == "|walls| on boundary, root mean square 1.41e+00"
+
+
+def test_the_only_coordinate_that_varies_is_the_axis():
+    axes = plotting.field(Exact(lambda t, x: x), BURGERS.face(t=0))
+    (line,) = axes.lines
+    assert axes.get_xlabel() == "x" and axes.get_xlim() == (-1, 1)
+    np.testing.assert_allclose(*line.get_data())
+    axes = plotting.field(Exact(lambda t, x, n: t + x), BURGERS.boundary("x"))
+    assert axes.get_xlabel() == "t" and list(lines(axes)) == ["x = -1", "x = 1"]
+    duct = Box(t=(0, 1)) * FLOW
+    axes = plotting.field(
+        Exact(lambda t, x, y, n: t + 0 * x), duct.boundary("cylinder"), fixed={"t": 0.25}
+    )
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 0.25)
+    assert axes.get_title() == "u on cylinder at t = 0.25"
+
+
+def test_a_part_that_is_cut_has_gaps():
+    part = Ball(x=0, y=0, radius=1).boundary().where(lambda x: abs(x) > 0.5)
+    (line,) = plotting.field(Exact(lambda x, y, n: x), part, points=300).lines
+    s, x = line.get_data()
+    assert np.isnan(x).sum() == 2 and np.nanmin(np.abs(x)) > 0.5  # right, left, right again
+    assert np.nanmax(s) - np.nanmin(s) == pytest.approx(2 * np.pi, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "part, points, message",
+    [
+        (TORUS.boundary(), 101, "not made of curves alone.*kpinn.plotting.surface"),
+        ((Box(t=(0, 1)) * FLOW).boundary("cylinder"), 101, "Fix time or a parameter"),
+        (FLOW.boundary(), 1, "`points` along a part must be an int of at least 2, got 1"),
+        (FLOW.boundary(), {"x": 3}, "int of at least 2, got {'x': 3}"),
+    ],
+)
+def test_parts_that_are_refused(part, points, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.field(Exact(), part, points=points)
+
+
+# Axes and looks
+
+
+def test_axes_of_a_figure_are_taken_and_returned(tmp_path):
+    figure = matplotlib.figure.Figure()
+    axes = figure.subplots(3, 3)
+    taken = plotting.field(Exact(wave), BURGERS, "u", wave, points=9, axes=axes[0])
+    assert taken.tolist() == axes[0].tolist()
+    assert plotting.residual(Exact(), BURGERS, "a", points=9, axes=axes[1, 0]) is axes[1, 0]
+    taken = plotting.history(LOGS, unknowns=["viscosity"], axes=axes[1, 1:])
+    assert taken.tolist() == axes[1, 1:].tolist()
+    path = tmp_path / "all.png"
+    assert plotting.field(Exact(), LINE, path=path, axes=axes[2, 0]) is axes[2, 0]
+    assert path.read_bytes().startswith(PNG) and not axes[2, 1].lines
+
+
+@pytest.mark.parametrize(
+    "axes, error, message",
+    [
+        (None, TypeError, "must be axes of matplotlib, got 3"),
+        (1, ValueError, r"has 3 panel\(s\).*those of figure.subplots\(1, 3\)"),
+        (2, ValueError, r"has 3 panel\(s\)"),
+    ],
+)
+def test_axes_that_do_not_fit(axes, error, message):
+    given = 3 if axes is None else matplotlib.figure.Figure().subplots(1, axes)
+    with pytest.raises(error, match=message):
+        plotting.field(Exact(wave), BURGERS, "u", wave, points=4, axes=given)
+
+
+def test_the_look_is_ours_and_the_settings_stay_those_of_the_user():
+    theirs = {"axes.spines.top": True, "axes.titlesize": 30, "axes.facecolor": "black"}
+    theirs |= {"xtick.labelsize": 30, "text.color": "red", "legend.frameon": True}
+    with matplotlib.rc_context(theirs):
+        before = dict(matplotlib.rcParams)
+        axes = plotting.history(LOGS)
+        axes.figure.canvas.draw()
+        assert dict(matplotlib.rcParams) == before
+        given = matplotlib.figure.Figure().subplots()
+        plotting.history(LOGS, axes=given)
+    assert not axes.spines["top"].get_visible() and axes.get_facecolor() == (1, 1, 1, 1)
+    assert axes.title.get_fontsize() < 12 and axes.get_xticklabels()[0].get_fontsize() < 12
+    (label, *_), wanted = axes.get_legend().get_texts(), axes.xaxis.label.get_color()
+    assert matplotlib.colors.same_color(label.get_color(), wanted)
+    assert given.spines["top"].get_visible() and given.get_facecolor() == (0, 0, 0, 1)
+    assert given.lines[1].get_color() == axes.lines[1].get_color()
+
+
+def linear(colours):
+    """Linear RGB of colours, by the definition of sRGB."""
+    rgb = np.array([matplotlib.colors.to_rgb(colour) for colour in colours])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIE lightness and chroma axes of linear RGB, for the white D65."""
+    xyz = rgb @ np.array(
+        [[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]]
+    )
+    ratio = xyz / [0.9505, 1.0, 1.089]
+    f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = f.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+def test_signed_colours_are_even_and_the_same_on_both_sides():
+    places = np.linspace(0, 1, 257)
+    lightness = lab(linear(look.signed()(places)[:, :3]))[:, 0]
+    np.testing.assert_allclose(lightness, lightness[::-1], atol=2.5)
+    steps = np.diff(lightness)[:128]
+    assert np.all(steps > 0) and lightness[128] > 95
+    assert np.std(steps) < 0.25 * np.mean(steps)  # viridis: 0.11 of its own
+
+
+PROTANOPIA = """0.152286 1.052583 -0.204868
+0.114503 0.786281 0.099216
+-0.003882 -0.048116 1.051998"""
+DEUTERANOPIA = """0.367322 0.860646 -0.227968
+0.280085 0.672501 0.047413
+-0.011820 0.042940 0.968881"""
+DEFECTS = {"none": "1 0 0 0 1 0 0 0 1", "protanopia": PROTANOPIA, "deuteranopia": DEUTERANOPIA}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_colours_that_all_can_tell_apart(defect):
+    """Seen by the matrices of G. M. Machado et al., IEEE TVCG 15 (2009), severity 1."""
+    matrix = np.array(DEFECTS[defect].split(), float).reshape(3, 3)
+    seen = lab(np.clip(linear((*look.COLOURS, look.EXACT)) @ matrix.T, 0, 1))
+    apart = np.linalg.norm(seen[:, None] - seen, axis=-1)[np.triu_indices(len(seen), 1)]
+    assert apart.min() > 15
+
+
 # Files and matplotlib
 
 
 def test_figures_need_no_pyplot(tmp_path):
     loaded = "matplotlib.pyplot" in sys.modules
-    figure = plotting.field(Exact(wave), BURGERS, "u", wave, path=str(tmp_path / "new" / "u.png"))
+    figure = figure_of(
+        plotting.field, Exact(wave), BURGERS, "u", wave, path=str(tmp_path / "new" / "u.png")
+    )
     assert type(figure).__module__ == "matplotlib.figure"
     assert (tmp_path / "new" / "u.png").read_bytes().startswith(PNG)
     assert ("matplotlib.pyplot" in sys.modules) == loaded

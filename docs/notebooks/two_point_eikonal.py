@@ -4,7 +4,7 @@
 # **Author:** the authors of kpinn<br>
 # **Date created:** 2026/11/29<br>
 # **Last modified:** 2026/11/29<br>
-# **Description:** The eikonal equation for all pairs of points, by a network that is symmetric in them.
+# **Description:** The eikonal equation for all pairs of points, by a symmetric network.
 
 # %% [markdown]
 # ## Introduction
@@ -17,7 +17,7 @@
 # Solvers on grids compute it for one source at a time. Here one network has it for every pair of
 # points, and three properties hold by construction, before any training:
 #
-# * T = |r - s| tau(s, r) with a smooth tau, so that T is zero at the source and its cone there is exact;
+# * T = |r - s| tau(s, r) with a smooth tau, so that T is zero at the source, with its cone;
 # * tau > 0, so that times are positive;
 # * T(s, r) = T(r, s), since tau is the mean of a network over both orders.
 #

@@ -6,6 +6,7 @@ import pathlib
 import tensorflow as tf
 
 from kpinn.backend.files import written_whole
+from kpinn.backend.version import __version__
 from kpinn.derivatives.columns import as_columns
 from kpinn.derivatives.names.declarations import split_names
 from kpinn.options import names as names_of
@@ -13,7 +14,6 @@ from kpinn.options import shown
 from kpinn.problem.arguments import Array, Quantity
 from kpinn.serving.folders import MANIFEST, regular_files, write_manifest
 from kpinn.serving.programs import check_program
-from kpinn.version import __version__
 
 PARTS = ("fingerprint.pb", "saved_model.pb", MANIFEST)
 
