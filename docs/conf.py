@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))  # has the extension example_pages
 
 from kpinn import __version__  # noqa: E402  needs the path above
 
@@ -14,11 +15,14 @@ author = "the authors of kpinn"
 copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "example_pages"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"kpinn {release}"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["kpinn.css"]
+html_js_files = ["gallery.js"]
 nitpicky = False  # names such as `keras.Model` link nowhere: the pages build without a network
 
 myst_heading_anchors = 3

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import kpinn
-from kpinn.backend.figures import figure
+from kpinn.backend import look
 from kpinn.domains import Ball, Box, Polygon, Ring
 
 
@@ -37,13 +37,12 @@ def lake():
 def shapes():
     """A ring, an L, and a polygon with holes, beside each other."""
     step = Box(x=(-1, 1), y=(-1, 1)) - Box(x=(0, 1), y=(0, 1)).named("corner")
-    drawn = figure(14.0, 4.2)
-    panels = drawn.subplots(1, 3)
+    panels = look.panels(10.0, 3.2, (1, 3))
     domains = Ring(x=0, y=0, inner=0.5, outer=1), step, lake()
     for axes, domain in zip(panels, domains, strict=True):
         domain.plot(axes, points=250)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, frameon=False)
-    return drawn
+        look.legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    return panels[0].figure
 
 
 class Cylinder(keras.layers.Layer):
@@ -66,8 +65,8 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default="docs/images")
     folder = parser.parse_args().output
     flow = channel()
-    flow.plot().figure.savefig(folder / "channel.png", dpi=110)
-    shapes().savefig(folder / "shapes.png", dpi=110)
+    flow.plot().figure.savefig(folder / "channel.png", dpi=look.DPI)
+    shapes().savefig(folder / "shapes.png", dpi=look.DPI)
     pinn = kpinn.PINN(keras.Sequential([Cylinder()]), "x y", "s", [no_rotation])
     kpinn.plotting.field(pinn, flow, "s_y", path=folder / "channel_field.png")
 

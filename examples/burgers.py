@@ -2,11 +2,13 @@
 
 u(0, x) = -sin(pi x) on [-1, 1], u(t, -1) = u(t, 1) = 0, t in [0, 1].
 
-Shows: six digits by float64; start, walls, period and symmetry built into the network (the start
-is odd in x and the equation keeps it so: u is a sine times an even function, and half of the
-domain is enough); Levenberg-Marquardt; points that are dense where the residual is large; a
-picture; a SavedModel. Expected: relative L2 error about 1e-6 (the exact solution is by Cole-Hopf)
-in about 2 minutes on two CPU cores.
+Shows: six digits by float64; start, walls, period and symmetry built into the network (the start is
+odd in x and the equation keeps it so: u is a sine times an even function, and half of the domain is
+enough); Levenberg-Marquardt; points that are dense where the residual is large; a picture; a
+SavedModel.
+Kind: parabolic.
+Expected: relative L2 error below 4e-6, about 2 minutes on two CPU cores. The exact solution is by
+Cole-Hopf.
 
 Run: python examples/burgers.py [--short]
 """

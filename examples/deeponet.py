@@ -2,14 +2,18 @@
 
 Shows: functions as data. Each is 10 values f at sensors, columns that come with the points as
 parameters; the branch of the network runs once for each function and not for each of its points.
-Expected: relative L2 error of about 1e-3 for functions that were not trained on, in about a minute
-on two CPU cores.
+Kind: networks, ODE, families.
+Expected: relative L2 error below 4e-3, about a minute on two CPU cores. The functions were not
+trained on.
 
 Run: python examples/deeponet.py [--short]
 """
 
+import os
+
 import quiet
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
 
@@ -63,3 +67,14 @@ pinn.fit(points, epochs=20 if quiet.SHORT else 2_000, verbose=0)
 new, exact = functions(100, seed=1)
 found = pinn.predict_fields(new, batch_size=len(exact))["u"]
 print(f"relative L2 error: {np.linalg.norm(found - exact) / np.linalg.norm(exact):.1e}")
+
+figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, layout="constrained")
+for number, each in enumerate(axes):
+    rows = slice(number * PLACES, (number + 1) * PLACES)
+    order = np.argsort(new["x"][rows, 0])
+    each.plot(new["x"][rows][order], exact[rows][order], "k--", label="exact")
+    each.plot(new["x"][rows][order], found[rows][order], "o", markersize=4, label="DeepONet")
+    each.set(xlabel="x", title=f"function {number + 1}")
+axes[0].legend()
+os.makedirs("output", exist_ok=True)
+figure.savefig("output/deeponet.png")

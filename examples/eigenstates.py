@@ -2,13 +2,17 @@
 
 Shows: conditions over a whole set of points, with the weights of a quadrature. Rayleigh's quotient
 is least for the ground state; the next ones are orthogonal to those that are known.
-Expected: energies to about 1e-9 in about 15 seconds on two CPU cores.
+Kind: eigenvalues, variational.
+Expected: largest error of an energy below 2e-9, about 15 seconds on two CPU cores.
 
 Run: python examples/eigenstates.py [--short]
 """
 
+import os
+
 import quiet
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
 
@@ -33,6 +37,7 @@ class State(kpinn.PINN):
 
 points, w = kpinn.domains.Box(x=(-7, 7)).quadrature(100)
 points["known"] = np.zeros_like(w)
+errors = []
 for number in range(1 if quiet.SHORT else 3):
     unit = kpinn.layers.Rescale(-7.0, 7.0)
     network = kpinn.layers.HardCondition(
@@ -45,6 +50,22 @@ for number in range(1 if quiet.SHORT else 3):
     )
     pinn.fit(points | {"w": w}, epochs=50 if quiet.SHORT else 600, verbose=0)
     found = pinn.residuals(points | {"w": w})["energy"].item()
-    print(f"E{number} = {found:.9f}, error {abs(found - number - 0.5):.0e}")
+    errors.append(abs(found - number - 0.5))
+    print(f"E{number} = {found:.9f}")
     u = pinn.predict_fields(points)["u"]
     points["known"] = np.hstack([points["known"], u / np.sqrt(np.sum(w * u**2))])
+print(f"largest error of an energy: {max(errors):.0e}")
+
+figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
+axes.plot(points["x"], points["x"] ** 2 / 2, "k:", label="potential")
+for number, state in enumerate(points["known"].T[1:]):
+    axes.plot(points["x"], number + 0.5 + state**2, label=f"u^2 of state {number}")
+axes.set(
+    xlabel="x",
+    ylim=(0, 4),
+    xlim=(-5, 5),
+    title="states of the harmonic oscillator, at their energies",
+)
+axes.legend()
+os.makedirs("output", exist_ok=True)
+figure.savefig("output/eigenstates.png")

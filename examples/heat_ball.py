@@ -1,8 +1,11 @@
 """Heat in a ball: u_t = laplacian(u) for |x| < 1, u = 0 on the sphere.
 
 Shows: time times space with a vector coordinate, start and boundary by name, one problem of least
-squares. The solution is exp(-pi^2 t) sin(pi r) / (pi r). Expected: relative L2 error of about
-1e-4 in about 15 seconds on two CPU cores. Run: python examples/heat_ball.py [--short]
+squares. The solution is exp(-pi^2 t) sin(pi r) / (pi r).
+Kind: parabolic.
+Expected: relative L2 error below 2e-4, about 15 seconds on two CPU cores.
+
+Run: python examples/heat_ball.py [--short]
 """
 
 import quiet

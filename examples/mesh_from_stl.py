@@ -1,7 +1,10 @@
 """Laplace's equation in the solid of an STL file, a torus: u below, its flux u_n above.
 
-Shows: a mesh as a domain, parts by a condition on normals. The solution is exp(x) sin(z). Expected:
-error 1e-12 in 10 seconds. Needs kpinn[geometry]. Run: python examples/mesh_from_stl.py [--short]
+Shows: a mesh as a domain, parts by a condition on normals. The solution is exp(x) sin(z).
+Kind: elliptic.
+Expected: relative L2 error below 2e-12, about 10 seconds on two CPU cores. Needs kpinn[geometry].
+
+Run: python examples/mesh_from_stl.py [--short]
 """
 
 import os

@@ -2,7 +2,8 @@
 
 Shows: a shape with named parts, normals that come with the points of a boundary, one problem of
 least squares. The solution is log(2 r) + (r^3 - 1 / (64 r^3)) cos(3 theta) for 1/2 < r < 1.
-Expected: relative L2 error of about 1e-6 in about 10 seconds on two CPU cores.
+Kind: elliptic.
+Expected: relative L2 error below 1e-6, about 10 seconds on two CPU cores.
 
 Run: python examples/ring_neumann.py [--short]
 """

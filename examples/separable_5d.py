@@ -4,15 +4,19 @@ u is the product of 1 + sin(pi x_i) / 2, with its values on the boundary.
 
 Shows: a sum of products of functions of one coordinate each, for a solution in which all
 coordinates matter together; a vector as coordinate. A Laplacian takes three channels of five small
-perceptrons. Expected: relative L2 error of about 3e-6 in about a minute on two CPU cores.
+perceptrons.
+Kind: elliptic, networks.
+Expected: relative L2 error below 6e-6, about a minute on two CPU cores.
 
 Run: python examples/separable_5d.py [--short]
 """
 
 import math
+import os
 
 import quiet
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
 
@@ -56,3 +60,15 @@ new = cube.sample(10_000, seed=1)
 u = np.asarray(exact(new["x"]))
 error = np.linalg.norm(pinn.predict_fields(new)["u"] - u) / np.linalg.norm(u)
 print(f"{network.count_params()} parameters, relative L2 error: {error:.1e}")
+
+plane = np.full((101 * 101, 5), 0.5)
+plane[:, :2] = kpinn.domains.Box(x=([0.0] * 2, [1.0] * 2)).sample(101 * 101, "grid")["x"]
+u, shape = pinn.predict_fields({"x": plane})["u"], (101, 101)
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+titles = "u in the plane x3 = x4 = x5 = 1/2", "|error|"
+for each, values, title in zip(axes, (u, np.abs(u - exact(plane))), titles, strict=True):
+    drawn = each.pcolormesh(*plane.T[:2].reshape(2, *shape), values.reshape(shape), rasterized=True)
+    figure.colorbar(drawn, ax=each)
+    each.set(xlabel="x1", ylabel="x2", title=title, aspect="equal")
+os.makedirs("output", exist_ok=True)
+figure.savefig("output/separable_5d.png")

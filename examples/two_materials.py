@@ -2,13 +2,18 @@
 
 Shows: two fields of two networks that meet on an interface, where the temperature is continuous and
 the flux k u_x is the same on both sides. The solution is sin(2 y) (cosh(2 x) + sinh(2 x) / k).
-Expected: relative L2 error of about 1e-12 in about half a minute on two CPU cores.
+Kind: elliptic.
+Expected: relative L2 error of u below 2e-11, relative L2 error of v below 2e-11, about half a
+minute on two CPU cores.
 
 Run: python examples/two_materials.py [--short]
 """
 
+import os
+
 import quiet
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 
 import kpinn
@@ -74,9 +79,22 @@ pinn = Conduction(kpinn.networks.Fields(networks, coordinates="x y"))
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
 pinn.fit(points, epochs=10, verbose=0)
 
+figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
 for name, box, k in (("u", one, 1.0), ("v", other, K)):
     new = box.sample(2_000, seed=1)
     error = pinn.predict_fields(new)[name] - exact(new, k)
     print(
         f"relative L2 error of {name}: {np.linalg.norm(error) / np.linalg.norm(exact(new, k)):.1e}"
     )
+    grid = box.sample({"x": 61, "y": 61}, "grid")
+    columns = grid["x"], grid["y"], pinn.predict_fields(grid)[name]
+    drawn = axes.pcolormesh(
+        *(each.reshape(61, 61) for each in columns), vmin=-5, vmax=5, cmap="RdBu_r"
+    )
+figure.colorbar(drawn, label="temperature")
+axes.axvline(0.0, color="k")
+axes.set(
+    xlabel="x", ylabel="y", title="two plates, of which the right one conducts ten times as well"
+)
+os.makedirs("output", exist_ok=True)
+figure.savefig("output/two_materials.png")

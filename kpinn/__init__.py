@@ -25,7 +25,7 @@ from kpinn.training.nonfinite import NonFiniteError
 from kpinn.training.recommendation import recommend
 from kpinn.training.weights.sizes import loss_weights
 from kpinn.backend import set_float64
-from kpinn.version import __version__
+from kpinn.backend.version import __version__
 
 __all__ = [
     "PINN",

@@ -1,4 +1,4 @@
-"""The command line: `python -m kpinn check module:object` and `python -m kpinn workers script`."""
+"""The command line: `python -m kpinn new heat`, `... check module:object`, `... workers script`."""
 
 import argparse
 import importlib
@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 
+from kpinn import scripts
 from kpinn.checking import check_derivatives
 from kpinn.derivatives.names.space import Space
 from kpinn.pinn import PINN
@@ -37,6 +38,8 @@ def main(arguments=None):
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        if options.command == "new":
+            return _new(options)
         model = load(options.model)
         report = check_derivatives(model, _points(model, options), **_names(model, options))
     except (ValueError, ImportError, AttributeError, OSError) as error:
@@ -45,9 +48,25 @@ def main(arguments=None):
     return 0 if report.ok else 1
 
 
+def _new(options):
+    """Writes a script, or prints what there is."""
+    if options.kind is None:
+        width = max(map(len, scripts.kinds()))
+        lines = [f"{kind.ljust(width)}  {line}" for kind, line in scripts.kinds().items()]
+        print("\n".join(["Kinds of problems, as in python -m kpinn new heat:", *lines]))
+    else:
+        print(f"written: {scripts.write(options.kind, options.path)}; its lines to change: YOURS")
+    return 0
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m kpinn", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="command", dest="command")
+    new = commands.add_parser(
+        "new", help="write a script to start from", description=scripts.__doc__
+    )
+    new.add_argument("kind", nargs="?", help="of problem; without it they are listed")
+    new.add_argument("path", nargs="?", help="file to write (default KIND.py); none is replaced")
     check = commands.add_parser("check", help="check derivatives", description=_DESCRIPTION)
     check.add_argument("model", help="module:object, or the path of a .keras file")
     check.add_argument("--points", type=int, default=64, help="how many points (default 64)")

@@ -1,8 +1,11 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
 import os
+import typing
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kpinn.backend.files import written_whole
@@ -18,6 +21,7 @@ from kpinn.derivatives.tensorflow_private import without_retracing_warning
 from kpinn.objective.gradients import gradients_or_zeros
 from kpinn.objective.losses import divided, replicas
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
+from kpinn.optimizers.result import MinimizeResult
 from kpinn.optimizers.stages import current
 from kpinn.options import function as check_function
 from kpinn.options import names as names_of
@@ -45,6 +49,7 @@ from kpinn.training.trained import build_optimizer
 from kpinn.training.workers import keras_loop
 from kpinn.training.workers.roles import of_chief
 
+Names = str | Sequence[str] | None  # of columns, "t x" or ["t", "x[3]"]
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
 
@@ -99,10 +104,10 @@ class PINN(keras.Model):
         pinn.fit({"heat": box.sample(1000), "start": box.face(t=0).sample(100)}, epochs=100)
     """
 
-    coordinates = None
-    fields = None
-    parameters = None
-    method = "auto"
+    coordinates: Names = None
+    fields: Names = None
+    parameters: Names = None
+    method: typing.Any = "auto"
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -187,7 +192,7 @@ class PINN(keras.Model):
             construction.check_names(self)
         return variable
 
-    def declare_trained(self, *variables):
+    def declare_trained(self, *variables) -> None:
         """Says that a `train_step` of yours trains variables which are no attributes of the model.
 
         Without it a loss that depends on them is refused, since they would stay as they are.
@@ -261,7 +266,7 @@ class PINN(keras.Model):
         data.check_known(listed, list(self.conditions), "names has")
         return self.problem.residuals_at(listed, arrays, step_number(self))
 
-    def describe(self, print_fn=print):
+    def describe(self, print_fn=print) -> None:
         """Prints what the derivatives of each condition cost, and by what they are computed.
 
         The unit is one pass of the points through the network: one per channel of Taylor
@@ -282,6 +287,11 @@ class PINN(keras.Model):
         check_function("print_fn", print_fn, "print")
         with self._state.reads.constant():
             print_fn(costs.describe(self.problem, self._state.widths))
+
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs) -> None:
+        """As in Keras; below it stand the conditions with their arguments, and the unknowns."""
+        super().summary(line_length, positions, print_fn, **kwargs)
+        (print_fn or print)(costs.listed(self.problem))
 
     # Training -------------------------------------------------------------------------------
 
@@ -613,7 +623,7 @@ class PINN(keras.Model):
         return data.prepare(self.problem, x, y, sample_weight, every)
 
     @property
-    def result(self):
+    def result(self) -> MinimizeResult | None:
         """How the last `fit` ended, a `kpinn.optimizers.MinimizeResult`; `None` before.
 
         Example:
@@ -633,7 +643,7 @@ class PINN(keras.Model):
         """
         return training.training_data(self).points
 
-    def replace_points(self, x, y=None, sample_weight=None):
+    def replace_points(self, x, y=None, sample_weight=None) -> None:
         """Trains on other points from the next epoch on; for callbacks.
 
         Args:
@@ -654,7 +664,7 @@ class PINN(keras.Model):
         new = self.prepare(x, y, sample_weight)
         training.train_on(self, replacing.replaced(training.training_data(self), new))
 
-    def replace_weights(self, sample_weight):
+    def replace_weights(self, sample_weight) -> None:
         """Trains with other sample weights from the next epoch on; for callbacks.
 
         Args:
@@ -678,7 +688,7 @@ class PINN(keras.Model):
         changes.notice(self)
         return prediction.Prediction(self.problem, self._state.compiled, step_number(self))
 
-    def residuals(self, points, batch_size=prediction.BATCH):
+    def residuals(self, points, batch_size=prediction.BATCH) -> dict[str, np.ndarray]:
         """Residuals at points, minus the targets that are given with them.
 
         Args:
@@ -711,7 +721,9 @@ class PINN(keras.Model):
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 
-    def predict_fields(self, points, names=None, batch_size=prediction.BATCH):
+    def predict_fields(
+        self, points, names=None, batch_size=prediction.BATCH
+    ) -> dict[str, np.ndarray]:
         """Fields and any of their derivatives at points.
 
         Args:
@@ -729,37 +741,41 @@ class PINN(keras.Model):
         """
         return self._prediction().fields(points, names, resolve(self.method), batch_size)
 
-    def export(self, path, derivatives=None):
-        """Writes a SavedModel that is served without kpinn and without Keras.
+    def export(
+        self, filepath, format=export.USUAL, verbose=None, input_signature=None, derivatives=None
+    ) -> str | None:
+        """Writes fields, derivatives and residuals for programs without kpinn and without Keras.
 
-        Its signatures are `"serving_default"` (the fields), `"derivatives"` and
-        `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for; a parameter may be one number.
-        An export that was there is replaced when the new one is complete.
+        A SavedModel and a LiteRT file (in float32) have the signatures `"serving_default"` (the
+        fields), `"derivatives"` and `"residual_<condition>"`; inputs are the coordinates, `(n, 1)`
+        (a parameter may be one number), and the arrays of a condition, by name. An ONNX file is one
+        graph, whose inputs are the coordinates, the directions of `derivatives` and what
+        `input_signature` names; conditions that need more are left out.
 
         Args:
-            path: folder to write.
+            filepath: folder, or file that ends with `.onnx` or `.tflite`; it is replaced whole.
+            format: `"tf_saved_model"`; `"onnx"` or `"litert"`, which are compared with the model.
+            verbose: whether to print where the export is; by default not.
+            input_signature: dict from names to `keras.InputSpec`; by default any number of points.
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
         Returns:
-            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares; of
-            several workers only the chief writes, and the others return `None`.
+            The SHA-256 of the file or of the folder's manifest; `None` of workers but the chief.
 
         Raises:
-            ValueError: for a name without meaning, a folder with other files, or an operation that
-                does more than compute, such as `tf.py_function`.
+            ValueError: for a name without meaning, a folder with other files, and an operation
+                that the format cannot express or does more than compute (`tf.py_function`).
 
         Example:
 
-            pinn.export("heat")
-            served = kpinn.load_export("heat")  # or by tf.saved_model.load
-            served.signatures["derivatives"](t=t, x=x)["u_xx"]
+            pinn.export("heat.onnx", format="onnx", derivatives="u_x")
+            served = kpinn.load_export("heat", pinn.export("heat"))
         """
+        options = format, verbose, input_signature, derivatives
         variables = [variable.value for variable in self.variables]
         with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
-            method, widths = resolve(self.method), self._state.widths
-            given = self.problem, method, variables, widths, path, derivatives
-            return export.export(*given) if writes else None
+            given = self.problem, resolve(self.method), variables, self._state.widths
+            return export.export(*given, filepath, options) if writes else None
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""

@@ -1,7 +1,6 @@
 """The documentation: every Python block runs and prints what is shown, every name is listed."""
 
 import contextlib
-import inspect
 import io
 import os
 import pathlib
@@ -10,8 +9,7 @@ import subprocess
 import sys
 
 import pytest
-
-import kpinn
+from public_api import LIST, lines, public_names
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [
@@ -24,7 +22,6 @@ OUTPUT = r"(?:\n```text\n(?P<output>.*?)^```$)?"
 BLOCK = re.compile(MARK + r"^```python\n(?P<code>.*?)^```\n" + OUTPUT, re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
 DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|data):: ([\w.]+)$", re.MULTILINE)
-FACADES = (kpinn.callbacks, kpinn.losses)  # whose names come from rooms of other names
 
 
 # Blocks ------------------------------------------------------------------------------------
@@ -97,34 +94,34 @@ def test_blocks_run_and_print_what_is_shown(page, folder):
 # The reference -----------------------------------------------------------------------------
 
 
-def names_of(module):
-    """Names that a module offers: those of `__all__`, else its own without an underscore."""
-    if hasattr(module, "__all__"):
-        return module.__all__
-    return [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_")
-        and (inspect.isclass(value) or inspect.isfunction(value))
-        and (module in FACADES or value.__module__.startswith(module.__name__))
-    ]
-
-
-def public_names():
-    objects = {name: getattr(kpinn, name) for name in kpinn.__all__}
-    modules = {name: value for name, value in objects.items() if inspect.ismodule(value)}
-    yield from (f"kpinn.{name}" for name in objects if name not in modules)
-    for name, module in modules.items():
-        for inner in names_of(module):
-            again = any(getattr(module, inner) is value for value in objects.values())
-            if not again:
-                yield f"kpinn.{name}.{inner}"
-
-
 def test_every_public_name_has_an_entry():
     pages = (ROOT / "docs" / "api").glob("*.md")
     listed = {name for page in pages for name in DIRECTIVE.findall(page.read_text("utf8"))}
     assert set(public_names()) - listed == set()
+
+
+def test_the_list_of_public_names_is_that_of_this_version():
+    """If the change is meant: python tests/public_api.py, and an entry of CHANGELOG.md."""
+    assert LIST.read_text("utf8").splitlines() == list(lines())
+
+
+def test_every_benchmark_has_its_command_on_a_page():
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf8")
+    named = set(re.findall(r"`python ((?:benchmarks|docs|examples)/\w+\.py)", page))
+    programs = (ROOT / "benchmarks").glob("*.py")
+    runs = {f"benchmarks/{p.name}" for p in programs if "\nRun: python" in p.read_text("utf8")}
+    assert runs <= named
+    assert all((ROOT / name).exists() for name in named)
+
+
+LINK = re.compile(r"\]\(([^)#:\s]+)(#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_of_files_outside_of_the_pages_lead_to_files(name):
+    """Sphinx checks those of the pages, with their anchors."""
+    for target, _ in LINK.findall((ROOT / name).read_text("utf8")):
+        assert (ROOT / target).exists(), target
 
 
 @pytest.mark.slow

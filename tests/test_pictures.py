@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from kpinn.backend import look
 from kpinn.domains import (
     Ball,
     Box,
@@ -18,7 +19,7 @@ from kpinn.domains import (
     Ring,
     Sphere,
 )
-from kpinn.domains.plots import groups, pictures, pictures3d
+from kpinn.domains.plots import groups, pictures3d
 
 CHANNEL = Box(x=(0, 2.2), y=(0, 0.41)) - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
 FLOW = CHANNEL.with_parts(
@@ -83,7 +84,7 @@ def test_points_are_those_of_the_parts():
 def test_parts_have_colours_that_all_can_tell_apart():
     handles, labels = FLOW.plot().get_legend_handles_labels()
     shades = [matplotlib.colors.to_hex(h.get_facecolor()[0]) for h in handles]
-    assert shades == [pictures.INSIDE.lower(), *(c.lower() for c in pictures.COLOURS[:4])]
+    assert shades == [look.PALE.lower(), *(c.lower() for c in look.COLOURS[:4])]
     assert labels[0] == "inside"
 
 

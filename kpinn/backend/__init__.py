@@ -27,7 +27,7 @@ if keras.config.backend() != "tensorflow":
     )
 
 
-def set_float64():
+def set_float64() -> None:
     """Makes float64 the dtype of everything that is created afterwards.
 
     It sets both of Keras's settings, `floatx` (arrays, losses, metrics) and the dtype policy

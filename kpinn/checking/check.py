@@ -47,7 +47,7 @@ def check_derivatives(
     count=32,
     seed=0,
     parameters=None,
-):
+) -> Report:
     """Checks the derivatives of a model by methods that share nothing.
 
     Each derivative by `"taylor"` is compared with nested gradient tapes, where these are right, and

@@ -55,7 +55,7 @@ class Report:
     title: str = ""
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """Whether there is no error; warnings and notes may remain."""
         return not any(finding.severity == "error" for finding in self.findings)
 

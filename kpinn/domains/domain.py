@@ -31,7 +31,7 @@ class Domain(Region):
         >>> (Box(t=(0, 1)) * flow).boundary("walls").sample(500) # at all times
     """
 
-    def named(self, name):
+    def named(self, name) -> "Domain":
         """The same domain, whose boundary has a name, also as part of a combination.
 
         Args:
@@ -42,7 +42,7 @@ class Domain(Region):
         """
         return Composed(naming.named, self, name)
 
-    def with_parts(self, /, **parts):
+    def with_parts(self, /, **parts) -> "Domain":
         """The same domain, parts of whose boundary have names.
 
         No point belongs to two of these parts: what several have belongs to the first.
@@ -56,7 +56,7 @@ class Domain(Region):
         """
         return Composed(naming.with_parts, self, parts)
 
-    def moved(self, /, **shifts):
+    def moved(self, /, **shifts) -> "Domain":
         """The domain moved in space.
 
         Args:
@@ -72,7 +72,7 @@ class Domain(Region):
         """
         return Composed(translations.moved, self, shifts)
 
-    def scaled(self, factor, /, **center):
+    def scaled(self, factor, /, **center) -> "Domain":
         """The domain with all lengths in space times a factor.
 
         Args:
@@ -87,7 +87,7 @@ class Domain(Region):
         """
         return Composed(motions.scaled, self, factor, center)
 
-    def rotated(self, angle, /, axis=None, **center):
+    def rotated(self, angle, /, axis=None, **center) -> "Domain":
         """The domain turned in space.
 
         Args:
@@ -103,7 +103,7 @@ class Domain(Region):
         """
         return Composed(motions.rotated, self, angle, axis, center)
 
-    def extruded(self, /, **bounds):
+    def extruded(self, /, **bounds) -> "Domain":
         """The domain at all values of further coordinates: `domain * Box(**bounds)`.
 
         Args:
@@ -117,7 +117,7 @@ class Domain(Region):
         """
         return Composed(products.extruded, self, bounds)
 
-    def revolved(self, /, **coordinates):
+    def revolved(self, /, **coordinates) -> "Domain":
         """The body that the domain describes when it turns about an axis.
 
         Args:

@@ -62,7 +62,7 @@ class Part:
         """A part for each of its patches."""
         return tuple(_face(self, number) for number in range(len(self.patches)))
 
-    def sample(self, n, method="uniform", seed=None, extras=""):
+    def sample(self, n, method="uniform", seed=None, extras="") -> dict[str, np.ndarray]:
         """Points of the part, uniform in its measure, one patch after the other.
 
         Args:
@@ -93,7 +93,7 @@ class Part:
             drawn = drawing.draw(self.patches, n, method, rng, self.label)
         return carried(self, drawn.rows, drawn.normals, names)
 
-    def stream(self, n, seed=None, extras=""):
+    def stream(self, n, seed=None, extras="") -> Stream:
         """Points that `PINN.fit` draws anew in each step, with normals; see `Domain.stream`."""
         return Stream(self, self.patches, n, seed, extras)
 
@@ -105,7 +105,7 @@ class Part:
         """
         return integration.measure(self.patches, self.label)
 
-    def quadrature(self, n):
+    def quadrature(self, n) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Nodes and weights with which sums are integrals over the part.
 
         Args:
@@ -125,7 +125,7 @@ class Part:
         rows, normals, weights = integration.rule(self.patches, sampling.count(n), self.label)
         return carried(self, rows, normals, ()), weights[:, None]
 
-    def where(self, predicate):
+    def where(self, predicate) -> "Part":
         """The piece of the part in which a function of the coordinates is true.
 
         Args:

@@ -162,7 +162,7 @@ class Region(abc.ABC):
         """Length, area or volume of the domain, times those of time and parameters: a `Measure`."""
         return self.measure()
 
-    def sample(self, n, method="uniform", seed=None, extras=""):
+    def sample(self, n, method="uniform", seed=None, extras="") -> dict[str, np.ndarray]:
         """Points of the domain, uniform in its volume.
 
         Args:
@@ -197,7 +197,7 @@ class Region(abc.ABC):
             drawn = drawing.Drawn(rows[self.holds(rows)], None)
         return carried(self, drawn.rows, drawn.normals, names)
 
-    def stream(self, n, seed=None, extras=""):
+    def stream(self, n, seed=None, extras="") -> Stream:
         """Points that `PINN.fit` draws anew in each step, on the device, uniform in the volume.
 
         Args:
@@ -218,7 +218,7 @@ class Region(abc.ABC):
         """
         return Stream(self, self.inside, n, seed, extras)
 
-    def face(self, /, **fixed):
+    def face(self, /, **fixed) -> Part:
         """The part of the domain, or of its boundary, on which scalar coordinates are fixed.
 
         Args:
@@ -246,7 +246,7 @@ class Region(abc.ABC):
         recipe = (operator.methodcaller("face", **fixed), self)
         return Part(self, patches, label, tuple(fixed), recipe)
 
-    def boundary(self, *names):
+    def boundary(self, *names) -> Part:
         """The boundary in space, or named parts of it.
 
         Args:
@@ -283,7 +283,7 @@ class Region(abc.ABC):
         label = f"{self}.boundary({', '.join(map(repr, names))})"
         return Part(self, chosen, label, names, recipe)
 
-    def edge(self, name):
+    def edge(self, name) -> Part:
         """An edge of a polygon, or of the polygon that a combination was made of.
 
         Args:
@@ -303,7 +303,7 @@ class Region(abc.ABC):
         is_known = any(numbered in patch.tags for patch in self.border)
         return self.boundary(numbered if is_known else name)
 
-    def contains(self, points):
+    def contains(self, points) -> np.ndarray:
         """Which points lie in the closed domain.
 
         Args:
@@ -323,7 +323,7 @@ class Region(abc.ABC):
         """
         return self.holds(self.frame.rows(points))
 
-    def quadrature(self, n):
+    def quadrature(self, n) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Nodes and weights with which sums are integrals over the domain.
 
         Args:

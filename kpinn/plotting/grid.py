@@ -1,92 +1,82 @@
-"""The points that a figure is drawn from."""
+"""The points of a picture over a domain."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from kpinn.plotting.covering import bounds, cover, even_ticks
-from kpinn.plotting.slices import Slice
+from kpinn.plotting.places import Places
+from kpinn.plotting.slice import Slice
 
 WIDE, TALL = 0.3, 1.5  # height over width outside of which a map of a box is not drawn to scale
 
 
-class Grid:
-    """The points to draw from: a lattice over a box, or nodes of triangles or segments.
+class Grid(Places):
+    """A lattice over a box, or nodes of triangles or segments.
 
     Attributes:
-        names: labels of the axes that are drawn.
         ticks: of a lattice, one array per axis.
         covering: `Covering` of a domain that does not fill its bounding box, else None.
-        points: `{coordinate: (size, d)}`.
-        shape: of the values that are drawn: that of the lattice, or `(size,)`.
-        where: the fixed values, for titles.
+        lower, upper: corners of the bounding box, `(k,)`.
         ratio: height over width of a map that is drawn to scale, else None.
     """
 
     def __init__(self, domain, points, fixed):
         plane = Slice(domain, fixed)
         self.coordinates, self.names, self.where = domain.coordinates, plane.labels, plane.where
-        lower, upper = bounds(plane)
+        lower, upper = self.lower, self.upper = bounds(plane)
         counts = _point_counts(points, self.names)
         if plane.is_space and not plane.is_box and not isinstance(points, Mapping):
             counts = _equal_steps(upper - lower, counts)
         self.ticks = even_ticks(lower, upper, counts)
         self.covering = cover(plane, self.ticks)
         if self.covering is None:
+            self.kind = f"of the grid {tuple(counts)}"
             lattice = np.stack(np.meshgrid(*self.ticks, indexing="ij"), axis=-1)
             nodes, self.shape = lattice.reshape(-1, len(counts)), lattice.shape[:-1]
         else:
-            nodes = self.covering.nodes
+            nodes, self.weights = self.covering.nodes, self.covering.weights
+            self.kind = "inside the domain"
             self.shape = (len(nodes),)
         self.size, self.points = len(nodes), plane.points(nodes)
+        self.ends = self.ticks[0][[0, -1]]
         self.ratio = _ratio(self.ticks, self.covering) if plane.is_space else None
 
-    def rows(self, values, what):
-        """`values` as `(n, k)`, or an error."""
-        values = values[:, None] if values.ndim == 1 else values
-        if values.ndim != 2 or len(values) != self.size:
-            kind = f"of the grid {self.shape}" if self.covering is None else "inside the domain"
-            raise ValueError(
-                f"Expected {what} with {self.size} values, one per point {kind}, got the shape "
-                f"{values.shape}."
-            )
-        return values
-
-    def column(self, values, what):
-        """The only column of `values`, in the shape of the grid."""
-        values = self.rows(np.asarray(values, "float64"), what)
-        if values.shape[1] != 1:
-            raise ValueError(
-                f"A plot shows one number per point, but {what} has {values.shape[1]} "
-                "components. Name one of them."
-            )
-        return values.reshape(self.shape)
-
-    def reference(self, reference):
-        """Values of a reference in the shape of the grid."""
-        if callable(reference):
-            arrays = [self.points[name] for name in self.coordinates]
-            reference = reference(*(a[:, 0] if a.shape[1] == 1 else a for a in arrays))
-        values = np.asarray(reference, "float64")
-        return self.column(values.ravel() if values.shape == self.shape else values, "a reference")
-
-    def root_mean_square(self, values):
-        """Over the grid, or over the length or area of the domain."""
-        weights = None if self.covering is None else self.covering.weights
-        return float(np.sqrt(np.average(np.square(values), weights=weights)))
-
-    def curve(self, values):
-        """Places and values along the only axis, NaN between where the domain has a gap."""
+    def curves(self, values):
+        """`[(label, places, values)]` along the only axis, NaN where the domain has a gap."""
         if self.covering is None:
-            return self.ticks[0], values
+            return [(None, self.ticks[0], values)]
         segments = self.covering.simplices
         gaps = np.flatnonzero(segments[:-1, 1] != segments[1:, 0]) + 1
         lines = [np.append(piece[:, 0], piece[-1, 1]) for piece in np.split(segments, gaps)]
-        places = self.covering.nodes[:, 0]
-        return tuple(
-            np.concatenate([np.append(each[line], np.nan) for line in lines])
-            for each in (places, values)
-        )
+        along = [self.covering.nodes[:, 0], values]
+        found = [
+            np.concatenate([np.append(each[line], np.nan) for line in lines]) for each in along
+        ]
+        return [(None, *found)]
+
+
+def split_prediction(pinn, grids, name):
+    """Values of a field on several grids from one call of the model, a list of them."""
+    points = {key: np.concatenate([grid.points[key] for grid in grids]) for key in grids[0].points}
+    values = np.asarray(pinn.predict_fields(points, name)[name])
+    parts = np.split(values, np.cumsum([grid.size for grid in grids])[:-1])
+    return [grid.column(part, f"field {name!r}") for grid, part in zip(grids, parts, strict=True)]
+
+
+def ticks_along(domain, along, count, what="points"):
+    """Equally spaced values of a coordinate, ends included, `(count,)`.
+
+    Raises:
+        ValueError: if it is none of the domain, or a vector, or for a number that is none.
+    """
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
+        raise ValueError(f"`{what}` must be an int of at least 2, got {count!r}.")
+    scalars = [name for name, size in domain.frame.sizes.items() if size == 1]
+    if along not in scalars:
+        raise ValueError(f"along={along!r} is none of the coordinates {tuple(scalars)}.")
+    (axis,) = domain.axes[along]
+    return even_ticks(domain.lower[[axis]], domain.upper[[axis]], [int(count)])[0]
 
 
 def _ratio(ticks, covering):

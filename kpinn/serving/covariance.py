@@ -24,7 +24,7 @@ FREE = 0.5  # of a number that noise has to leave over, to be estimated
 BATCH = 1_000  # points whose fields are looked at together
 
 
-def covariance(pinn, points, noise, tolerance=None, memory=MEMORY):
+def covariance(pinn, points, noise, tolerance=None, memory=MEMORY) -> "Covariance":
     """The covariance of the unknowns, and standard errors of fields, after a training.
 
     The model behind the numbers: conditions that are measurements have residuals with independent
@@ -116,7 +116,7 @@ class Covariance:
             found[name] = float(entry[0]) if shape == () else np.reshape(entry, shape)
         return found
 
-    def fields(self, points, names=None):
+    def fields(self, points, names=None) -> dict[str, np.ndarray]:
         """Standard errors of fields and any of their derivatives at points.
 
         Args:

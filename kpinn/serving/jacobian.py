@@ -25,7 +25,7 @@ from kpinn.problem.refusals import refuse_wrong_derivatives
 MEMORY = 2**32  # bytes
 
 
-def jacobian(pinn, points, memory=MEMORY):
+def jacobian(pinn, points, memory=MEMORY) -> tuple[np.ndarray, np.ndarray]:
     """The Jacobian of the weighted residuals with respect to the parameters, and the residuals.
 
     The sum of the squares of the residual vector is the loss of the compiled PINN, and half the
@@ -59,7 +59,7 @@ def jacobian(pinn, points, memory=MEMORY):
     return matrix, residuals
 
 
-def jacobian_vector_product(pinn, points, vector):
+def jacobian_vector_product(pinn, points, vector) -> np.ndarray:
     """The product `J v` of the matrix of `kpinn.jacobian`, which is not built.
 
     Args:
@@ -82,7 +82,7 @@ def jacobian_vector_product(pinn, points, vector):
     return _compiled(objective, "jvp", residual_jvp)(data, vector).numpy()
 
 
-def vector_jacobian_product(pinn, points, vector):
+def vector_jacobian_product(pinn, points, vector) -> np.ndarray:
     """The product `v J` of the matrix of `kpinn.jacobian`, which is not built.
 
     Args:

@@ -19,8 +19,12 @@ def of_domain(domain, fixed):
 
 
 def of_part(part, fixed):
-    """The patches of a part, `{label: patches}`; under one label if it was asked for by a name."""
-    patches = _at(part.domain, part.patches, fixed, str(part))
+    """The patches of a part at fixed values, `{label: patches}`."""
+    return labelled(part, _at(part.domain, part.patches, fixed, str(part)))
+
+
+def labelled(part, patches):
+    """Patches of a part, `{label: patches}`; under one label if it was asked for by a name."""
     if len(part.names) == 1:
         return {part.names[0]: patches}
     return _by_label(part.domain, patches)

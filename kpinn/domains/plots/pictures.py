@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from kpinn.backend.figures import figure
+from kpinn.backend import look
 from kpinn.domains import sampling
 from kpinn.domains.plots import groups
 from kpinn.domains.points import drawing, grids
 
-# Okabe and Ito's colours, which all can tell apart: https://jfly.uni-koeln.de/color/
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D")  # one for each round of the colours
-INSIDE = "#999999"
 FINE = 4_096  # places along a curve among which equally spaced ones are chosen
 FEWEST = 16  # points of a part of a surface
 ARROWS, LEAST = 40, 5  # normals in a picture, and of a part
@@ -33,11 +30,6 @@ def of_part(part, axes, points, normals, fixed):
     _check_space(part.domain, axes)
     shown, points = groups.of_part(part, fixed), sampling.count(points, "points")
     return _picture(part.domain.frame, _spread(shown, points), None, axes, normals)
-
-
-def colour(index):
-    """The colour of a part by its place among the parts."""
-    return COLOURS[index % len(COLOURS)]
 
 
 def _check_space(domain, axes):
@@ -63,13 +55,13 @@ def _picture(frame, drawn, inside, axes, normals):
     size = np.linalg.norm(np.ptp(corners, axis=0))
     axes = _axes(corners) if is_ours else axes
     if inside is not None:
-        axes.scatter(*inside[:, space].T, s=4, color=INSIDE, linewidths=0, label="inside")
+        axes.scatter(*inside[:, space].T, s=4, color=look.PALE, linewidths=0, label="inside")
     for index, (label, each) in enumerate(drawn.items()):
-        marker = MARKERS[index // len(COLOURS) % len(MARKERS)]
-        axes.scatter(*each.rows[:, space].T, s=9, color=colour(index), marker=marker, label=label)
+        marker, shade = MARKERS[index // len(look.COLOURS) % len(MARKERS)], look.colour(index)
+        axes.scatter(*each.rows[:, space].T, s=7, color=shade, marker=marker, label=label)
         if normals and each.normals is not None and len(each.rows):
             some = each.pick(_some(len(each.rows), len(rows), len(space)))
-            _arrows(axes, some.rows[:, space], some.normals, size, colour(index))
+            _arrows(axes, some.rows[:, space], some.normals, size, shade)
     _finish(axes, frame, corners, is_ours)
     return axes
 
@@ -78,14 +70,15 @@ def _axes(corners):
     """Axes of a new figure, of a shape for points between these corners."""
     spans = np.ptp(corners, axis=0)
     if len(spans) == 3:
-        return figure(7.0, 5.0).add_subplot(projection="3d")
+        (axes,) = look.panels(6.0, 4.2, subplot_kw={"projection": "3d"})
+        return axes
     ratio = spans[1] / spans[0] if spans[0] else 1.0
     if ratio < WIDE:
-        made = figure(8.0, 1.4 + 7.0 * ratio)
+        width, height = 7.0, 1.2 + 6.2 * ratio
     else:
-        made = figure(min(7.0, 2.4 + 5.0 / ratio), min(1.0 + 4.6 * ratio, 6.0))
-    made.set_layout_engine("compressed")  # that for axes of equal scale
-    return made.subplots()
+        width, height = min(6.0, 2.2 + 4.4 / ratio), min(0.8 + 4.0 * ratio, 5.4)
+    (axes,) = look.panels(width, height, layout="compressed")
+    return axes
 
 
 def _spread(shown, points):
@@ -149,7 +142,7 @@ def _finish(axes, frame, corners, is_ours):
     axes.set(xlabel=labels[0], ylabel=labels[1])
     spans, legend = np.ptp(corners, axis=0), {}
     if is_ours:
-        legend = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "frameon": False}
+        legend = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)}
     if len(labels) == 3:
         pad = ARROW * np.linalg.norm(spans)
         axes.set(zlabel=labels[2], **_limits(corners, pad))
@@ -158,10 +151,9 @@ def _finish(axes, frame, corners, is_ours):
     else:
         axes.set_aspect("equal")
         axes.autoscale_view()
-        axes.spines[["top", "right"]].set_visible(False)
         if is_ours and spans[1] < WIDE * spans[0]:
             legend |= {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 6}
-    axes.legend(**legend)
+    look.legend(axes, **legend)
 
 
 def _limits(corners, pad):

@@ -3,10 +3,10 @@
 import numpy as np
 
 from kpinn.backend.figures import pyvista
+from kpinn.backend.look import colour
 from kpinn.domains import sampling
 from kpinn.domains.integrating.lines import last
 from kpinn.domains.plots import groups
-from kpinn.domains.plots.pictures import colour
 from kpinn.options import number
 
 END = 1e-9  # from the ends of an interval of a number, beyond which the map may jump

@@ -2,6 +2,7 @@
 
 from kpinn.domains.domain import Domain
 from kpinn.domains.frames import show
+from kpinn.domains.parts import Part
 from kpinn.domains.shapes.intervals import Intervals
 from kpinn.options import number
 
@@ -32,7 +33,7 @@ class Box(Intervals, Domain):
     def __init__(self, /, parameters="", **bounds):
         super().__init__(parameters, bounds)
 
-    def face(self, /, **fixed):
+    def face(self, /, **fixed) -> Part:
         """The part of the box on which some scalar coordinates are fixed; see `Domain.face`.
 
         Args:

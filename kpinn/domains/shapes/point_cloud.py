@@ -65,7 +65,7 @@ class PointCloud(Domain):
         """Weights `(points, 1)`."""
         return self._weights[:, None]
 
-    def sample(self, n, method="uniform", seed=None, extras=""):
+    def sample(self, n, method="uniform", seed=None, extras="") -> dict[str, np.ndarray]:
         """Some of the points; see `Region.sample`.
 
         With the method `"uniform"`, and without weights of the cloud, none comes again before

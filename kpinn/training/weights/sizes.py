@@ -16,7 +16,7 @@ from kpinn.problem.points import first_rows, sets_of, widths_of
 FIELDS, WAVES = 16, 3  # trial fields, and the waves that each is the mean of
 
 
-def loss_weights(pinn, points):
+def loss_weights(pinn, points) -> dict[str, float]:
     """Weights with which the losses of all conditions are about one, for residuals in any units.
 
     A residual in pascal per metre is a million times that in megapascal per metre, and a condition
