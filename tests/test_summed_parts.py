@@ -8,9 +8,9 @@ from divided import FUNCTIONS, HEAT, WEIGHTED, by_function, mixed, regularized
 from problems import BOX, heat_points, small_heat
 
 import kpinn
-from kpinn.objective import objective as module
+from kpinn.objective import many_points as module
 
-PART = 4  # points: most conditions of the cases have more
+PART = 4  # points
 
 
 def trained(make, points, optimizer):
@@ -38,27 +38,53 @@ def test_the_rows_of_a_part_are_few(count, monkeypatch):
     assert seen[-parts:] == [rows] * parts and (parts == 1 or count not in seen)
 
 
-CASES = {
-    "weights, targets, unknowns, a whole set": (mixed, WEIGHTED),
-    "common points": (mixed, BOX.sample(13, seed=4)),
-    "sum": (lambda o: mixed(o, loss=keras.losses.MeanSquaredError(reduction="sum")), WEIGHTED),
-    "activities": (regularized, HEAT),
-    "declared independent": (by_function, FUNCTIONS),
+TOGETHER = {
+    "heat": BOX.sample(70, seed=0),
+    "start": BOX.face(t=0).sample(1, seed=1),
+    "mass": BOX.sample(2, seed=2),
+    "centred": BOX.sample(2, seed=3),
+}
+MANY = (
+    TOGETHER,
+    {"start": np.full((1, 1), 0.2), "centred": np.linspace(0, 1, 2)[:, None]},
+    {"heat": np.linspace(0, 2, 70), "centred": np.linspace(1, 2, 2)},
+)
+
+
+def mse(reduction):
+    return lambda optimizer: mixed(optimizer, loss=keras.losses.MeanSquaredError(reduction))
+
+
+CASES = {  # points, most of a part, and how many parts there are
+    "whole sets, weights, targets, unknowns": (mixed, MANY, 32, 3),
+    "sum": (mse("sum"), MANY, 32, 3),
+    "weighted": (mse("mean_with_sample_weight"), MANY, 32, 3),
+    "too many together": (mixed, WEIGHTED, 16, 1),
+    "common points": (small_heat, BOX.sample(13, seed=4), 4, 4),
+    "activities": (regularized, HEAT, 4, 1),
+    "declared independent": (by_function, FUNCTIONS, 4, 1),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_parts_have_the_sums_of_the_whole(name, monkeypatch):
     kpinn.set_float64()
-    make, points = CASES[name]
-    found = []
-    for most in (module.POINTS, PART):
+    make, points, part, parts = CASES[name]
+    found, counts = [], []
+    share_of = module.share_of
+
+    def counted(problem, data, number, count, together):
+        counts.append(count)
+        return share_of(problem, data, number, count, together)
+
+    monkeypatch.setattr(module, "share_of", counted)
+    for most in (module.POINTS, part):
         monkeypatch.setattr(module, "POINTS", most)
         keras.utils.set_random_seed(0)
         pinn = make(kpinn.optimizers.LBFGS())
         data = pinn.prepare(*points) if isinstance(points, tuple) else pinn.prepare(points)
-        theta = pinn.objective.theta()
-        found.append(pinn.objective.value_and_gradient(theta, data))
+        found.append(pinn.objective.value_and_gradient(pinn.objective.theta(), data))
+    assert set(counts) == ({parts} if parts > 1 else set())
     (row, gradient), (expected, of_whole) = found
     np.testing.assert_allclose(row, expected, rtol=1e-13)
     np.testing.assert_allclose(gradient, of_whole, atol=1e-13 * np.abs(of_whole).max())
