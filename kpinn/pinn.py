@@ -339,14 +339,15 @@ class PINN(keras.Model):
             ValueError: for arguments that do not fit, and on a GPU for a recurrent layer that
                 cuDNN would compute where the loss has derivatives.
         """
-        optimizer, steps_per_execution = arguments.of_compile(
-            optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
-        )
+        with scope_of(self):  # where an optimizer that is named is made
+            optimizer, steps_per_execution = arguments.of_compile(
+                optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
+            )
         check_devices(self)
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        check_compile(self, jit_compile)
+        check_compile(self, optimizer, jit_compile)
         rest = {"jit_choice": jit_compile, "jit_compile": jit, "nonfinite": nonfinite}
         rest["steps_per_execution"] = steps_per_execution
         with scope_of(self):

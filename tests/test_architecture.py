@@ -33,20 +33,22 @@ LEVELS = [  # ground floor to top
     {"problem"},
     {"objective"},
     {"losses", "serving", "checking", "training"},
+    {"plotting"},
     {"callbacks"},
     {"pinn"},
-    {"plotting", "scripts"},
+    {"scripts"},
     {"__main__"},
 ]
 OPTIONAL = {
+    "IPython",
     "ai_edge_litert",
     "matplotlib",
     "onnx",
     "onnxruntime",
     "pyvista",
     "tf2onnx",
-    "xarray",
     "trimesh",
+    "xarray",
 }
 ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
