@@ -56,6 +56,54 @@ def mixed(optimizer, **settings):
     return pinn
 
 
+def regularized(optimizer, **settings):
+    """With losses of weights and of activities, the latter at the points of every condition."""
+    pinn = small_heat(optimizer, **settings)
+    first, *_ = pinn.network.layers
+    first.kernel_regularizer = first.kernel.regularizer = keras.regularizers.L2(1e-2)
+    first.activity_regularizer = keras.regularizers.L2(1e-1)
+    return pinn
+
+
+@kpinn.derivatives.independent
+class Branches(keras.Model):
+    """Has a branch that is evaluated once for four rows, which shares would take apart."""
+
+    def __init__(self):
+        super().__init__(dtype="float64")
+        self.trunk, self.branch = (kpinn.networks.MLP(4, 1, 3, dtype="float64") for _ in range(2))
+
+    def call(self, rows):
+        features = ops.repeat(self.branch(rows[::4, 1:]), 4, axis=0)[: ops.shape(rows)[0]]
+        return ops.sum(features * self.trunk(rows[:, :1]), axis=1, keepdims=True)
+
+
+def by_function(optimizer):
+    def slope(u_x, f):
+        return u_x - f
+
+    pinn = kpinn.PINN(Branches(), "x", "u", [slope], parameters="f")
+    pinn.compile(optimizer, jit_compile=False)
+    return pinn
+
+
+FUNCTIONS = {
+    "x": np.tile(np.linspace(0, 1, 4), 5)[:, None],
+    "f": np.repeat(np.linspace(-1, 2, 5), 4)[:, None],
+}
+
+
+def spoilt():
+    """Weights that are not finite before the fourth epoch."""
+
+    def spoil(epoch, logs):
+        if epoch == 3:
+            callback.model.network.layers[-1].bias.assign([np.nan])
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=spoil)
+    return {"callbacks": [callback]}
+
+
 MIXED = {
     "heat": BOX.sample(23, seed=0),
     "start": BOX.face(t=0).sample(1, seed=1),  # which all but one replica have none of
@@ -121,6 +169,10 @@ CASES = {
         ),
         mixed,
     ),
+    "regularizers": case(HEAT, sgd(), regularized),
+    "functions": case(FUNCTIONS, sgd(0.1), by_function),
+    "loss scale": case(HEAT, lambda: keras.optimizers.SGD(0.02, loss_scale_factor=2.0**10)),
+    "rollback": case(HEAT, sgd(), epochs=6, fit=spoilt, nonfinite="rollback"),
     "batches": case(HEAT, sgd(), fit=lambda: {"batch_size": 6}, steps_per_execution=3),
     "some batches": case(MIXED, sgd(), mixed, fit=lambda: {"batch_size": {"heat": 5}}),
     "dataset": case(dataset, sgd(), epochs=3, fit=lambda: {"validation_data": dataset()}),

@@ -101,6 +101,11 @@ def test_every_public_name_has_an_entry():
     assert set(public_names()) - listed == set()
 
 
+def test_the_list_of_public_names_is_that_of_this_version():
+    """If the change is meant: python tests/public_api.py, and an entry of CHANGELOG.md."""
+    assert LIST.read_text("utf8").splitlines() == list(lines())
+
+
 def test_every_benchmark_has_its_command_on_a_page():
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf8")
     named = set(re.findall(r"`python ((?:benchmarks|docs|examples)/\w+\.py)", page))
@@ -118,11 +123,6 @@ def test_links_of_files_outside_of_the_pages_lead_to_files(name):
     """Sphinx checks those of the pages, with their anchors."""
     for target, _ in LINK.findall((ROOT / name).read_text("utf8")):
         assert (ROOT / target).exists(), target
-
-
-def test_the_list_of_public_names_is_that_of_this_version():
-    """If the change is meant: python tests/public_api.py, and an entry of CHANGELOG.md."""
-    assert LIST.read_text("utf8").splitlines() == list(lines())
 
 
 @pytest.mark.slow
