@@ -132,6 +132,11 @@ def test_sphinx_builds_without_warnings(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "api" / "pinn.html").exists()
+    pages = {path.stem for path in (tmp_path / "examples").glob("*.html")}
+    assert {"burgers", "lake"} <= pages
+    assert all(
+        f"examples/{name}.html" in (tmp_path / "gallery.html").read_text("utf8") for name in pages
+    )
 
 
 # Notebooks ---------------------------------------------------------------------------------
