@@ -1,25 +1,104 @@
 """Exact solutions, and how examples are compared with them."""
 
+import pathlib
+
 import numpy as np
+from matplotlib.figure import Figure
+from scipy.integrate import solve_ivp
 
 import kpinn
 
 
-def compare(pinn, domain, exact, path, fixed=None):
-    """Prints the relative L2 error of `u` at 5,000 new points, and draws u, exact and error.
+def compare(pinn, domain, exact, path, fixed=None, name="u"):
+    """Prints the relative L2 error of a field at 5,000 new points, and draws it, exact and error.
 
     Args:
-        pinn: `kpinn.PINN` with a field `u`.
+        pinn: `kpinn.PINN` with the field.
         domain: `kpinn.domains.Domain`.
         exact: function of its coordinates, arrays `(n, d)`.
         path: file of the picture.
-        fixed: as of `kpinn.plotting.field`.
+        fixed, name: as of `kpinn.plotting.field`.
     """
     points = domain.sample(5_000, seed=1)
     expected = np.asarray(exact(**points))
-    error = np.linalg.norm(pinn.predict_fields(points)["u"] - expected) / np.linalg.norm(expected)
-    print(f"relative L2 error: {error:.1e}")
-    kpinn.plotting.field(pinn, domain, "u", exact, path=path, fixed=fixed)
+    found = pinn.predict_fields(points, name)[name]
+    print(f"relative L2 error: {relative(found, expected):.1e}")
+    kpinn.plotting.field(pinn, domain, name, exact, path=path, fixed=fixed)
+
+
+def panels(*titles):
+    """A figure with a row of axes, and these; `keep` writes it.
+
+    Args:
+        *titles: of the axes.
+
+    Returns:
+        A matplotlib `Figure` and a list of axes.
+    """
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    axes = figure.subplots(1, len(titles), squeeze=False)[0]
+    for each, title in zip(axes, titles, strict=True):
+        each.set_title(title)
+    return figure, list(axes)
+
+
+def keep(figure, path):
+    """Writes a figure to a file, whose folder is made."""
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+
+
+def relative(found, expected):
+    """The relative L2 error of an array."""
+    return np.linalg.norm(np.asarray(found) - expected) / np.linalg.norm(expected)
+
+
+def maps(t, x, path, **images):
+    """Draws fields over time and place side by side; the last one in the colours of errors.
+
+    Args:
+        t, x: arrays `(m,)` and `(n,)`.
+        path: file of the picture.
+        **images: arrays `(m, n)` by their titles, in which `_` is a blank.
+    """
+    figure, axes = panels(*(name.replace("_", " ") for name in images))
+    for each, values in zip(axes, images.values(), strict=True):
+        most = np.abs(values).max()
+        colours = {"cmap": "magma" if each is axes[-1] else "viridis"}
+        if values.min() < -0.01 * most:  # and not by rounding
+            colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+        mesh = each.pcolormesh(t, x, values.T, rasterized=True, **colours)
+        figure.colorbar(mesh, ax=each)
+        each.set(xlabel="t", ylabel="x")
+    keep(figure, path)
+
+
+def fourier(right, start, length, times, method="DOP853"):
+    """A system that is periodic in x, by Fourier's method in x.
+
+    Args:
+        right: function from fields `(m, n)` and their derivatives to slopes in time `(m, n)`; the
+            second argument is a function: `slope(2)` are the second derivatives.
+        start: fields `(m, n)` at x = 0, length / n, ...
+        length: the period.
+        times: growing array, whose first one is that of the start.
+        method: of `scipy.integrate.solve_ivp`; `"Radau"` for derivatives of high order.
+
+    Returns:
+        An array `(len(times), m, n)`, with a relative error of about 1e-8.
+    """
+    shape = start.shape
+    waves = 2j * np.pi / length * np.arange(shape[1] // 2 + 1)
+
+    def slopes(t, values):
+        fields = values.reshape(shape)
+        spectrum = np.fft.rfft(fields)
+        found = right(fields, lambda k: np.fft.irfft(waves**k * spectrum, shape[1]))
+        return found.ravel()
+
+    options = {"method": method, "t_eval": times, "rtol": 1e-8, "atol": 1e-10}
+    found = solve_ivp(slopes, (times[0], times[-1]), start.ravel(), **options)
+    return found.y.T.reshape(-1, *shape)
 
 
 def kirsch(points):

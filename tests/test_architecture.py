@@ -39,7 +39,17 @@ LEVELS = [  # ground floor to top
     {"scripts"},
     {"__main__"},
 ]
-OPTIONAL = {"IPython", "matplotlib", "pyvista", "trimesh"}
+OPTIONAL = {
+    "IPython",
+    "ai_edge_litert",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "pyvista",
+    "tf2onnx",
+    "trimesh",
+    "xarray",
+}
 ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
 TABLES = ("derivatives/operations",)  # looked up, not read

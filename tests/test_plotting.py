@@ -222,7 +222,7 @@ def test_references_of_a_wrong_shape(reference):
 
 
 def test_a_field_of_several_components_is_refused():
-    with pytest.raises(ValueError, match="field 'grad_u' has 2 components. Name one"):
+    with pytest.raises(ValueError, match="field 'grad_u' has 2 components. Name one.*@kpinn.field"):
         plotting.field(Exact(lambda x: np.hstack([x, x])), LINE, "grad_u")
 
 

@@ -22,6 +22,7 @@ import exact_solutions
 from accuracy_problems import PROBLEMS
 from differences import derivative, weights
 from exact import burgers as burgers_of_the_examples
+from exact import fourier
 from exact_solutions import lid_driven
 
 PI = np.pi
@@ -67,6 +68,22 @@ def test_the_examples_and_the_benchmarks_have_the_same_solution_of_burgers(visco
     found = burgers_of_the_examples(t, x, viscosity)
     expected = exact_solutions.burgers(t, x, viscosity)[:, 0]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["DOP853", "Radau"])
+def test_fourier_solves_two_equations_of_waves_that_drift_and_decay(method):
+    x, t = np.arange(16) * 3 / 16, np.linspace(0, 1, 4)
+    wave = 2 * PI / 3
+
+    def right(fields, slope):
+        return -slope(1) + np.array([[0.1], [0.0]]) * slope(2)
+
+    start = np.array([np.sin(wave * x), np.cos(2 * wave * x)])
+    found = fourier(right, start, 3.0, t, method)
+    drifted = x - t[:, None]
+    decay = np.exp(-0.1 * wave**2 * t[:, None])
+    expected = np.stack([decay * np.sin(wave * drifted), np.cos(2 * wave * drifted)], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 RESIDUALS = {  # function, resolution with many times that are kept, last time, step in space, limit

@@ -37,7 +37,8 @@ class Places:
         if values.shape[1] != 1:
             raise ValueError(
                 f"A plot shows one number per point, but {what} has {values.shape[1]} "
-                "components. Name one of them."
+                "components. Name one of them, such as u_x of grad_u; of a vector field v draw a "
+                "derived field: @kpinn.field def first(self, v): return v[:, :1]."
             )
         return values.reshape(self.shape)
 
