@@ -8,7 +8,7 @@ from divided import FUNCTIONS, HEAT, WEIGHTED, by_function, mixed, regularized
 from problems import BOX, heat_points, small_heat
 
 import kpinn
-from kpinn.objective import objective as module
+from kpinn.objective import many_points as module
 
 PART = 4  # points
 
