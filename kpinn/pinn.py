@@ -745,10 +745,9 @@ class PINN(keras.Model):
         """Writes fields, derivatives and residuals for programs without kpinn and without Keras.
 
         A SavedModel and a LiteRT file (in float32) have the signatures `"serving_default"` (the
-        fields), `"derivatives"` and `"residual_<condition>"`; inputs are the coordinates, `(n, 1)`
-        (a parameter may be one number), and the arrays of a condition, by name. An ONNX file is one
-        graph, whose inputs are the coordinates, the directions of `derivatives` and what
-        `input_signature` names; conditions that need more are left out.
+        fields), `"derivatives"` and `"residual_<condition>"`, with coordinates `(n, 1)` and arrays
+        as inputs by name. An ONNX file is one graph, whose inputs are the coordinates, the
+        directions of `derivatives` and what `input_signature` names; other conditions are left out.
 
         Args:
             filepath: folder, or file that ends with `.onnx` or `.tflite`; it is replaced whole.
@@ -770,9 +769,8 @@ class PINN(keras.Model):
             served = kpinn.load_export("heat", pinn.export("heat"))
         """
         options = format, verbose, input_signature, derivatives
-        variables = [variable.value for variable in self.variables]
         with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
-            given = self.problem, resolve(self.method), variables, self._state.widths
+            given = self.problem, resolve(self.method), self.variables, self._state.widths
             return export.export(*given, filepath, options) if writes else None
 
     def get_config(self):

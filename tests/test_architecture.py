@@ -48,6 +48,7 @@ OPTIONAL = {
     "pyvista",
     "tf2onnx",
     "trimesh",
+    "xarray",
 }
 ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names

@@ -106,3 +106,19 @@ def test_unknown_names_are_refused():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert "there is no example buergers; there are " in done.stderr
+
+
+# The gallery -------------------------------------------------------------------------------
+
+
+def test_cards_of_the_gallery_link_to_pages_and_carry_their_kinds(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from docutils import nodes
+    from example_pages import card
+
+    made = card(HEADERS["inverse_burgers"])
+    assert made["classes"] == ["card", "kind-inverse", "kind-parabolic"]
+    targets = {link["refuri"] for link in made.findall(nodes.reference)}
+    assert targets == {"examples/inverse_burgers.html"}
+    assert "error of c below 0.001, error of nu below 0.004, about 3 minutes" in made.astext()

@@ -67,7 +67,9 @@ history = pinn.fit(data, epochs=20 if SHORT else 200, verbose=0)
 # The unknowns are in the history, as each condition is.
 
 # %%
-kpinn.plotting.history(history, unknowns=["d", "w"])
+figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+kpinn.plotting.history(history, unknowns=["d", "w"], axes=axes)
+plt.show()
 
 # %% [markdown]
 # ## Standard errors

@@ -67,7 +67,7 @@ def exact(a, b, x, z):
 # %% [markdown]
 # ## A network that is symmetric in source and receiver
 #
-# Its columns are a, b (the source) and x, z (the receiver). The factor is the mean of the
+# Its columns are x, z (the receiver) and a, b (the source). The factor is the mean of the
 # slownesses at both ends, which is symmetric too, so that the network has to learn a correction
 # near one.
 
@@ -83,7 +83,7 @@ class Symmetric(keras.layers.Layer):
         )
 
     def call(self, rows):
-        source, receiver = rows[:, :2], rows[:, 2:]
+        receiver, source = rows[:, :2], rows[:, 2:]
         there = self.network(ops.concatenate([source, receiver], axis=1))
         back = self.network(ops.concatenate([receiver, source], axis=1))
         slowness = (1 / velocity(source[:, 1:]) + 1 / velocity(receiver[:, 1:])) / 2
@@ -105,7 +105,7 @@ def eikonal(a, b, x, z, tau, tau_x, tau_z):
     return velocity(z) ** 2 * square - 1
 
 
-pinn = kpinn.PINN(Symmetric(), "a b x z", "tau", [eikonal], parameters="a b")
+pinn = kpinn.PINN(Symmetric(), "x z", "tau", [eikonal], parameters="a b")
 
 # %% [markdown]
 # ## Training

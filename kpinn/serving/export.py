@@ -14,7 +14,7 @@ def export(problem, method, variables, widths, filepath, options):
     Args:
         problem: the `Problem`.
         method: how the derivatives of fields are computed.
-        variables: all that the network and the conditions read.
+        variables: Keras variables, all that the network and the conditions read.
         widths: dict from the arrays that the points of `fit` had to their numbers of columns.
         filepath: what to write.
         options: tuple of `format`, `verbose`, `input_signature` and `derivatives`.
@@ -27,6 +27,7 @@ def export(problem, method, variables, widths, filepath, options):
     verbose = verbose is not None and flag("verbose", verbose)
     path = form.place(filepath)
     served = endpoints(problem, method, widths, derivatives)
+    variables = [variable.value for variable in variables]
     written = form.write(served, signature(problem, served, input_signature), variables, path)
     if verbose:
         print(f"Saved artifact at '{path}'.")
