@@ -7,12 +7,14 @@ have them. Bandwidth and latency are those of your network: they are given, not 
 
 With `--weak` steps of Adam are measured under `tf.distribute.MirroredStrategy`, with as many points
 for each replica, on the GPUs that TensorFlow sees or else on logical devices of the CPU, which
-share its cores. With `--memory` a stream draws many points, and the memory of the process is read.
+share its cores. With `--memory` a stream draws many points, and the memory of the process is read;
+with `--full` that of losses and gradients at more and more points at once, as `LBFGS` takes them.
 
 Run: python benchmarks/scaling.py [--bandwidth 10] [--latency 20] [--points 16384]
         [--optimizers Adam LevenbergMarquardt] [--short]
     python benchmarks/scaling.py --weak 1 2 4 8 [--points 16384] [--short]
     python benchmarks/scaling.py --memory [--total 100000000] [--points 16384] [--short]
+    python benchmarks/scaling.py --full 16384 65536 262144 [--short]
 """
 
 import argparse
@@ -27,6 +29,7 @@ import tensorflow as tf
 from timing import alternately, timed
 
 import kpinn
+from kpinn.objective import objective
 
 tf.get_logger().setLevel("ERROR")  # of many functions that are traced in turn
 
@@ -164,6 +167,25 @@ def print_memory(given):
     print(f"\nAs arrays these points would take {16e-6 * steps * given.points:.0f} MB.")
 
 
+def evaluation(count, most):
+    """The seconds of a loss and its gradient at so many points, of which `most` are a part."""
+    objective.POINTS, pinn = most, make(kpinn.optimizers.LBFGS(), jit_compile=False)
+    data, theta = pinn.prepare(BOX.sample(count, seed=0)), pinn.objective.theta()
+    pinn.objective.value_and_gradient(theta, data)  # which compiles
+    return timed(lambda: pinn.objective.value_and_gradient(theta, data))(1)
+
+
+def print_full(given):
+    parts = objective.POINTS
+    evaluation(min(given.full), parts)
+    before = peak()
+    print_row("points", "of a part", "seconds of an evaluation", "more memory, MB")
+    print("|---" * 4 + "|")
+    for name, most in ((parts, parts), ("all", max(given.full))):  # the peak only grows
+        for count in sorted(given.full):
+            print_row(count, name, f"{evaluation(count, most):.2f}", f"{peak() - before:.0f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=16_384, help="on each replica, or in a step")
@@ -172,6 +194,7 @@ def main():
     parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     parser.add_argument("--weak", type=int, nargs="+", help="numbers of replicas to measure")
     parser.add_argument("--memory", action="store_true", help="read the memory of a stream")
+    parser.add_argument("--full", type=int, nargs="+", help="numbers of points to take at once")
     parser.add_argument("--total", type=int, default=10**8, help="points of the stream")
     parser.add_argument("--short", action="store_true", help="tiny sizes, measured once")
     given = parser.parse_args()
@@ -180,6 +203,8 @@ def main():
     kpinn.set_float64()
     if given.memory:
         print_memory(given)
+    elif given.full:
+        print_full(given)
     elif given.weak:
         print_weak(given)
     else:

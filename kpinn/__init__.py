@@ -16,7 +16,9 @@ from kpinn.derivatives import (
 from kpinn.serving.covariance import covariance
 from kpinn.serving.jacobian import jacobian, jacobian_vector_product, vector_jacobian_product
 from kpinn.serving.keras_files import load_model
+from kpinn.serving.labelled_arrays import to_xarray
 from kpinn.serving.load_export import load_export
+from kpinn.serving.vtk import export_vtk
 from kpinn.optimizers import destructure
 from kpinn.pinn import PINN
 from kpinn.training.manufactured import manufactured
@@ -44,6 +46,7 @@ __all__ = [
     "derivatives",
     "destructure",
     "domains",
+    "export_vtk",
     "field",
     "jacobian",
     "jacobian_vector_product",
@@ -60,5 +63,6 @@ __all__ = [
     "plotting",
     "recommend",
     "set_float64",
+    "to_xarray",
     "vector_jacobian_product",
 ]

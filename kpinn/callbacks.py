@@ -1,7 +1,9 @@
-"""Callbacks that choose points and weights while `fit` goes on, and one that saves it."""
+"""Callbacks that choose points and weights while `fit` goes on, that save it, and that show it."""
 
+from kpinn.plotting.live import LivePlot as LivePlot
 from kpinn.training.checkpoints.callback import Checkpoint as Checkpoint
 from kpinn.training.cross_validation import CrossValidation as CrossValidation
+from kpinn.training.dashboard import Dashboard as Dashboard
 from kpinn.training.discrepancy import Discrepancy as Discrepancy
 from kpinn.training.resampling import ImportanceSampling as ImportanceSampling
 from kpinn.training.resampling import Resample as Resample

@@ -1,8 +1,6 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
 import os
-import typing
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -49,7 +47,7 @@ from kpinn.training.trained import build_optimizer
 from kpinn.training.workers import keras_loop
 from kpinn.training.workers.roles import of_chief
 
-Names = str | Sequence[str] | None  # of columns, "t x" or ["t", "x[3]"]
+Names = str | list[str] | tuple[str, ...] | None  # of columns, "t x" or ["t", "x[3]"]
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
 
@@ -107,7 +105,7 @@ class PINN(keras.Model):
     coordinates: Names = None
     fields: Names = None
     parameters: Names = None
-    method: typing.Any = "auto"
+    method: object = "auto"
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -288,6 +286,11 @@ class PINN(keras.Model):
         with self._state.reads.constant():
             print_fn(costs.describe(self.problem, self._state.widths))
 
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs) -> None:
+        """As in Keras; below it stand the conditions with their arguments, and the unknowns."""
+        super().summary(line_length, positions, print_fn, **kwargs)
+        (print_fn or print)(costs.listed(self.problem))
+
     # Training -------------------------------------------------------------------------------
 
     @property
@@ -334,14 +337,15 @@ class PINN(keras.Model):
             ValueError: for arguments that do not fit, and on a GPU for a recurrent layer that
                 cuDNN would compute where the loss has derivatives.
         """
-        optimizer, steps_per_execution = arguments.of_compile(
-            optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
-        )
+        with scope_of(self):  # where an optimizer that is named is made
+            optimizer, steps_per_execution = arguments.of_compile(
+                optimizer, jit_compile, steps_per_execution, run_eagerly, kwargs
+            )
         check_devices(self)
         jit = jit_compile
         if jit == "auto":
             jit = not run_eagerly and may_use_xla(self)
-        check_compile(self, jit_compile)
+        check_compile(self, optimizer, jit_compile)
         rest = {"jit_choice": jit_compile, "jit_compile": jit, "nonfinite": nonfinite}
         rest["steps_per_execution"] = steps_per_execution
         with scope_of(self):
@@ -735,37 +739,39 @@ class PINN(keras.Model):
         """
         return self._prediction().fields(points, names, resolve(self.method), batch_size)
 
-    def export(self, path, derivatives=None):
-        """Writes a SavedModel that is served without kpinn and without Keras.
+    def export(
+        self, filepath, format=export.USUAL, verbose=None, input_signature=None, derivatives=None
+    ) -> str | None:
+        """Writes fields, derivatives and residuals for programs without kpinn and without Keras.
 
-        Its signatures are `"serving_default"` (the fields), `"derivatives"` and
-        `"residual_<condition>"` for each condition. Inputs are named by coordinate, `(None, 1)`,
-        and by the arrays and directions that a condition asks for; a parameter may be one number.
-        An export that was there is replaced when the new one is complete.
+        A SavedModel and a LiteRT file (in float32) have the signatures `"serving_default"` (the
+        fields), `"derivatives"` and `"residual_<condition>"`, with coordinates `(n, 1)` and arrays
+        as inputs by name. An ONNX file is one graph, whose inputs are the coordinates, the
+        directions of `derivatives` and what `input_signature` names; other conditions are left out.
 
         Args:
-            path: folder to write.
+            filepath: folder, or file that ends with `.onnx` or `.tflite`; it is replaced whole.
+            format: `"tf_saved_model"`; `"onnx"` or `"litert"`, which are compared with the model.
+            verbose: whether to print where the export is; by default not.
+            input_signature: dict from names to `keras.InputSpec`; by default any number of points.
             derivatives: names such as `"u_x, u_xx"`; by default those that conditions ask for.
 
         Returns:
-            The SHA-256 of the manifest of the folder, which `kpinn.load_export` compares; of
-            several workers only the chief writes, and the others return `None`.
+            The SHA-256 of the file or of the folder's manifest; `None` of workers but the chief.
 
         Raises:
-            ValueError: for a name without meaning, a folder with other files, or an operation that
-                does more than compute, such as `tf.py_function`.
+            ValueError: for a name without meaning, a folder with other files, and an operation
+                that the format cannot express or does more than compute (`tf.py_function`).
 
         Example:
 
-            pinn.export("heat")
-            served = kpinn.load_export("heat")  # or by tf.saved_model.load
-            served.signatures["derivatives"](t=t, x=x)["u_xx"]
+            pinn.export("heat.onnx", format="onnx", derivatives="u_x")
+            served = kpinn.load_export("heat", pinn.export("heat"))
         """
-        variables = [variable.value for variable in self.variables]
+        options = format, verbose, input_signature, derivatives
         with of_chief(self.distribute_strategy) as writes, self._state.reads.constant():
-            method, widths = resolve(self.method), self._state.widths
-            given = self.problem, method, variables, widths, path, derivatives
-            return export.export(*given) if writes else None
+            given = self.problem, resolve(self.method), self.variables, self._state.widths
+            return export.export(*given, filepath, options) if writes else None
 
     def get_config(self):
         """The constructor's arguments and the unknowns added later."""

@@ -1,9 +1,12 @@
 """What there is after a divided training, and what is refused; in a process of its own."""
 
+import contextlib
+import re
+
 import keras
 import numpy as np
 import tensorflow as tf
-from divided import MIXED, mixed, strategy_of
+from divided import FUNCTIONS, MIXED, Branches, mixed, strategy_of
 from problems import BOX, heat_points, small_heat
 
 import kpinn
@@ -23,8 +26,9 @@ def raises(kind, what, function):
 
 # What there is after a training, and what is saved -------------------------------------------
 
+outside = kpinn.optimizers.LBFGS()  # which needs no scope
 with strategy.scope():
-    pinn = mixed(kpinn.optimizers.LBFGS())
+    pinn = mixed(outside)
     pinn.fit(MIXED, epochs=1, verbose=0, callbacks=[kpinn.callbacks.Checkpoint("saved", every=1)])
 one = mixed(kpinn.optimizers.LBFGS())
 one.set_weights(pinn.get_weights())
@@ -83,10 +87,56 @@ what = "step 3: the array 'x' of the points"
 raises(kpinn.NonFiniteError, what, lambda: heat.fit(good.repeat(2).concatenate(bad), verbose=0))
 assert all(np.isfinite(weight).all() for weight in heat.get_weights())
 
+
+class Logarithm(kpinn.PINN):
+    coordinates, fields = "t x", "u"
+
+    @kpinn.condition
+    def late(self, t, u_t):
+        return u_t + keras.ops.log(0.95 - t)
+
+
+with strategy.scope():
+    pinn = Logarithm(kpinn.networks.MLP(units=4, depth=1))
+    pinn.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+try:
+    pinn.fit({"late": BOX.stream(6, seed=0)}, epochs=100, verbose=0)
+except kpinn.NonFiniteError as error:
+    where = re.search(
+        r"epoch (\d+), step 1: the residual of condition 'late' .* t = (\S+),", str(error)
+    )
+    assert where and int(where[1]) > 1 and float(where[2]) > 0.95, error
+    losses = pinn.history.history["loss"]
+    assert len(losses) == int(where[1]) - 1 and np.isfinite(losses).all()
+    assert all(np.isfinite(weight).all() for weight in pinn.get_weights())
+else:
+    raise AssertionError("a residual that is not finite")
+
+# float32 -------------------------------------------------------------------------------------
+
+keras.config.set_floatx("float32")
+keras.config.set_dtype_policy("float32")
+found = []
+for scope in (strategy.scope(), contextlib.nullcontext()):
+    keras.utils.set_random_seed(0)
+    with scope:
+        pinn = mixed(keras.optimizers.SGD(1.0))
+    before = pinn.get_weights()
+    logs = pinn.fit(MIXED, verbose=0).history
+    steps = [one - other for one, other in zip(pinn.get_weights(), before, strict=True)]
+    assert all(step.dtype == np.float32 for step in steps)
+    found.append((np.concatenate([np.ravel(step) for step in steps]), list(logs.values())))
+(gradient, losses), (expected, of_one) = found
+np.testing.assert_allclose(losses, of_one, rtol=1e-6)
+np.testing.assert_allclose(gradient, expected, atol=1e-6 * np.abs(expected).max())
+kpinn.set_float64()
+
 # Refusals ------------------------------------------------------------------------------------
 
 with strategy.scope():
     raises(ValueError, "XLA cannot read the variables", lambda: small_heat(jit_compile=True))
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    raises(ValueError, r"pass SGD(..., loss_scale_factor=...)", lambda: small_heat(scaled))
 raises(ValueError, "train_on_batch is Keras's", lambda: heat.train_on_batch(POINTS))
 raises(ValueError, "test_on_batch is Keras's", lambda: heat.test_on_batch(POINTS))
 
@@ -119,5 +169,22 @@ one = own(keras.optimizers.SGD(0.1))
 one.set_weights(pinn.get_weights())
 histories = [each.fit(POINTS, epochs=3, verbose=0).history["loss"] for each in (pinn, one)]
 np.testing.assert_allclose(*histories, rtol=1e-12)
+
+
+class OwnOfFunctions(kpinn.PINN):
+    coordinates, fields, parameters = "x", "u", "f"
+
+    def train_step(self, batch):
+        return super().train_step(batch)
+
+    @kpinn.condition
+    def slope(self, u_x, f):
+        return u_x - f
+
+
+with strategy.scope():
+    pinn = OwnOfFunctions(Branches())
+    pinn.compile("sgd", jit_compile=False)
+raises(ValueError, "whose rows may need each other", lambda: pinn.fit(FUNCTIONS, verbose=0))
 with tf.distribute.experimental.CentralStorageStrategy().scope():
     raises(ValueError, "made under CentralStorageStrategy", small_heat)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from problems import BOX, heat_points, small_heat
+from problems import BOX, Heat, heat_points, small_heat
 
 import kpinn
 
@@ -54,6 +54,55 @@ def mixed(optimizer, **settings):
     pinn.network.layers[0].kernel.regularizer = keras.regularizers.L2(1e-2)
     pinn.compile(optimizer, jit_compile=False, loss_weights={"start": 3.0}, **settings)
     return pinn
+
+
+def regularized(optimizer, **settings):
+    """With losses of weights and of activities, the latter at the points of every condition."""
+    kind = keras.regularizers.L2
+    losses = {"kernel_regularizer": kind(1e-2), "activity_regularizer": kind(1e-1)}
+    layers = keras.layers.Dense(8, "tanh", **losses), keras.layers.Dense(1)
+    pinn = Heat(keras.Sequential([keras.Input((2,)), *layers]))
+    pinn.compile(optimizer, jit_compile=False, **settings)
+    return pinn
+
+
+@kpinn.derivatives.independent
+class Branches(keras.Model):
+    """Has a branch that is evaluated once for four rows, which shares would take apart."""
+
+    def __init__(self):
+        super().__init__(dtype="float64")
+        self.trunk, self.branch = (kpinn.networks.MLP(4, 1, 3, dtype="float64") for _ in range(2))
+
+    def call(self, rows):
+        features = ops.repeat(self.branch(rows[::4, 1:]), 4, axis=0)[: ops.shape(rows)[0]]
+        return ops.sum(features * self.trunk(rows[:, :1]), axis=1, keepdims=True)
+
+
+def by_function(optimizer):
+    def slope(u_x, f):
+        return u_x - f
+
+    pinn = kpinn.PINN(Branches(), "x", "u", [slope], parameters="f")
+    pinn.compile(optimizer, jit_compile=False)
+    return pinn
+
+
+FUNCTIONS = {
+    "x": np.tile(np.linspace(0, 1, 4), 5)[:, None],
+    "f": np.repeat(np.linspace(-1, 2, 5), 4)[:, None],
+}
+
+
+def spoilt():
+    """Weights that are not finite before the fourth epoch."""
+
+    def spoil(epoch, logs):
+        if epoch == 3:
+            callback.model.network.layers[-1].bias.assign([np.nan])
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=spoil)
+    return {"callbacks": [callback]}
 
 
 MIXED = {
@@ -121,6 +170,10 @@ CASES = {
         ),
         mixed,
     ),
+    "regularizers": case(HEAT, sgd(), regularized),
+    "functions": case(FUNCTIONS, sgd(0.1), by_function),
+    "loss scale": case(HEAT, lambda: keras.optimizers.SGD(0.02, loss_scale_factor=2.0**10)),
+    "rollback": case(HEAT, sgd(), epochs=6, fit=spoilt, nonfinite="rollback"),
     "batches": case(HEAT, sgd(), fit=lambda: {"batch_size": 6}, steps_per_execution=3),
     "some batches": case(MIXED, sgd(), mixed, fit=lambda: {"batch_size": {"heat": 5}}),
     "dataset": case(dataset, sgd(), epochs=3, fit=lambda: {"validation_data": dataset()}),

@@ -33,12 +33,23 @@ LEVELS = [  # ground floor to top
     {"problem"},
     {"objective"},
     {"losses", "serving", "checking", "training"},
+    {"plotting"},
     {"callbacks"},
     {"pinn"},
-    {"plotting", "scripts"},
+    {"scripts"},
     {"__main__"},
 ]
-OPTIONAL = {"matplotlib", "pyvista", "trimesh"}
+OPTIONAL = {
+    "IPython",
+    "ai_edge_litert",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "pyvista",
+    "tf2onnx",
+    "trimesh",
+    "xarray",
+}
 ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
 TABLES = ("derivatives/operations",)  # looked up, not read

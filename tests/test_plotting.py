@@ -3,6 +3,7 @@
 import re
 import sys
 
+import keras
 import matplotlib.figure
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from kpinn.domains import Ball, Box, Polygon, Ring, Sphere
 
 BURGERS = Box(t=(0, 1), x=(-1, 1))
 LINE = Box(x=(0, 2))
-FLOW = Box(x=(0, 2.2), y=(0, 0.41)) - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
+BOX = Box(x=(0, 2.2), y=(0, 0.41))
+FLOW = BOX - Ball(x=0.2, y=0.2, radius=0.05).named("cylinder")
 STEP = Box(x=(-1, 1), y=(-1, 1)) - Box(x=(0, 1), y=(0, 1))
 HOLED = Polygon(
     x=[0, 3, 3, 1, 0],
@@ -457,6 +459,10 @@ def test_history_takes_a_keras_history():
         history = {"loss": [1.0, 0.5]}
 
     assert list(lines(figure_of(plotting.history, History()).axes[0])) == ["loss"]
+    History.history |= {"k[0]": [1.0, 2.0]}
+    History.model = type("Model", (), {"unknowns": {"k": 0}})
+    assert list(lines(plotting.history(History()))) == ["loss"]
+    assert list(lines(plotting.history(History(), unknowns=["k[0]"])[1])) == ["k[0]"]
 
 
 @pytest.mark.parametrize(
@@ -472,6 +478,233 @@ def test_history_takes_a_keras_history():
 def test_history_refuses(history, unknowns, error, message):
     with pytest.raises(error, match=message):
         plotting.history(history, unknowns=unknowns)
+
+
+def test_weights_and_unknowns_have_panels_of_their_own():
+    logs = {**LOGS, "weight_walls": [1.0, 2.0, 4.0, 18.0]}
+    losses, weights, unknowns = plotting.history(logs, unknowns=["viscosity"], weights=True)
+    assert "weight_walls" not in lines(losses) and list(lines(unknowns)) == ["viscosity"]
+    assert list(lines(weights)) == ["walls"] and weights.get_yscale() == "log"
+    assert lines(weights)["walls"].get_color() == lines(losses)["walls"].get_color()
+    assert "weight_walls" not in lines(plotting.history(logs))
+    with pytest.raises(ValueError, match="no loss weights: callbacks that change them"):
+        plotting.history(LOGS, weights=True)
+
+
+# Points
+
+
+def test_points_have_the_colours_of_their_sets_and_the_sizes_of_their_weights():
+    sets = {"heat": BURGERS.sample(20, seed=0), "walls": BURGERS.boundary("x").sample(6, seed=0)}
+    weights = np.arange(20.0)
+    axes = plotting.points(sets, {"heat": weights})
+    inside, walls = axes.collections
+    np.testing.assert_allclose(inside.get_offsets().T, [sets["heat"][k][:, 0] for k in "tx"])
+    np.testing.assert_allclose(inside.get_sizes() / inside.get_sizes().mean(), weights / 9.5)
+    assert len(np.unique(walls.get_sizes())) == 1 and len(walls.get_offsets()) == 6
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["heat", "walls"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("t", "x")
+
+
+def test_points_of_one_and_three_coordinates():
+    axes = plotting.points({"a": LINE.sample(5, seed=0), "b": LINE.sample(3, seed=0)})
+    assert np.unique(axes.collections[1].get_offsets()[:, 1]) == [1.0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    axes = plotting.points(TORUS.boundary().sample(5, seed=0))  # with normals, which are left out
+    assert axes.name == "3d" and axes.get_zlabel() == "z" and axes.get_legend() is None
+    vector = {"t": np.zeros(4), "x": np.arange(8.0).reshape(4, 2)}
+    assert plotting.points(vector, coordinates="x").get_ylabel() == "x[1]"
+
+
+@pytest.mark.parametrize(
+    "points, options, error, message",
+    [
+        (3, {}, TypeError, "must be a dict of arrays"),
+        ({}, {}, TypeError, "must be a dict of arrays"),
+        ({k: [1.0] for k in "txyz"}, {}, ValueError, "one, two or three.*coordinates='x y'"),
+        ({"x": [1.0]}, {"coordinates": "q"}, ValueError, r"points has no \['q'\]"),
+        ({"x": [1.0, 2.0], "y": [1.0]}, {}, ValueError, "not of the same length"),
+        ({"a": {"x": [1.0]}, "b": {"y": [1.0]}}, {}, ValueError, r"points\['b'\] has no 'x'"),
+        ({"x": [1.0]}, {"weights": [1.0, 2.0]}, ValueError, "Expected 1 weights"),
+        ({"x": [1.0]}, {"weights": [-1.0]}, ValueError, "not negative"),
+        ({"x": [1.0]}, {"weights": {"a": [1.0]}}, ValueError, r"`weights` has \['a'\]"),
+    ],
+)
+def test_points_that_are_refused(points, options, error, message):
+    with pytest.raises(error, match=message):
+        plotting.points(points, **options)
+
+
+# Errors and unknowns
+
+
+def test_the_mean_of_the_error_against_time_is_the_error():
+    pinn = Exact(lambda t, x: wave(t, x) * (1 + t))
+    axes = plotting.error(pinn, BURGERS, wave, points=21)
+    t, error = axes.lines[0].get_data()
+    np.testing.assert_allclose(t, np.linspace(0, 1, 21))
+    expected = t * np.exp(-t) / np.sqrt(np.mean(np.exp(-2 * t)))
+    np.testing.assert_allclose(error, expected, rtol=1e-9, atol=1e-15)
+    total = stated_error(axes.figure)
+    field = plotting.field(pinn, BURGERS, "u", wave, points=21)
+    assert total == pytest.approx(stated_error(field[0].figure), rel=1e-3)
+    assert axes.get_xlabel() == "t" and axes.get_yscale() == "log"
+
+
+def test_errors_over_a_domain_that_moves_and_at_fixed_values():
+    flow = Box(t=(0, 8)) * Box(x=(0, 2.2), y=(0, 0.41)) - MOVING
+    axes = plotting.error(
+        Exact(lambda t, x, y: 0 * x + 2), flow, lambda t, x, y: 0 * x + 1, points=8
+    )
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 1.0)
+    fixed = {"fixed": {"t": 0.5}, "along": "x", "points": 5}
+    box = Box(t=(0, 1), x=(0, 1), y=(0, 1))
+    axes = plotting.error(Exact(lambda t, x, y: 0 * x), box, lambda t, x, y: 0 * x, **fixed)
+    assert axes.get_ylabel() == "L2 error of u" and axes.get_title().startswith("u at t = 0.5, L2")
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"along": "y"}, ValueError, r"along='y' is none of the coordinates \('t', 'x'\)"),
+        ({"points": 1}, ValueError, "`points` must be an int of at least 2, got 1"),
+        ({"reference": np.ones(3)}, TypeError, "`reference` must be a function"),
+    ],
+)
+def test_errors_that_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        plotting.error(Exact(wave), BURGERS, **{"reference": wave} | options)
+
+
+class Inverse:
+    """Stands for a PINN with unknowns, and for its covariance."""
+
+    def __init__(self):
+        self.unknowns = {"c": keras.Variable(2.2), "k": keras.Variable([1.0, 3.0])}
+        self.standard_errors = {"c": 0.1, "k": np.array([0.5, np.nan])}
+
+
+@pytest.fixture
+def inverse():
+    return Inverse()
+
+
+def test_bars_of_unknowns_are_two_standard_errors(inverse):
+    axes = plotting.unknowns(inverse, inverse, exact={"c": 2.0, "k": [1.0, -3.0]})
+    np.testing.assert_allclose(axes.lines[0].get_xdata(orig=False), [1.1, 1.0, -1.0], rtol=1e-6)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["c", "k[0]", "k[1]"]
+    (bars,) = axes.collections
+    ends = [segment[:, 0] for segment in bars.get_segments()[:2]]  # there is none of k[1]
+    np.testing.assert_allclose(ends, [[1.1 - 0.098, 1.1 + 0.098], [1 - 0.98, 1 + 0.98]], rtol=1e-5)
+    axes = plotting.unknowns(inverse)
+    np.testing.assert_allclose(axes.lines[0].get_xdata(orig=False), [2.2, 1.0, 3.0], rtol=1e-6)
+    assert axes.get_xlabel() == "value"
+
+
+@pytest.mark.parametrize(
+    "exact, message",
+    [
+        ({"c": 1.0}, r"`exact` has no 'k'. It has \['c'\]"),
+        ({"c": 0.0, "k": [1.0, 1.0]}, r"exact\['c'\] must be 1 number\(s\) other than zero"),
+        ({"c": 1.0, "k": 1.0}, r"exact\['k'\] must be 2 number"),
+    ],
+)
+def test_exact_values_that_do_not_fit(inverse, exact, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.unknowns(inverse, exact=exact)
+    inverse.unknowns = {}
+    with pytest.raises(ValueError, match="The PINN has no unknowns"):
+        plotting.unknowns(inverse)
+
+
+# Films
+
+
+def frames_of(path):
+    with pytest.importorskip("PIL.Image").open(path) as image:
+        for number in range(image.n_frames):
+            image.seek(number)
+            yield np.asarray(image.convert("L"))
+
+
+def test_a_film_of_a_domain_that_moves(tmp_path):
+    flow, path = Box(t=(0, 8)) * BOX - MOVING, tmp_path / "new" / "film.gif"
+    film = plotting.animation(Exact(lambda t, x, y: 0 * x + t), flow, frames=3, points=9, path=path)
+    first, second, third = frames_of(path)
+    assert np.any(first != second) and np.any(second != third)
+    assert type(film).__name__ == "FuncAnimation"
+
+
+def test_a_film_of_curves_keeps_its_axes(tmp_path):
+    pinn = Exact(lambda t, x: t * x)
+    film = plotting.animation(pinn, BURGERS, frames=3, points=5, path=tmp_path / "film.gif")
+    (axes,) = film._fig.axes  # there is no public way to the figure
+    assert axes.get_title() == "u at t = 1" and axes.get_xlim() == (-1, 1)
+    assert axes.get_ylim() == pytest.approx((-1.1, 1.1))
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), np.linspace(-1, 1, 5))
+    assert len(axes.lines) == 1 and len(pinn.points["t"]) == 15  # one call of the model
+
+
+@pytest.mark.parametrize("options", [{"along": "q"}, {"frames": 1}, {"fps": 0}])
+def test_films_that_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        plotting.animation(Exact(wave), BURGERS, **options)
+
+
+# Bodies
+
+
+class Plotter:
+    """Stands for that of pyvista, which needs a display."""
+
+    def __init__(self):
+        self.meshes, self.styles = [], []
+
+    def add_mesh(self, mesh, **style):
+        self.meshes.append(mesh)
+        self.styles.append(style)
+
+    def show_grid(self, **titles):
+        self.titles = [titles[key] for key in ("xtitle", "ytitle", "ztitle")]
+
+
+def test_fields_on_surfaces():
+    pytest.importorskip("pyvista")
+    plotter, pinn = Plotter(), Exact(lambda x, y, z: x + 2 * y + 3 * z)
+    assert plotting.surface(pinn, TORUS, "w", 2_000, plotter) is plotter
+    (mesh,), (style,) = plotter.meshes, plotter.styles
+    np.testing.assert_allclose(mesh.point_data["w"], mesh.points @ [1, 2, 3], atol=1e-5)
+    assert mesh.area == pytest.approx(TORUS.boundary().area, rel=2e-2)
+    assert style["clim"][0] == -style["clim"][1] and style["scalars"] == "w"
+    assert plotter.titles == ["x", "y", "z"]
+    duct = Box(t=(0, 1)) * FLOW.extruded(z=(0, 1))
+    wall, pinn = duct.boundary("cylinder"), Exact(lambda t, x, y, z: t + 0 * x)
+    (mesh,) = plotting.surface(pinn, wall, plotter=Plotter(), fixed={"t": 0.25}).meshes
+    np.testing.assert_allclose(mesh.point_data["u"], 0.25)
+
+
+def test_slices_of_bodies():
+    pytest.importorskip("pyvista")
+    plotter, pinn = Plotter(), Exact(lambda x, y, z: x + z)
+    plotting.slices(pinn, TORUS, {"z": [-0.3, 0.3], "x": 0.0}, "w", 24, plotter)
+    areas = [2 * np.pi * 2 * 0.8] * 2 + [2 * np.pi * 0.25]
+    np.testing.assert_allclose([mesh.area for mesh in plotter.meshes], areas, rtol=2e-3)
+    for mesh in plotter.meshes:
+        np.testing.assert_allclose(mesh.point_data["w"], mesh.points @ [1, 0, 1], atol=1e-6)
+    assert len({style["clim"] for style in plotter.styles}) == 1
+    cube = Box(x=(0, 2), y=(0, 3), z=(0, 1))
+    (mesh,) = plotting.slices(pinn, cube, {"y": 1}, points=5, plotter=Plotter()).meshes
+    assert mesh.area == pytest.approx(2.0) and set(mesh.points[:, 1]) == {1}
+
+
+def test_bodies_that_are_refused():
+    with pytest.raises(ValueError, match="Slices are of bodies in space"):
+        plotting.slices(Exact(), FLOW, {"x": 1})
+    with pytest.raises(ValueError, match="surfaces in three dimensions of space"):
+        plotting.surface(Exact(), FLOW)
+    with pytest.raises(ValueError, match="'grad_u' has 3 components"):
+        plotting.surface(Exact(lambda x, y, z: np.hstack([x, y, z])), TORUS, "grad_u")
 
 
 # Along parts

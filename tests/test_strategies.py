@@ -21,7 +21,7 @@ FOLDER = pathlib.Path(__file__).parent
 EXACT = 1e-13  # for sums; where curvature makes more of rounding:
 CURVED = {"lbfgs", "bfgs", "ssbroyden", "levenberg", "huber", "kernel", "sketch", "spring"}
 CURVED |= {"scipy", "stages"}
-QUICK = "sgd", "dataset", "levenberg"
+QUICK = "sgd", "regularizers", "functions", "dataset", "levenberg"
 
 
 def process(*arguments):
@@ -84,6 +84,27 @@ def test_a_strategy_of_one_device_loses_nothing(optimizer):
             history = pinn.fit(heat_points(25, 7), epochs=3, verbose=0, callbacks=[Loop()])
         losses.append(history.history["loss"])
     assert losses[0] == losses[1] and loops == ["calls", "calls"]
+
+
+@pytest.mark.parametrize("kind", ["MirroredStrategy", "OneDeviceStrategy"])
+def test_an_optimizer_of_another_scope_is_refused(kind):
+    strategy = getattr(tf.distribute, kind)(*([["/cpu:0"]] if kind[0] == "M" else ["/cpu:0"]))
+    outside = keras.optimizers.Adam(0.1)
+    with strategy.scope():
+        pinn, inside = small_heat(), keras.optimizers.Adam(0.1)
+    for optimizer in (outside, kpinn.optimizers.Sequence([(outside, 2)])):
+        with pytest.raises(ValueError, match=f"Adam was not made in the scope of the {kind} in"):
+            pinn.compile(optimizer)
+    with pytest.raises(ValueError, match="the model outside of it: make both in the same scope"):
+        small_heat(inside)
+    for optimizer in (inside, "adam", kpinn.optimizers.LBFGS()):  # which needs no scope
+        pinn.compile(optimizer, jit_compile=False)
+
+
+def test_derivatives_are_checked_within_the_scope_of_a_strategy():
+    with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
+        report = kpinn.check_derivatives(small_heat(), heat_points(8, 4))
+    assert report.ok and "gradient: taylor, differences" in report.errors["u_xx"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 12])

@@ -63,6 +63,20 @@ def triangulation(nodes, triangles):
     return Triangulation(*nodes.T, triangles)
 
 
+def animated(figure, show, frames, interval):
+    """A `matplotlib.animation.FuncAnimation`.
+
+    Args:
+        figure: that moves.
+        show: function of the number of a frame, which draws it.
+        frames: how many.
+        interval: between them, in milliseconds.
+    """
+    from matplotlib.animation import FuncAnimation
+
+    return FuncAnimation(figure, show, frames=frames, interval=interval)
+
+
 def pyvista():
     """The package pyvista.
 

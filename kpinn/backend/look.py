@@ -145,7 +145,8 @@ def colour_bar(mesh, axes):
 def _finish_ticks(axes):
     """Ticks are made when they are drawn, which is after the context: they are told here."""
     axes.tick_params(**_TICKS)
-    axes.tick_params(which="minor", length=1.8, width=0.4, color=_FRAME)
+    minor = {"length": 1.8, "width": 0.4, "labelsize": 7.0}
+    axes.tick_params(which="minor", **_TICKS | minor)
     for axis in (axes.xaxis, axes.yaxis):
         axis.offsetText.set(fontsize=_TICKS["labelsize"], color=_TEXT)
     if axes.name == "3d":

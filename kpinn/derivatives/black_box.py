@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.errors import refuse_complex_output
+from kpinn.derivatives.graphs.accumulators import refuse_accumulator
 from kpinn.derivatives.graphs.lost import refuse_lost
 from kpinn.derivatives.graphs.python_calls import refuse_python
 from kpinn.derivatives.graphs.random_numbers import refuse_random
@@ -64,6 +65,8 @@ def _refuse_wrong(function, points, order, method):
     if differences:
         refuse_random(graph)
         return ()
+    if method == "forward":
+        refuse_accumulator(graph)
     refuse_lost(graph, points)
     stopped = stopped_moments(graph)
     if stopped and order > 1:

@@ -8,6 +8,7 @@ from kpinn.domains.points import drawing, grids
 from kpinn.domains.points.extras import carried
 from kpinn.options import shown
 from kpinn.plotting.places import Places
+from kpinn.plotting.slice import described
 
 FEWEST = 8  # points of a piece
 NEAR = 0.75  # of two steps, within which the ends of pieces are joined
@@ -102,8 +103,7 @@ def _count(points):
 def _where(labels, fixed):
     names = np.unique(labels)
     name = f" on {names[0]}" if len(names) == 1 else ""
-    listed = ", ".join(f"{k} = {np.ravel(v)[0]:g}" for k, v in (fixed or {}).items())
-    return name + (f" at {listed}" if listed else "")
+    return name + described(fixed)
 
 
 def _axis(domain, rows):

@@ -6,7 +6,7 @@ import numpy as np
 
 from kpinn.plotting.covering import bounds, cover, even_ticks
 from kpinn.plotting.places import Places
-from kpinn.plotting.slices import Slice
+from kpinn.plotting.slice import Slice
 
 WIDE, TALL = 0.3, 1.5  # height over width outside of which a map of a box is not drawn to scale
 
@@ -17,13 +17,14 @@ class Grid(Places):
     Attributes:
         ticks: of a lattice, one array per axis.
         covering: `Covering` of a domain that does not fill its bounding box, else None.
+        lower, upper: corners of the bounding box, `(k,)`.
         ratio: height over width of a map that is drawn to scale, else None.
     """
 
     def __init__(self, domain, points, fixed):
         plane = Slice(domain, fixed)
         self.coordinates, self.names, self.where = domain.coordinates, plane.labels, plane.where
-        lower, upper = bounds(plane)
+        lower, upper = self.lower, self.upper = bounds(plane)
         counts = _point_counts(points, self.names)
         if plane.is_space and not plane.is_box and not isinstance(points, Mapping):
             counts = _equal_steps(upper - lower, counts)
@@ -53,6 +54,29 @@ class Grid(Places):
             np.concatenate([np.append(each[line], np.nan) for line in lines]) for each in along
         ]
         return [(None, *found)]
+
+
+def split_prediction(pinn, grids, name):
+    """Values of a field on several grids from one call of the model, a list of them."""
+    points = {key: np.concatenate([grid.points[key] for grid in grids]) for key in grids[0].points}
+    values = np.asarray(pinn.predict_fields(points, name)[name])
+    parts = np.split(values, np.cumsum([grid.size for grid in grids])[:-1])
+    return [grid.column(part, f"field {name!r}") for grid, part in zip(grids, parts, strict=True)]
+
+
+def ticks_along(domain, along, count, what="points"):
+    """Equally spaced values of a coordinate, ends included, `(count,)`.
+
+    Raises:
+        ValueError: if it is none of the domain, or a vector, or for a number that is none.
+    """
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
+        raise ValueError(f"`{what}` must be an int of at least 2, got {count!r}.")
+    scalars = [name for name, size in domain.frame.sizes.items() if size == 1]
+    if along not in scalars:
+        raise ValueError(f"along={along!r} is none of the coordinates {tuple(scalars)}.")
+    (axis,) = domain.axes[along]
+    return even_ticks(domain.lower[[axis]], domain.upper[[axis]], [int(count)])[0]
 
 
 def _ratio(ticks, covering):

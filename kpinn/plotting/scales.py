@@ -48,6 +48,12 @@ def log_limits(values):
     return min(max(np.quantile(positive, 0.05), high * 10.0**-DECADES), high / 10), high
 
 
+def is_wide(arrays):
+    """Whether values are positive and differ by more than a factor of ten."""
+    values = finite(*arrays)
+    return len(values) > 0 and 0 < 10 * values.min() < values.max()
+
+
 def loss_axis(axes, values):
     """Logarithmic; with values <= 0 symmetric logarithmic, or linear if the range is small."""
     sizes, values = _positive(np.abs(values)), finite(values)

@@ -45,6 +45,16 @@ def describe(problem, widths):
     return "\n".join([line.rstrip() for line in lines] + list(dict.fromkeys(notes)))
 
 
+def listed(problem):
+    """What `PINN.summary` prints below the layers: conditions with their arguments, unknowns."""
+    lines = [" Conditions:"]
+    for name, function in problem.conditions.items():
+        lines.append(f"   {name}({', '.join(each.name for each in function.arguments)})")
+    for name, shape in problem.names.unknowns.items():
+        lines.append(f" Unknown: {name}{list(shape) if shape else ''}")
+    return "\n".join(lines)
+
+
 def _row(problem, functions, widths, notes):
     method, separate = functions[0].method, merging.requests(functions, {})
     scheme = method if isinstance(method, FiniteDifference) else FiniteDifference()

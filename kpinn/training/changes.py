@@ -10,6 +10,7 @@ import weakref
 import keras
 import tensorflow as tf
 
+from kpinn.derivatives.declarations import is_declared
 from kpinn.objective.compiled import Compiled
 from kpinn.objective.objective import Objective
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
@@ -41,10 +42,10 @@ def objective(pinn):
             lambda points: regularization(pinn, points),
             state.compiled,
             lambda found: refuse_untrained(pinn, found),
+            state.adds_losses or is_declared(state.problem.network),
         )
         if is_divided(pinn):
-            over = pinn.distribute_strategy, state.adds_losses
-            state.objective = DividedObjective(*parts, *over)
+            state.objective = DividedObjective(*parts, pinn.distribute_strategy)
         else:
             state.objective = Objective(*parts)
     return state.objective

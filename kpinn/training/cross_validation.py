@@ -67,6 +67,10 @@ class CrossValidation(Every):
         self._first = float(self.model.loss_weights[self.condition].numpy())
         self._place, self._places, self._done = 0, {}, False
 
+    def weighted(self):
+        """See `Every.weighted`."""
+        return [self.condition]
+
     def act(self, epoch):
         """Looks at the present weight, and takes the next one."""
         if self._done:

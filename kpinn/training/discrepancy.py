@@ -67,6 +67,10 @@ class Discrepancy(Every):
         check_known([self.condition], self.model.conditions, "Discrepancy has the condition")
         self.ratio = self._measured()
 
+    def weighted(self):
+        """See `Every.weighted`."""
+        return [self.condition]
+
     def act(self, epoch):
         """Updates the weight."""
         refuse_changes(self.model, "loss weights")

@@ -8,6 +8,8 @@ from kpinn.options import positive_whole
 from kpinn.problem.points import is_shared
 from kpinn.training.fit import training_data
 
+WEIGHT = "weight_"  # what the logs call the loss weight of a condition begins with it
+
 
 class Every(keras.callbacks.Callback, abc.ABC):
     """Base class of callbacks that act at the begin of every so many epochs, but not of the first.
@@ -34,6 +36,15 @@ class Every(keras.callbacks.Callback, abc.ABC):
     def on_train_begin(self, logs=None):
         """Forgets the last time."""
         self._last = 0
+
+    def weighted(self):
+        """Names of the conditions whose loss weights it changes."""
+        return ()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds the loss weights that it changes to the logs, under `WEIGHT` and the condition."""
+        for name in self.weighted() if logs is not None else ():
+            logs[WEIGHT + name] = float(self.model.loss_weights[name].numpy())
 
     def on_epoch_begin(self, epoch, logs=None):
         """Acts, if it is time; a resumed run catches up on the last time before its begin."""

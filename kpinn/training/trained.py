@@ -4,11 +4,11 @@ import functools
 
 import keras
 
+from kpinn.backend.strategies import without_strategy
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.stages import stages
 from kpinn.training.arguments import listed
-from kpinn.training.replicas.scopes import without_strategy
 from kpinn.training.state import state_of
 
 RATE_CALLBACKS = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau

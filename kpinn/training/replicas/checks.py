@@ -5,12 +5,15 @@ which takes the mean over its points, and adds the gradients. So each takes its 
 see `Losses.total`, and the shares must be equal.
 """
 
+import keras
 import tensorflow as tf
 
 from kpinn.backend.keras_private import made_under_strategy
+from kpinn.derivatives.declarations import is_declared
 from kpinn.optimizers.flat_optimizer import FlatOptimizer
 from kpinn.optimizers.scipy.optimizer import ScipyOptimizer
 from kpinn.optimizers.sequence import Sequence
+from kpinn.optimizers.stages import stages
 from kpinn.problem import points as data
 from kpinn.problem.points import sets_of, widths_of
 from kpinn.training.arguments import listed
@@ -31,7 +34,7 @@ KINDS = (
 OWN = FlatOptimizer, ScipyOptimizer, Sequence
 
 
-def check_compile(pinn, jit_compile):
+def check_compile(pinn, optimizer, jit_compile):
     """Raises `ValueError` for settings that a strategy cannot do with."""
     if made_under_strategy(pinn) and not isinstance(pinn.distribute_strategy, KINDS):
         raise ValueError(
@@ -43,6 +46,33 @@ def check_compile(pinn, jit_compile):
             f"jit_compile=True: the model was made under {_name(pinn)}, and XLA cannot read the "
             "variables of several devices. Leave it out, or make the model outside of the strategy."
         )
+    for each, _ in stages(optimizer, 0):
+        if not isinstance(each, OWN):  # those of kpinn update outside of any strategy
+            _check_optimizer(pinn, each)
+
+
+def _check_optimizer(pinn, optimizer):
+    """Raises `ValueError` for an optimizer of Keras that cannot update the model."""
+    if has_replicas(pinn) and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        inner = type(optimizer.inner_optimizer).__name__
+        raise ValueError(
+            f"LossScaleOptimizer updates in each replica of {_name(pinn)}, and kpinn once for all: "
+            f"pass {inner}(..., loss_scale_factor=...) with a fixed factor, or make the model "
+            "outside of the strategy."
+        )
+    extended = pinn.distribute_strategy.extended
+    if all(extended.variable_created_in_scope(each.value) for each in optimizer.variables):
+        return
+    kind = type(optimizer).__name__
+    if not made_under_strategy(pinn):
+        raise ValueError(
+            f"{kind} was made in the scope of a strategy, and the model outside of it: make both "
+            "in the same scope."
+        )
+    raise ValueError(
+        f"{kind} was not made in the scope of the {_name(pinn)} in which the model was made: make "
+        f"it there, with strategy.scope(): optimizer = {kind}(...)."
+    )
 
 
 def refuse_keras_loop(pinn, method, instead):
@@ -84,6 +114,9 @@ def check_sets(pinn, arrays):
     """
     if arrays is None or not by_keras(pinn):
         return
+    if is_declared(pinn.problem.network):
+        what = "a network that is declared independent, whose rows may need each other"
+        _refuse(pinn, what, "Train it on one device")
     replicas, losses = pinn.distribute_strategy.num_replicas_in_sync, pinn.objective.losses
     for names, part in sets_of(pinn.problem, arrays.points):
         count = next(iter(part.values())).shape[0]

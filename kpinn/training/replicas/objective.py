@@ -7,11 +7,9 @@ import tensorflow as tf
 
 from kpinn.objective.curvature import roots_of
 from kpinn.objective.jacobian import parts_of
-from kpinn.objective.losses import is_of_keras
 from kpinn.objective.objective import Objective
-from kpinn.problem.points import is_shared, widths_of
+from kpinn.problem.points import is_shared
 from kpinn.problem.shares import share_of
-from kpinn.problem.together import takes_together
 from kpinn.training.replicas.sums import sum_over_replicas
 
 
@@ -24,11 +22,9 @@ class DividedObjective(Objective):
 
     Attributes:
         strategy: the `tf.distribute.Strategy`.
-        takes_all: whether every condition needs all points on each replica.
     """
 
     strategy: tf.distribute.Strategy | None = None
-    takes_all: bool = False
 
     def divided(self, function, data):
         """The sum over replicas of a function of a `Data`, each with its share.
@@ -37,7 +33,7 @@ class DividedObjective(Objective):
             function: returns nested tensors with static shapes.
             data: the `Data` of the whole step.
         """
-        together = self._together(data)
+        together = self.together(data)
 
         def of_replica(number):
             return function(self._share(data, number, together))
@@ -48,7 +44,7 @@ class DividedObjective(Objective):
         """See `Objective.drawn`: what each replica has drawn, one after the other."""
         if not data.at:
             return data
-        together, names = self._together(data), self.problem.conditions
+        together, names = self.together(data), self.problem.conditions
         shares = [self._share(data, number, together).points for number in range(self._count)]
         streamed = {n for _, streamed in data.streams for n in streamed or names} - together
 
@@ -100,7 +96,7 @@ class DividedObjective(Objective):
         if merge is None:
             return super().fold_jacobian(theta, data, function, result, chosen=chosen)
         self.assign(theta)
-        together = self._together(data)
+        together = self.together(data)
 
         def of_replica(number):
             parts, _ = self._parts_of_share(data, number, together, chosen)
@@ -116,7 +112,7 @@ class DividedObjective(Objective):
         """As of one device, from all replicas."""
 
         self.assign(theta)
-        together = self._together(data)
+        together = self.together(data)
 
         def of_replica(number):
             parts, rows = self._parts_of_share(data, number, together, chosen)
@@ -138,30 +134,6 @@ class DividedObjective(Objective):
         found = self.compiled.graph(key, parts)(*given)
         rows = self._share(data, number, together).share.rows
         return found, [rows[name] for name in self.evaluated(data)]
-
-    # What each replica must see whole ----------------------------------------------------------
-
-    def _together(self, data):
-        """Names of the conditions that take all their points together."""
-        names = self.evaluated(data)
-        return {name for name in names if self.takes_all or self._is_together(name, data)}
-
-    def _is_together(self, name, data):
-        widths = widths_of(data.points if is_shared(data.points) else data.points[name])
-        key = "together", name, tuple(sorted(widths.items()))
-        with tf.init_scope():
-            return self.compiled.once(key, lambda: self._has_mean(name, widths))
-
-    def _has_mean(self, name, widths):
-        """Whether the condition or its loss takes points together."""
-        if self.problem.takes_together(name, widths):
-            return True
-        loss, shapes = self.losses.functions[name], {"residual": (None, 1)}
-        known = is_of_keras(loss) or type(loss).__module__.startswith("kpinn.")
-        return not known and takes_together(self._loss_of_rows(name), shapes, self.dtype)
-
-    def _loss_of_rows(self, name):
-        return lambda values: self.losses.at_points(name, None, values["residual"])
 
 
 def _placed(part, rows):

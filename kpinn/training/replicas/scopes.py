@@ -1,6 +1,5 @@
-"""Where variables are made: with a copy for each replica, or outside of a strategy."""
+"""The scope of a strategy, in which variables are made with a copy for each replica."""
 
-import concurrent.futures
 import contextlib
 
 import tensorflow as tf
@@ -25,14 +24,3 @@ def _updated_once(create, **arguments):
     if arguments.get("synchronization") == tf.VariableSynchronization.ON_READ:
         arguments["synchronization"] = tf.VariableSynchronization.AUTO
     return create(**arguments)
-
-
-def without_strategy(function):
-    """Calls a function outside of any strategy, where variables have no copies for replicas.
-
-    A strategy is the present one of a thread, so another thread has none.
-    """
-    if not tf.distribute.has_strategy():
-        return function()
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(function).result()

@@ -49,6 +49,10 @@ class LossBalancing(Every):
         super().on_train_begin(logs)
         self._set(0.0)
 
+    def weighted(self):
+        """See `Every.weighted`."""
+        return list(self.model.conditions)
+
     def act(self, epoch):
         """Updates the weights."""
         self._set(self.decay)

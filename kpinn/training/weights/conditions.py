@@ -56,8 +56,13 @@ class ConditionWeights(Every):
         self.first = self.recent = self._losses = None
         self._assign(np.ones(len(names)))
 
+    def weighted(self):
+        """See `Every.weighted`."""
+        return checks.known(self, self.names)
+
     def on_epoch_end(self, epoch, logs=None):
-        """Remembers the losses."""
+        """Remembers the losses, and adds the weights to the logs."""
+        super().on_epoch_end(epoch, logs)
         self._losses = np.array([logs[name] for name in checks.known(self, self.names)], float)
         if self.first is None:
             self.first, self.recent = self._losses.copy(), self._losses.copy()

@@ -108,6 +108,10 @@ class AugmentedLagrangian(Every):
                     "drawn anew in each step: give fit arrays, such as those of sample."
                 )
 
+    def weighted(self):
+        """See `Every.weighted`."""
+        return checks.known(self, self.names)
+
     def act(self, epoch):
         """Updates multipliers and penalties."""
         self._set(begins=False)

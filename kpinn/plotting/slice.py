@@ -37,8 +37,7 @@ class Slice:
             self._row[list(domain.axes[name])] = value
         self.labels = [domain.frame.label(axis) for axis in self._axes]
         self.lower, self.upper = domain.lower[self._axes], domain.upper[self._axes]
-        listed = ", ".join(f"{k} = {_short(value)}" for k, value in fixed.items())
-        self.where = f" at {listed}" if listed else ""
+        self.where = described(fixed)
         self.is_box = isinstance(domain, Box)
         self.rounding = rounding(domain.size, self._row)
         self.is_space = set(self._axes) <= set(domain.frame.spatial_axes)
@@ -63,6 +62,12 @@ class Slice:
         rows = np.tile(self._row, (nodes[..., 0].size, 1))
         rows[:, self._axes] = nodes.reshape(-1, len(self._axes))
         return rows
+
+
+def described(fixed):
+    """The fixed values for titles, `" at t = 0.5"`."""
+    listed = ", ".join(f"{k} = {_short(np.ravel(value))}" for k, value in (fixed or {}).items())
+    return f" at {listed}" if listed else ""
 
 
 def _fixed_values(domain, fixed):
