@@ -15,8 +15,9 @@ author = "the authors of kpinn"
 copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "example_pages"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "example_pages"]
 exclude_patterns = ["_build"]
+nb_execution_mode = "off"  # notebooks are shown as docs/notebooks/execute.py wrote them
 html_theme = "furo"
 html_title = f"kpinn {release}"
 html_show_sphinx = False

@@ -24,9 +24,9 @@ class Gallery(SphinxDirective):
     """Cards of all examples in sections by the first of their kinds."""
 
     def run(self):
+        self.env.note_reread()  # another example or picture may have come
         cards = {}
         for example in run_all.headers().values():
-            self.env.note_dependency(str(run_all.FOLDER / f"{example.name}.py"))
             cards.setdefault(example.kinds[0], []).append(card(example))
         sections = []
         for kind in [kind for kind in run_all.KINDS if kind in cards]:

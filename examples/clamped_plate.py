@@ -3,7 +3,7 @@
 Shows: derivatives of the fourth order by their name, normals of an ellipse. The solution is
 (1 - x^2 / a^2 - y^2 / b^2)^2 over 24 / a^4 + 24 / b^4 + 16 / (a^2 b^2).
 Kind: elliptic, solids.
-Expected: relative L2 error below 1e-6, about 10 seconds on two CPU cores.
+Expected: relative L2 error below 1e-11, about 10 seconds on two CPU cores.
 
 Run: python examples/clamped_plate.py [--short]
 """

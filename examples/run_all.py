@@ -3,9 +3,10 @@
 A header says `Expected: relative L2 error below 2e-6, about 10 seconds.`, and its example prints
 `relative L2 error: 1.3e-06`. The table of errors and seconds is Markdown. The exit status is 1 if
 an example fails, does not print a quantity, or is above a bound. With `--short` values are shown
-but not compared, since short settings do not reach the bounds.
+but not compared, since short settings do not reach the bounds. `--pictures` takes what they draw
+into a folder, small enough for the documentation: docs/images/gallery.
 
-Run: python examples/run_all.py [NAME ...] [--short] [--write FILE]
+Run: python examples/run_all.py [NAME ...] [--short] [--write FILE] [--pictures FOLDER]
 """
 
 import argparse
@@ -122,6 +123,20 @@ def run(example, short):
     return rows, wrong
 
 
+def take_picture(name, folder):
+    """Writes `output/NAME.png`, if there is one, with at most 1200 pixels a row and 256 colours."""
+    from PIL import Image  # comes with matplotlib
+
+    drawn = pathlib.Path("output", f"{name}.png")
+    if drawn.exists():
+        with Image.open(drawn) as opened:
+            image = opened.convert("RGB")
+        image.thumbnail((1200, 1200))
+        palette = image.quantize(256, Image.Quantize.FASTOCTREE)
+        dithered = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        dithered.save(folder / drawn.name, optimize=True)
+
+
 def _shown(value):
     return "none" if value is None else f"{value:.1e}"
 
@@ -132,6 +147,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="examples; all if there is none")
     parser.add_argument("--short", action="store_true", help="a few steps of each")
     parser.add_argument("--write", metavar="FILE", type=pathlib.Path, help="for the table")
+    parser.add_argument("--pictures", metavar="FOLDER", type=pathlib.Path, help="for copies")
     arguments, known, wrong = parser.parse_args(), headers(), []
     names = [pathlib.Path(name).stem for name in arguments.names] or list(known)
     unknown = [name for name in names if name not in known]
@@ -144,6 +160,8 @@ def main():
         lines = [f"| {' | '.join(row)} |" for row in rows]
         print(*lines, sep="\n", flush=True)
         table, wrong = table + lines, wrong + faults
+        if arguments.pictures:
+            take_picture(name, arguments.pictures)
     if arguments.write:
         arguments.write.write_text("\n".join(table) + "\n", encoding="utf8")
     print(*wrong, sep="\n", end="\n" if wrong else "", file=sys.stderr)

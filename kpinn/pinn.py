@@ -1,8 +1,6 @@
 """`kpinn.PINN`: a Keras model whose outputs are the residuals of its conditions."""
 
 import os
-import typing
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -49,7 +47,7 @@ from kpinn.training.trained import build_optimizer
 from kpinn.training.workers import keras_loop
 from kpinn.training.workers.roles import of_chief
 
-Names = str | Sequence[str] | None  # of columns, "t x" or ["t", "x[3]"]
+Names = str | list[str] | tuple[str, ...] | None  # of columns, "t x" or ["t", "x[3]"]
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
 
@@ -107,7 +105,7 @@ class PINN(keras.Model):
     coordinates: Names = None
     fields: Names = None
     parameters: Names = None
-    method: typing.Any = "auto"
+    method: object = "auto"
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from problems import BOX, heat_points, small_heat
+from problems import BOX, Heat, heat_points, small_heat
 
 import kpinn
 
@@ -58,10 +58,11 @@ def mixed(optimizer, **settings):
 
 def regularized(optimizer, **settings):
     """With losses of weights and of activities, the latter at the points of every condition."""
-    pinn = small_heat(optimizer, **settings)
-    first, *_ = pinn.network.layers
-    first.kernel_regularizer = first.kernel.regularizer = keras.regularizers.L2(1e-2)
-    first.activity_regularizer = keras.regularizers.L2(1e-1)
+    kind = keras.regularizers.L2
+    losses = {"kernel_regularizer": kind(1e-2), "activity_regularizer": kind(1e-1)}
+    layers = keras.layers.Dense(8, "tanh", **losses), keras.layers.Dense(1)
+    pinn = Heat(keras.Sequential([keras.Input((2,)), *layers]))
+    pinn.compile(optimizer, jit_compile=False, **settings)
     return pinn
 
 

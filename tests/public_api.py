@@ -59,7 +59,8 @@ def members(cls, others):
     own = [b for b in cls.__mro__ if b.__module__.startswith("kpinn")]
     listed = {inner for base in others & set(own) for inner in base.__mro__}
     own = [base for base in own if base not in listed]
-    names = {name for base in own for name in vars(base) if not name.startswith("_")}
+    hooks = "_", "on_"  # the second are those of Keras's callbacks
+    names = {name for base in own for name in vars(base) if not name.startswith(hooks)}
     for name in sorted(names):
         value = inspect.getattr_static(cls, name)
         function = getattr(value, "__func__", value)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import re
@@ -131,3 +132,41 @@ def test_sphinx_builds_without_warnings(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "api" / "pinn.html").exists()
+    pages = {path.stem for path in (tmp_path / "examples").glob("*.html")}
+    assert {"burgers", "lake"} <= pages
+    assert all(
+        f"examples/{name}.html" in (tmp_path / "gallery.html").read_text("utf8") for name in pages
+    )
+
+
+# Notebooks ---------------------------------------------------------------------------------
+
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+def cells_of_program(path):
+    """The sources of the cells that `# %%` begins, Markdown without its comment signs."""
+    cells = re.split(r"^# %%(.*)\n", path.read_text("utf8"), flags=re.MULTILINE)[1:]
+    for kind, text in zip(cells[::2], cells[1::2], strict=True):
+        if "[markdown]" in kind:
+            text = re.sub(r"^# ?", "", text, flags=re.MULTILINE)
+        yield text.strip()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_show_what_their_programs_print(path):
+    """Else: python docs/notebooks/execute.py."""
+    cells = json.loads(path.read_text("utf8"))["cells"]
+    sources = ["".join(cell["source"]).strip() for cell in cells]
+    assert sources == list(cells_of_program(path.with_suffix(".py")))
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert path.stat().st_size < 700_000
+
+
+def test_every_program_of_a_notebook_has_been_executed():
+    programs = {path.stem for path in (ROOT / "docs" / "notebooks").glob("*.py")} - {"execute"}
+    assert {path.stem for path in NOTEBOOKS} == programs

@@ -1,6 +1,7 @@
-"""The examples' headers and lengths; nothing is trained."""
+"""The examples' headers, pictures and lengths; nothing is trained."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,8 @@ import run_all  # noqa: E402  needs the path above
 
 HEADERS = run_all.headers()
 TEXTS = {name: (ROOT / "examples" / f"{name}.py").read_text("utf8") for name in HEADERS}
+PICTURES = ROOT / "docs" / "images" / "gallery"
+DRAWN = re.compile(r'"output/(\w+)\.png"')
 LONG = {  # more than 60 lines of code
     "poisson_100d": "the Laplacian of its solution by hand",
     "two_materials": "two networks and six conditions",
@@ -35,6 +38,14 @@ def test_headers_say_what_an_example_shows_and_reaches(name):
     assert all(bound > 0 for bound in header.bounds.values())
     assert header.time, "no `about 10 seconds`"
     assert f"\nRun: python examples/{name}.py [--short]" in TEXTS[name]
+
+
+@pytest.mark.parametrize("picture", sorted(PICTURES.glob("*.png")), ids=lambda path: path.stem)
+def test_pictures_of_the_gallery_are_small_and_drawn_by_an_example(picture):
+    assert picture.stem in DRAWN.findall(TEXTS[picture.stem])
+    head = picture.read_bytes()
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert len(head) <= 120_000 and int.from_bytes(head[16:20], "big") <= 1200
 
 
 def test_examples_are_short():
@@ -79,8 +90,35 @@ def test_several_bounds_are_read(tmp_path):
     assert (found.title, found.kinds, found.time) == ("A title", ["ODE"], "half a minute")
 
 
+def test_pictures_are_scaled(tmp_path, monkeypatch):
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "output").mkdir()
+    image.new("RGB", (3000, 900), "white").save("output/one.png")
+    run_all.take_picture("one", tmp_path)
+    run_all.take_picture("two", tmp_path)  # which draws nothing
+    with image.open("one.png") as taken:
+        assert taken.size == (1200, 360)
+
+
 def test_unknown_names_are_refused():
     command = [sys.executable, str(ROOT / "examples" / "run_all.py"), "buergers"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "there is no example buergers; there are burgers," in done.stderr
+    assert "there is no example buergers; there are " in done.stderr
+
+
+# The gallery -------------------------------------------------------------------------------
+
+
+def test_cards_of_the_gallery_link_to_pages_and_carry_their_kinds(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from docutils import nodes
+    from example_pages import card
+
+    made = card(HEADERS["inverse_burgers"])
+    assert made["classes"] == ["card", "kind-inverse", "kind-parabolic"]
+    targets = {link["refuri"] for link in made.findall(nodes.reference)}
+    assert targets == {"examples/inverse_burgers.html"}
+    assert "error of c below 0.001, error of nu below 0.004, about 3 minutes" in made.astext()

@@ -297,8 +297,8 @@ class Objective:
         if few or drawn or self.takes_all or data.share or data.streams or accelerators():
             return 1, set()
         together = self.together(data)
-        whole = any(sizes[name] > POINTS for name in together)
-        return (1 if whole else -(-max(sizes.values()) // POINTS)), together
+        many = sum(sizes[name] for name in together) > POINTS // 8  # for each part once more
+        return (1 if many else -(-max(sizes.values()) // POINTS)), together
 
     def hessian_vector(self, theta, data, vector):
         """The Hessian of the loss times a vector, `(p,)`.
