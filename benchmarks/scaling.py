@@ -29,7 +29,7 @@ import tensorflow as tf
 from timing import alternately, timed
 
 import kpinn
-from kpinn.objective import objective
+from kpinn.objective import many_points
 
 tf.get_logger().setLevel("ERROR")  # of many functions that are traced in turn
 
@@ -169,14 +169,14 @@ def print_memory(given):
 
 def evaluation(count, most):
     """The seconds of a loss and its gradient at so many points, of which `most` are a part."""
-    objective.POINTS, pinn = most, make(kpinn.optimizers.LBFGS(), jit_compile=False)
+    many_points.POINTS, pinn = most, make(kpinn.optimizers.LBFGS(), jit_compile=False)
     data, theta = pinn.prepare(BOX.sample(count, seed=0)), pinn.objective.theta()
     pinn.objective.value_and_gradient(theta, data)  # which compiles
     return timed(lambda: pinn.objective.value_and_gradient(theta, data))(1)
 
 
 def print_full(given):
-    parts = objective.POINTS
+    parts = many_points.POINTS
     evaluation(min(given.full), parts)
     before = peak()
     print_row("points", "of a part", "seconds of an evaluation", "more memory, MB")

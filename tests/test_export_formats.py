@@ -141,6 +141,17 @@ def test_the_inputs_of_a_graph():
     assert ends(given=given) == ("g n x y", all_of_them, [])
 
 
+def test_two_outputs_of_one_name_are_refused(tmp_path):
+    network = Formula(lambda x: x**2)
+    pinn = kpinn.PINN(network, "x", "residual_flat", conditions=[flat])
+    with pytest.raises(ValueError, match="field 'residual_flat' is called as the residual"):
+        pinn.export(tmp_path / "flat.onnx", format="onnx")
+
+
+def flat(residual_flat):
+    return residual_flat
+
+
 def test_a_fixed_number_of_points_of_another_dtype(tmp_path):
     pinn, shape = small_heat(), keras.InputSpec(shape=(4, 1), dtype="float64")
     pinn.export(tmp_path / "heat", input_signature={"t": shape, "x": shape})

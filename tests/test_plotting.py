@@ -108,6 +108,10 @@ def test_colours_of_one_sign_are_sequential():
     figure = figure_of(plotting.field, Exact(lambda t, x: 2 + x), BURGERS)
     mesh = panels(figure)[0].collections[0]
     assert mesh.get_clim() == (1, 3) and mesh.get_cmap().name == look.VALUES
+    nearly = plotting.field(Exact(lambda t, x: 0.95 + x), BURGERS, points=3).collections[0]
+    assert (
+        nearly.get_clim() == pytest.approx((-0.05, 1.95)) and nearly.get_cmap().name == look.VALUES
+    )
 
 
 @pytest.mark.parametrize("shape", ["function", "grid", "flat", "column"])

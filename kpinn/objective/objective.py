@@ -7,10 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from kpinn.backend.devices import accelerators
 from kpinn.derivatives.channels.channels_per_point import channels_only
 from kpinn.derivatives.graphs.tracing import TraceError, traced
-from kpinn.derivatives.methods.stochastic import Stochastic
 from kpinn.derivatives.per_point.copies import at_once
 from kpinn.objective.affine import is_affine, last_affine
 from kpinn.objective.compiled import Compiled
@@ -26,16 +24,14 @@ from kpinn.objective.jacobian import (
     residual_vjp,
     stacked,
 )
-from kpinn.objective.losses import Losses, is_of_keras
+from kpinn.objective.losses import Losses
+from kpinn.objective.many_points import by_parts
 from kpinn.objective.weighted_residuals import check_squares, check_weights, weighted_residuals
 from kpinn.optimizers.flat import assign, join, split
-from kpinn.problem.points import counts, is_shared, widths_of
+from kpinn.problem.points import is_shared
 from kpinn.problem.problem import Problem
-from kpinn.problem.shares import share_of
-from kpinn.problem.together import takes_together
 
 CHUNK = 2**26  # most bytes for a chunk of rows: more is no faster
-POINTS = 2**14  # most points of which a CPU keeps what a gradient needs: more are no faster
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -210,30 +206,6 @@ class Objective:
         zero = tf.zeros((), self.dtype)
         return tf.stack([loss, *(terms.get(name, zero) for name in self.problem.conditions)])
 
-    # What must be seen whole ------------------------------------------------------------------
-
-    def together(self, data):
-        """Names of the conditions that take all their points together."""
-        names = self.evaluated(data)
-        return {name for name in names if self.takes_all or self._is_together(name, data)}
-
-    def _is_together(self, name, data):
-        widths = widths_of(data.points if is_shared(data.points) else data.points[name])
-        key = "together", name, tuple(sorted(widths.items()))
-        with tf.init_scope():
-            return self.compiled.once(key, lambda: self._has_mean(name, widths))
-
-    def _has_mean(self, name, widths):
-        """Whether the condition or its loss takes points together."""
-        if self.problem.takes_together(name, widths):
-            return True
-        loss, shapes = self.losses.functions[name], {"residual": (None, 1)}
-        known = is_of_keras(loss) or type(loss).__module__.startswith("kpinn.")
-        return not known and takes_together(self._loss_of_rows(name), shapes, self.dtype)
-
-    def _loss_of_rows(self, name):
-        return lambda values: self.losses.at_points(name, None, values["residual"])
-
     # At given parameters, compiled -----------------------------------------------------------
 
     def value(self, theta, data):
@@ -261,44 +233,7 @@ class Objective:
                 loss, terms, _ = self.loss(data)
             return self.row(loss, terms), join(self.gradient(tape, loss), self.dtype)
 
-        return self._at(theta, "gradient", self._by_parts(value_and_gradient), data)
-
-    def _by_parts(self, function):
-        """The function of a `Data`, a row and a gradient, as a sum over parts of many points.
-
-        The parts are shares as those of replicas, one after the other, so that no more memory is
-        needed for more points.
-        """
-
-        def summed(data):
-            count, together = self._parts_of(data)
-            if count == 1:
-                return function(data)
-
-            def add(number, row, gradient):
-                found = function(share_of(self.problem, data, number, count, together))
-                return number + 1, row + found[0], gradient + found[1]
-
-            zeros = [
-                tf.zeros((k,), self.dtype) for k in (1 + len(self.problem.conditions), self.size)
-            ]
-            start = tf.constant(0, tf.int64), *zeros
-            loop = {"parallel_iterations": 1}
-            return tf.while_loop(lambda number, *_: number < count, add, start, **loop)[1:]
-
-        return summed
-
-    def _parts_of(self, data):
-        """The number of parts, and the names of the conditions that each of them has whole."""
-        names = self.evaluated(data)
-        sizes = counts(names, data)
-        drawn = any(isinstance(self.problem.conditions[n].method, Stochastic) for n in names)
-        few = max(sizes.values()) <= POINTS
-        if few or drawn or self.takes_all or data.share or data.streams or accelerators():
-            return 1, set()
-        together = self.together(data)
-        many = sum(sizes[name] for name in together) > POINTS // 8  # for each part once more
-        return (1 if many else -(-max(sizes.values()) // POINTS)), together
+        return self._at(theta, "gradient", by_parts(self, value_and_gradient), data)
 
     def hessian_vector(self, theta, data, vector):
         """The Hessian of the loss times a vector, `(p,)`.

@@ -4,6 +4,7 @@ import numpy as np
 
 from kpinn.backend import look
 
+MINOR = 0.1  # of the largest size, below which values of the other sign get no map of two colours
 DECADES = 8  # what a logarithmic scale shows below its largest value
 
 
@@ -14,11 +15,11 @@ def finite(*arrays):
 
 
 def colours(*arrays):
-    """One scale for all arrays: diverging and centred on 0 where there are both signs."""
+    """One scale for all arrays: diverging and centred on 0 where both signs matter."""
     values = finite(*arrays)
     low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-    if low < 0 < high:
-        size = max(-low, high)
+    size = max(-low, high)
+    if min(-low, high) > MINOR * size:
         return {"cmap": look.signed(), "vmin": -size, "vmax": size}
     return {"cmap": look.VALUES, "vmin": low, "vmax": high}
 

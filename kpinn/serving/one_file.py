@@ -10,7 +10,12 @@ from kpinn.backend.files import written_whole
 from kpinn.options import shown
 
 ROWS = 5, 2  # of the points at which the numbers are compared
-ROUNDING = {"float16": 0.1, "float32": 1e-2, "float64": 1e-5}  # more is a wrong translation
+ROUNDING = {
+    "bfloat16": 0.5,
+    "float16": 0.1,
+    "float32": 1e-2,
+    "float64": 1e-5,
+}  # more is a wrong translation
 
 
 def place(path, suffix):

@@ -66,6 +66,11 @@ def together(served, signature):
     Returns:
         An `Endpoint`, whose outputs are fields, derivatives and `residual_<condition>`, and a list.
     """
+    for name in served:
+        if name in signature.space.fields:
+            raise ValueError(
+                f"the field {name!r} is called as the residual of a condition: rename it."
+            )
     arrays = dict(served["derivatives"].arrays) if "derivatives" in served else {}
     for endpoint in served.values():
         arrays |= {n: size for n, size in endpoint.arrays.items() if n in signature.given}

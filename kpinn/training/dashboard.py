@@ -80,7 +80,8 @@ class Dashboard(keras.callbacks.Callback):
             return
         head = self._head(epoch, speed, now - self._first[1], is_last)
         if not self._redraws and self._output is None:
-            values = ", ".join(f"{key} {value:.4g}" for key, value in logs.items())
+            keys = sorted(logs, key=lambda key: key != "loss")
+            values = ", ".join(f"{key} {logs[key]:.4g}" for key in keys)
             print(f"{head}: {values}", file=self.stream, flush=True)
             return
         lines = [head, *table(logs, list(self.model.conditions))]

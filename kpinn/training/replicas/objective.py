@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kpinn.objective.curvature import roots_of
 from kpinn.objective.jacobian import parts_of
+from kpinn.objective.many_points import of_all_points
 from kpinn.objective.objective import Objective
 from kpinn.problem.points import is_shared
 from kpinn.problem.shares import share_of
@@ -33,7 +34,7 @@ class DividedObjective(Objective):
             function: returns nested tensors with static shapes.
             data: the `Data` of the whole step.
         """
-        together = self.together(data)
+        together = of_all_points(self, data)
 
         def of_replica(number):
             return function(self._share(data, number, together))
@@ -44,7 +45,7 @@ class DividedObjective(Objective):
         """See `Objective.drawn`: what each replica has drawn, one after the other."""
         if not data.at:
             return data
-        together, names = self.together(data), self.problem.conditions
+        together, names = of_all_points(self, data), self.problem.conditions
         shares = [self._share(data, number, together).points for number in range(self._count)]
         streamed = {n for _, streamed in data.streams for n in streamed or names} - together
 
@@ -96,7 +97,7 @@ class DividedObjective(Objective):
         if merge is None:
             return super().fold_jacobian(theta, data, function, result, chosen=chosen)
         self.assign(theta)
-        together = self.together(data)
+        together = of_all_points(self, data)
 
         def of_replica(number):
             parts, _ = self._parts_of_share(data, number, together, chosen)
@@ -112,7 +113,7 @@ class DividedObjective(Objective):
         """As of one device, from all replicas."""
 
         self.assign(theta)
-        together = self.together(data)
+        together = of_all_points(self, data)
 
         def of_replica(number):
             parts, rows = self._parts_of_share(data, number, together, chosen)
