@@ -39,7 +39,7 @@ def exercise(e, e_t, e_x, e_xx, above):
     return a + b - ops.sqrt(a**2 + b**2 + 1e-10)
 
 
-def american(spot, t, steps=2_000):
+def american(spot, t, steps=200 if quiet.SHORT else 2_000):
     """Prices by the binomial tree of Cox, Ross & Rubinstein (1979)."""
     up = np.exp(VOLATILITY * np.sqrt(t / steps))
     share = (np.exp(RATE * t / steps) - 1 / up) / (up - 1 / up)

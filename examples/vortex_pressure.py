@@ -64,7 +64,9 @@ points = {"flow": domain.sample(len(velocities), "sobol", seed=1), "measured": s
 points["level"] = {"t": np.linspace(0, 2, 50), "x": np.zeros(50), "y": np.zeros(50)}
 unit = kpinn.layers.Rescale([0.0, 0.0, 0.0], [2.0, np.pi, np.pi])
 pinn = Flow(kpinn.networks.MLP(units=16, depth=3, outputs=3, embedding=unit))
-pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights={"flow": 10.0})
+pinn.compile(
+    kpinn.optimizers.LevenbergMarquardt(), loss_weights={"flow": 10.0}, jit_compile=not quiet.SHORT
+)
 pinn.fit((points, {"measured": velocities}), epochs=3 if quiet.SHORT else 60, verbose=0)
 
 found = float(pinn.unknowns["viscosity"])
