@@ -3,10 +3,10 @@
 import pathlib
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
 import kpinn
+from kpinn.backend import look
 
 
 def compare(pinn, domain, exact, path, fixed=None, name="u"):
@@ -35,11 +35,11 @@ def panels(*titles):
     Returns:
         A matplotlib `Figure` and a list of axes.
     """
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    axes = figure.subplots(1, len(titles), squeeze=False)[0]
+    axes = look.panels(12, 4, (1, len(titles)))
     for each, title in zip(axes, titles, strict=True):
         each.set_title(title)
-    return figure, list(axes)
+        each.set_prop_cycle(color=look.COLOURS)
+    return axes[0].figure, list(axes)
 
 
 def keep(figure, path):
@@ -64,11 +64,11 @@ def maps(t, x, path, **images):
     figure, axes = panels(*(name.replace("_", " ") for name in images))
     for each, values in zip(axes, images.values(), strict=True):
         most = np.abs(values).max()
-        colours = {"cmap": "magma" if each is axes[-1] else "viridis"}
+        colours = {"cmap": look.ERRORS if each is axes[-1] else look.VALUES}
         if values.min() < -0.01 * most:  # and not by rounding
-            colours = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+            colours = {"cmap": look.signed(), "vmin": -most, "vmax": most}
         mesh = each.pcolormesh(t, x, values.T, rasterized=True, **colours)
-        figure.colorbar(mesh, ax=each)
+        look.colour_bar(mesh, each)
         each.set(xlabel="t", ylabel="x")
     keep(figure, path)
 
