@@ -67,7 +67,7 @@ def trained(weights, *callbacks, name=""):
     keras.utils.set_random_seed(0)
     pinn = Rod(kpinn.networks.MLP(units=15, depth=2, outputs=2))
     pinn.compile(kpinn.optimizers.LevenbergMarquardt(), loss_weights=weights)
-    pinn.fit(data, epochs=200 if quiet.SHORT else 400, verbose=0, callbacks=list(callbacks))
+    pinn.fit(data, epochs=60 if quiet.SHORT else 400, verbose=0, callbacks=list(callbacks))
     found = pinn.predict_fields({"x": fine}, "k")["k"][:, 0] - conductivity(fine)
     error = np.linalg.norm(found) / np.linalg.norm(conductivity(fine))
     weight = float(pinn.loss_weights["samples"])

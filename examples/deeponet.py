@@ -9,12 +9,10 @@ trained on.
 Run: python examples/deeponet.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 from keras import ops
 
 import kpinn
@@ -68,7 +66,7 @@ new, exact = functions(100, seed=1)
 found = pinn.predict_fields(new, batch_size=len(exact))["u"]
 print(f"relative L2 error: {np.linalg.norm(found - exact) / np.linalg.norm(exact):.1e}")
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, layout="constrained")
+figure, axes = panels(*[""] * 4)
 for number, each in enumerate(axes):
     rows = slice(number * PLACES, (number + 1) * PLACES)
     order = np.argsort(new["x"][rows, 0])
@@ -76,5 +74,4 @@ for number, each in enumerate(axes):
     each.plot(new["x"][rows][order], found[rows][order], "o", markersize=4, label="DeepONet")
     each.set(xlabel="x", title=f"function {number + 1}")
 axes[0].legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/deeponet.png")
+keep(figure, "output/deeponet.png")

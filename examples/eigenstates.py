@@ -8,12 +8,10 @@ Expected: largest error of an energy below 2e-9, about 15 seconds on two CPU cor
 Run: python examples/eigenstates.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 from keras import ops
 
 import kpinn
@@ -56,16 +54,10 @@ for number in range(1 if quiet.SHORT else 3):
     points["known"] = np.hstack([points["known"], u / np.sqrt(np.sum(w * u**2))])
 print(f"largest error of an energy: {max(errors):.0e}")
 
-figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
+figure, (axes,) = panels("states of the harmonic oscillator, at their energies")
 axes.plot(points["x"], points["x"] ** 2 / 2, "k:", label="potential")
 for number, state in enumerate(points["known"].T[1:]):
     axes.plot(points["x"], number + 0.5 + state**2, label=f"u^2 of state {number}")
-axes.set(
-    xlabel="x",
-    ylim=(0, 4),
-    xlim=(-5, 5),
-    title="states of the harmonic oscillator, at their energies",
-)
+axes.set(xlabel="x", ylim=(0, 4), xlim=(-5, 5))
 axes.legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/eigenstates.png")
+keep(figure, "output/eigenstates.png")

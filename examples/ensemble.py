@@ -13,12 +13,10 @@ the networks' part too.
 Run: python examples/ensemble.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 
 import kpinn
 
@@ -78,12 +76,11 @@ for time, value, error, known in table:
     print(f"u({time:.1f}) = {value:.3f} +- {error:.3f}, exact {known:.3f}")
 print(f"error of the forecast at t = 3: {abs(table[2, 1] - table[2, 3]):.3f}")
 
-figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
+figure, (axes,) = panels("growth: seen until t = 2, forecast after it")
 axes.plot(t, measured, ".", label="samples")
 axes.errorbar(later, table[:, 1], 2 * band, fmt="o", capsize=3, label="forecast, two spreads")
 whole = np.linspace(0.0, 6.0, 201)
 axes.plot(whole, exact(whole), "k--", linewidth=1, label="exact")
-axes.set(xlabel="t", ylabel="u", title="growth: seen until t = 2, forecast after it")
+axes.set(xlabel="t", ylabel="u")
 axes.legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/ensemble.png")
+keep(figure, "output/ensemble.png")

@@ -12,13 +12,11 @@ unknowns are within one standard error of the truth.
 Run: python examples/inverse_standard_errors.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import scipy.optimize
+from exact import keep, panels
 
 import kpinn
 
@@ -78,12 +76,11 @@ print(
     f"u is within two standard errors at {np.mean(np.abs(mean - u) < 2 * band):.0%} of the points"
 )
 
-figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
+figure, (axes,) = panels("an oscillator from noisy samples")
 axes.fill_between(t, mean - 2 * band, mean + 2 * band, alpha=0.3, label="two standard errors")
 axes.plot(t, mean, label="u by the network")
 axes.plot(t, u, "k--", linewidth=1, label="exact")
 axes.plot(t, measured, ".", label="samples")
-axes.set(xlabel="t", title="an oscillator from noisy samples")
+axes.set(xlabel="t")
 axes.legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/inverse_standard_errors.png")
+keep(figure, "output/inverse_standard_errors.png")

@@ -11,12 +11,10 @@ Expected: largest error below 1e-3, about half a minute on two CPU cores. The so
 Run: python examples/kdv_windows.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 
 import kpinn
 
@@ -79,11 +77,10 @@ for number in range(WINDOWS):
         error = np.abs(now - solitons(begin + LENGTH, x)[0]).max()
         print(f"t = {begin + LENGTH:.1f}: highest {now.max():.2f}, largest error: {error:.1e}")
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, layout="constrained")
+figure, axes = panels(*[""] * 4)
 for each, index in zip(axes, np.linspace(0, WINDOWS, 4).astype(int), strict=True):
     each.plot(x[order], shown[index][order], label="found")
     each.plot(x[order], solitons(times[index], x[order])[0], "k--", linewidth=1, label="exact")
     each.set(xlabel="x", title=f"t = {times[index]:.1f}")
 axes[0].legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/kdv_windows.png")
+keep(figure, "output/kdv_windows.png")

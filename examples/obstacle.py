@@ -9,12 +9,10 @@ Expected: largest error of u below 2e-3, about 20 seconds. Forces are right to a
 Run: python examples/obstacle.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 
 import kpinn
 
@@ -52,7 +50,7 @@ at_zero, beside = np.interp([0.0, 0.6], x, force)
 print(f"force at 0: {at_zero:.2f} (exact 2), at 0.6: {beside:.2f} (exact 0)")
 print(f"total force: {force.mean() * 2:.4f}, exact {4 * a:.4f}")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
+figure, (left, right) = panels("a string over an obstacle", "its force")
 left.fill_between(x, 0.5 - x**2, -0.5, color="0.85", label="obstacle")
 left.plot(x, u, label="string")
 left.set(xlabel="x", ylim=(-0.05, 0.6))
@@ -61,5 +59,4 @@ right.plot(x, force, label="multiplier")
 right.plot(x, np.where(np.abs(x) < a, 2.0, 0.0), "k--", linewidth=1, label="exact force")
 right.set_xlabel("x")
 right.legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/obstacle.png")
+keep(figure, "output/obstacle.png")

@@ -11,12 +11,10 @@ trained on.
 Run: python examples/operator_batches.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 from keras import ops
 
 import kpinn
@@ -70,7 +68,7 @@ new, exact = functions(200, seed=1)
 found = pinn.predict_fields(new, batch_size=len(exact))["u"]
 print(f"relative L2 error: {np.linalg.norm(found - exact) / np.linalg.norm(exact):.1e}")
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, layout="constrained")
+figure, axes = panels(*[""] * 4)
 for number, each in enumerate(axes):
     rows = slice(number * PLACES, (number + 1) * PLACES)
     order = np.argsort(new["t"][rows, 0])
@@ -78,5 +76,4 @@ for number, each in enumerate(axes):
     each.plot(new["t"][rows][order], found[rows][order], "o", markersize=4, label="DeepONet")
     each.set(xlabel="t", title=f"function {number + 1}")
 axes[0].legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/operator_batches.png")
+keep(figure, "output/operator_batches.png")

@@ -16,12 +16,10 @@ and gives no useful solution.
 Run: python examples/poisson_100d.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 
 import kpinn
 
@@ -84,13 +82,8 @@ x = points(10_000, seed=2)
 u, error = exact(x)[0], pinn.predict_fields({"x": x})["u"] - exact(x)[0]
 print(f"relative L2 error: {np.linalg.norm(error) / np.linalg.norm(u):.2e}")
 
-figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+figure, (axes,) = panels("10,000 new points of a ball in 100 dimensions")
 axes.plot(u, u, "k--", linewidth=1)
 axes.plot(u, u + error, ".", markersize=1)
-axes.set(
-    xlabel="exact u",
-    ylabel="u by the network",
-    title="10,000 new points of a ball in 100 dimensions",
-)
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/poisson_100d.png")
+axes.set(xlabel="exact u", ylabel="u by the network")
+keep(figure, "output/poisson_100d.png")

@@ -12,12 +12,11 @@ Run: python examples/separable_5d.py [--short]
 """
 
 import math
-import os
 
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 from keras import ops
 
 import kpinn
@@ -64,11 +63,9 @@ print(f"{network.count_params()} parameters, relative L2 error: {error:.1e}")
 plane = np.full((101 * 101, 5), 0.5)
 plane[:, :2] = kpinn.domains.Box(x=([0.0] * 2, [1.0] * 2)).sample(101 * 101, "grid")["x"]
 u, shape = pinn.predict_fields({"x": plane})["u"], (101, 101)
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-titles = "u in the plane x3 = x4 = x5 = 1/2", "|error|"
-for each, values, title in zip(axes, (u, np.abs(u - exact(plane))), titles, strict=True):
+figure, axes = panels("u in the plane x3 = x4 = x5 = 1/2", "|error|")
+for each, values in zip(axes, (u, np.abs(u - exact(plane))), strict=True):
     drawn = each.pcolormesh(*plane.T[:2].reshape(2, *shape), values.reshape(shape), rasterized=True)
     figure.colorbar(drawn, ax=each)
-    each.set(xlabel="x1", ylabel="x2", title=title, aspect="equal")
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/separable_5d.png")
+    each.set(xlabel="x1", ylabel="x2", aspect="equal")
+keep(figure, "output/separable_5d.png")

@@ -11,14 +11,12 @@ CPU cores.
 Run: python examples/stefan.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import scipy.optimize
 import scipy.special
+from exact import keep, panels
 from keras import ops
 
 import kpinn
@@ -77,10 +75,9 @@ grid = box.sample({"t": 91, "z": 91}, "grid")
 values = grid | pinn.predict_fields(grid)
 t, z, u, q = (values[name].reshape(91, 91) for name in "tzuq")
 s = np.sqrt(q)
-figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
+figure, (axes,) = panels("water beside melting ice")
 figure.colorbar(axes.pcolormesh(t, s * z, u, cmap="inferno", rasterized=True), label="temperature")
 axes.plot(t[:, 0], s[:, 0], "k", label="front")
-axes.set(xlabel="t", ylabel="x", title="water beside melting ice")
+axes.set(xlabel="t", ylabel="x")
 axes.legend(loc="upper left")
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/stefan.png")
+keep(figure, "output/stefan.png")

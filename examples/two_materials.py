@@ -9,12 +9,10 @@ minute on two CPU cores.
 Run: python examples/two_materials.py [--short]
 """
 
-import os
-
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 
 import kpinn
 
@@ -79,7 +77,7 @@ pinn = Conduction(kpinn.networks.Fields(networks, coordinates="x y"))
 pinn.compile(kpinn.optimizers.LevenbergMarquardt())
 pinn.fit(points, epochs=10, verbose=0)
 
-figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
+figure, (axes,) = panels("two plates, of which the right one conducts ten times as well")
 for name, box, k in (("u", one, 1.0), ("v", other, K)):
     new = box.sample(2_000, seed=1)
     error = pinn.predict_fields(new)[name] - exact(new, k)
@@ -93,8 +91,5 @@ for name, box, k in (("u", one, 1.0), ("v", other, K)):
     )
 figure.colorbar(drawn, label="temperature")
 axes.axvline(0.0, color="k")
-axes.set(
-    xlabel="x", ylabel="y", title="two plates, of which the right one conducts ten times as well"
-)
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/two_materials.png")
+axes.set(xlabel="x", ylabel="y")
+keep(figure, "output/two_materials.png")

@@ -12,12 +12,11 @@ Run: python examples/weights_of_terms.py [--short]
 """
 
 import math
-import os
 
 import quiet
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+from exact import keep, panels
 from keras import ops
 
 import kpinn
@@ -41,7 +40,7 @@ line = kpinn.domains.Box(x=(0, 1))
 inside, ends = line.sample(128, "sobol", seed=0), {"x": [0.0, 1.0]}
 x = np.linspace(0.0, 1.0, 1_001)[:, None]
 u = np.sin(K * x)
-figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
+figure, (axes,) = panels("|error| by weights of the terms")
 for name, equation, rules in (
     ("as they are", bent, []),
     ("with LossBalancing", bent, [kpinn.callbacks.LossBalancing(every=10)]),
@@ -62,7 +61,6 @@ for name, equation, rules in (
     error = np.linalg.norm(found - u) / np.linalg.norm(u)
     print(f"relative L2 error {name}: {error:.1e}")
     axes.semilogy(x, np.abs(found - u), label=name)
-axes.set(xlabel="x", ylim=(1e-5, None), title="|error| by weights of the terms")
+axes.set(xlabel="x", ylim=(1e-5, None))
 axes.legend()
-os.makedirs("output", exist_ok=True)
-figure.savefig("output/weights_of_terms.png")
+keep(figure, "output/weights_of_terms.png")

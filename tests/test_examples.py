@@ -17,7 +17,6 @@ TEXTS = {name: (ROOT / "examples" / f"{name}.py").read_text("utf8") for name in 
 PICTURES = ROOT / "docs" / "images" / "gallery"
 DRAWN = re.compile(r'"output/(\w+)\.png"')
 LONG = {  # more than 60 lines of code
-    "poisson_100d": "the Laplacian of its solution by hand",
     "two_materials": "two networks and six conditions",
 }
 

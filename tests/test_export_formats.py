@@ -197,7 +197,11 @@ ONE = keras.InputSpec(shape=(4, 1))
     [
         ("heat", {"format": "onnx"}, "filepath is the name of a file.*ends with .onnx.*heat'"),
         ("heat.onnx", {"format": "litert"}, "ends with .tflite"),
-        ("heat", {"format": "torch"}, "format 'torch' is unknown: expected.*'litert'"),
+        (
+            "heat",
+            {"format": "torch"},
+            "format 'torch' is unknown: expected.*'litert'.*derivatives='u_x'",
+        ),
         ("heat", {"verbose": 2}, "verbose is True or False, not 2"),
         ("heat", {"input_signature": "x"}, "input_signature is a dict"),
         ("heat", {"input_signature": {"t": ONE}}, "input_signature lacks 'x'"),

@@ -158,7 +158,7 @@ def test_a_family_is_trained_saved_and_exported(tmp_path):
     np.testing.assert_array_equal(expected["u_xx"], expected["laplacian_u"])
     for name, values in loaded.predict_fields(line, "u, u_mu").items():
         np.testing.assert_array_equal(values, expected[name])
-    pinn.export(tmp_path / "served", "u_mu, laplacian_u")
+    pinn.export(tmp_path / "served", derivatives="u_mu, laplacian_u")
     served = kpinn.load_export(tmp_path / "served").signatures
     x = tf.constant(line["x"][:, None], tf.float32)
     for mu in (tf.constant(1.5), tf.constant([[1.5]]), tf.fill((5, 1), 1.5)):

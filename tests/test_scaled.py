@@ -135,7 +135,7 @@ def test_it_is_saved_and_loaded(tmp_path):
 
 def test_an_export_is_in_the_units_of_the_user(tmp_path):
     pinn, new = rod(), ROD.sample(5, seed=2)
-    pinn.export(tmp_path / "rod", "u_x")
+    pinn.export(tmp_path / "rod", derivatives="u_x")
     served = kpinn.load_export(tmp_path / "rod").signatures["derivatives"]
     found = served(**{name: np.float32(values) for name, values in new.items()})
     expected = pinn.predict_fields(new, "u_x")["u_x"]

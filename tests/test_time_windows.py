@@ -148,7 +148,7 @@ def test_a_pde_over_twenty_windows_saved_and_exported(traces, tmp_path):
     assert loaded.network.edges == pinn.network.edges
     np.testing.assert_array_equal(loaded.predict_fields(points)["u"], found["u"])
 
-    pinn.export(tmp_path / "rod", "u_t, u_xx")
+    pinn.export(tmp_path / "rod", derivatives="u_t, u_xx")
     served = kpinn.load_export(tmp_path / "rod")
     given = {name: tf.constant(array) for name, array in points.items()}
     np.testing.assert_allclose(

@@ -23,7 +23,7 @@ def export(problem, method, variables, widths, filepath, options):
         The SHA-256 of the file, or of the manifest of the folder.
     """
     form, verbose, input_signature, derivatives = options
-    form = FORMATS[one_of("format", form, tuple(FORMATS))]
+    form = FORMATS[_known(form)]
     verbose = verbose is not None and flag("verbose", verbose)
     path = form.place(filepath)
     served = endpoints(problem, method, widths, derivatives)
@@ -32,3 +32,11 @@ def export(problem, method, variables, widths, filepath, options):
     if verbose:
         print(f"Saved artifact at '{path}'.")
     return written
+
+
+def _known(form):
+    """The name of a format, which stands where derivatives stood before."""
+    try:
+        return one_of("format", form, tuple(FORMATS))
+    except ValueError as error:
+        raise ValueError(f"{error} Names of derivatives go by derivatives='u_x'.") from None

@@ -8,6 +8,7 @@ instant, and which are started again until they end: all is compared to the last
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -116,19 +117,20 @@ class Run:
         return status, time.monotonic() - begin
 
 
-def kill_until_done(number, folder, most, instants):
+def kill_until_done(number, folder, most, instants, workers=2):
     """Starts a case until it ends; returns how often, and the worst seconds after a kill."""
-    run = Run(str(number), folder)
+    options = "--workers", str(workers)
+    run = Run(str(number), folder, options=options)
     status, _ = run.status()
     if status != 0:
         print(*run.errors[-20:], sep="\n")
         raise RuntimeError(f"the unbroken training of case {number} ended with {status}")
     slowest = 0.0
     for starts in range(1, most + 2):
-        run = Run(str(number), folder)
+        run = Run(str(number), folder, options=options)
         if starts <= most:
             goal = kills.saved(folder) + instants.randint(0, max(1, trainings.EPOCHS // most))
-            run.until(lambda run=run: len(run.pids) == 2)
+            run.until(lambda run=run: len(run.pids) == workers)
             run.until(lambda goal=goal: kills.saved(folder) >= goal)
             time.sleep(instants.uniform(0.0, 0.3))
             victim = run.pids[instants.choice(sorted(run.pids))]
@@ -203,6 +205,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, nargs="*", help="numbers; by default all")
     parser.add_argument("--kills", type=int, default=5, help="of each case")
+    parser.add_argument("--workers", type=int, default=2, help="of which one is killed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -211,7 +214,8 @@ def main():
     numbers = range(len(CASES)) if given.cases is None else given.cases
     faults, settings = single_faults(), (given.kills, given.seed)
     columns = "starts", "slowest end"
-    equal = kills.kill_cases(CASES, list(numbers), kill_until_done, settings, columns)
+    kill = functools.partial(kill_until_done, workers=given.workers)
+    equal = kills.kill_cases(CASES, list(numbers), kill, settings, columns)
     return 0 if equal and faults else 1
 
 
