@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))  # has the extension example_pages
+sys.path.append(str(Path(__file__).parents[1] / "examples"))  # has run_all, which it reads by
 
 from kpinn import __version__  # noqa: E402  needs the path above
 

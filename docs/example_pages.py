@@ -7,16 +7,12 @@ built: `docs/gallery.md` has the directive `gallery`, the pages of the programs 
 
 import html
 import pathlib
-import sys
 
+import run_all
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 DOCS = pathlib.Path(__file__).resolve().parent
-sys.path.append(str(DOCS.parent / "examples"))
-
-import run_all  # noqa: E402  needs the path above
-
 FOLDER = "examples"  # of the pages
 
 

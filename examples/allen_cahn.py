@@ -12,7 +12,7 @@ Run: python examples/allen_cahn.py [--short]
 import quiet
 import keras
 import numpy as np
-from exact import fourier, maps, relative
+from exact import fourier, maps, on_grid, relative
 from keras import ops
 
 import kpinn
@@ -45,7 +45,6 @@ print(f"largest loss of a window: {max(history.history['loss']):.1e}")
 t, x = np.linspace(0, edges[-1], 51), np.arange(256) / 128
 first = np.asarray(start(x))[None]
 exact = fourier(lambda u, slope: 0.004 * slope(2) + 5 * (u - u**3), first, 2.0, t)[:, 0]
-grid = dict(zip("tx", map(np.ravel, np.meshgrid(t, x, indexing="ij")), strict=True))
-found = pinn.predict_fields(grid)["u"].reshape(exact.shape)
+found = on_grid(pinn, t, x, "u")
 print(f"relative L2 error: {relative(found, exact):.1e}")
 maps(t, x, "output/allen_cahn.png", u=found, reference=exact, error=np.abs(found - exact))

@@ -12,7 +12,7 @@ Run: python examples/deeponet.py [--short]
 import quiet
 import keras
 import numpy as np
-from exact import keep, panels
+from exact import functions_beside
 from keras import ops
 
 import kpinn
@@ -66,12 +66,4 @@ new, exact = functions(100, seed=1)
 found = pinn.predict_fields(new, batch_size=len(exact))["u"]
 print(f"relative L2 error: {np.linalg.norm(found - exact) / np.linalg.norm(exact):.1e}")
 
-figure, axes = panels(*[""] * 4)
-for number, each in enumerate(axes):
-    rows = slice(number * PLACES, (number + 1) * PLACES)
-    order = np.argsort(new["x"][rows, 0])
-    each.plot(new["x"][rows][order], exact[rows][order], "k--", label="exact")
-    each.plot(new["x"][rows][order], found[rows][order], "o", markersize=4, label="DeepONet")
-    each.set(xlabel="x", title=f"function {number + 1}")
-axes[0].legend()
-keep(figure, "output/deeponet.png")
+functions_beside(new["x"], exact, found, PLACES, "output/deeponet.png", "x")

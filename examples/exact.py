@@ -73,6 +73,32 @@ def maps(t, x, path, **images):
     keep(figure, path)
 
 
+def on_grid(pinn, t, x, name):
+    """A field at all of the times `(m,)` and places `(n,)`, `(m, n)`."""
+    grid = [each.ravel() for each in np.meshgrid(t, x, indexing="ij")]
+    return pinn.predict_fields({"t": grid[0], "x": grid[1]}, name)[name].reshape(len(t), len(x))
+
+
+def functions_beside(places, exact, found, count, path, label):
+    """Draws the first four of functions that an operator gives, with the exact ones.
+
+    Args:
+        places, exact, found: arrays `(k * count, 1)`, one function after the other.
+        count: places of each function.
+        path: file of the picture.
+        label: of the places.
+    """
+    figure, axes = panels(*(f"function {number + 1}" for number in range(4)))
+    for number, each in enumerate(axes):
+        rows = slice(number * count, (number + 1) * count)
+        order = np.argsort(places[rows, 0])
+        each.plot(places[rows][order], exact[rows][order], "k--", label="exact")
+        each.plot(places[rows][order], found[rows][order], "o", markersize=4, label="DeepONet")
+        each.set_xlabel(label)
+    axes[0].legend()
+    keep(figure, path)
+
+
 def fourier(right, start, length, times, method="DOP853"):
     """A system that is periodic in x, by Fourier's method in x.
 

@@ -15,7 +15,7 @@ Run: python examples/gray_scott.py [--short]
 import quiet
 import keras
 import numpy as np
-from exact import fourier, maps, relative
+from exact import fourier, maps, on_grid, relative
 from keras import ops
 
 import kpinn
@@ -59,7 +59,6 @@ def right(fields, slope):
 t, x = np.linspace(0, edges[-1], 101), np.arange(-128, 128) * HALF / 128
 first = np.stack([np.asarray(start[name](x)) for name in "uv"])
 exact = fourier(right, first, 2 * HALF, t)[:, 1]
-grid = dict(zip("tx", map(np.ravel, np.meshgrid(t, x, indexing="ij")), strict=True))
-found = pinn.predict_fields(grid)["v"].reshape(exact.shape)
+found = on_grid(pinn, t, x, "v")
 print(f"relative L2 error: {relative(found, exact):.1e}")
 maps(t, x, "output/gray_scott.png", v=found, reference=exact, error=np.abs(found - exact))

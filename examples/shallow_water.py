@@ -14,7 +14,7 @@ Run: python examples/shallow_water.py [--short]
 import quiet
 import keras
 import numpy as np
-from exact import maps, relative
+from exact import maps, on_grid, relative
 from keras import ops
 
 import kpinn
@@ -55,8 +55,7 @@ for _ in range(50):  # where the characteristic through (t, x) begins, by bisect
     is_left = begin + (3 * np.asarray(wave(begin)) - 2) * t[:, None] < x
     low, high = np.where(is_left, begin, low), np.where(is_left, high, begin)
 exact = np.asarray(wave(begin)) ** 2
-grid = dict(zip("tx", map(np.ravel, np.meshgrid(t, x, indexing="ij")), strict=True))
-found = pinn.predict_fields(grid)["h"].reshape(exact.shape)
+found = on_grid(pinn, t, x, "h")
 print(f"relative L2 error: {relative(found, exact):.1e}")
 print(f"the volume changes by {np.ptp(found.mean(axis=1)):.1e}")
 maps(t, x, "output/shallow_water.png", h=found, reference=exact, error=np.abs(found - exact))

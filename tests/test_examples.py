@@ -6,12 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import run_all
 
 ROOT = pathlib.Path(__file__).parents[1]
-sys.path.append(str(ROOT / "examples"))
-
-import run_all  # noqa: E402  needs the path above
-
 HEADERS = run_all.headers()
 TEXTS = {name: (ROOT / "examples" / f"{name}.py").read_text("utf8") for name in HEADERS}
 PICTURES = ROOT / "docs" / "images" / "gallery"

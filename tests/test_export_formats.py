@@ -269,7 +269,9 @@ def test_a_wrong_translation_is_refused():
     def served(shift):
         return lambda arrays: {"u": arrays["x"] + np.float32(shift)}
 
-    function = lambda arrays: {"u": tf.constant(arrays["x"])}  # noqa: E731
+    def function(arrays):
+        return {"u": tf.constant(arrays["x"])}
+
     one_file.check_numbers("It", function, served(1e-6), specs)
     with pytest.raises(ValueError, match="It gives other values of 'u' than the model at 5 points"):
         one_file.check_numbers("It", function, served(0.1), specs)

@@ -120,7 +120,7 @@ LINE = kpinn.domains.Box(x=(0, 1))
 @pytest.mark.parametrize(
     ("grid", "options", "message"),
     [
-        (LINE, {}, "the coordinate 't' has no value: give it by fixed="),
+        (LINE, {}, "the coordinate 't' has no value: give it by fixed, or"),
         (LINE, {"fixed": {"s": 0}}, "'s' is no coordinate of the PINN: there are t, x"),
         (kpinn.domains.Box(t=(0, 1), x=(0, 1)), {"times": [0]}, "no coordinate of time"),
         (3, {}, "grid is 3: expected a domain"),
@@ -164,8 +164,8 @@ def test_a_dataset_has_the_axes_of_the_grid(tmp_path):
     ("grid", "message"),
     [
         ([0.0], "grid is a dict from coordinate to values"),
-        ({"t": 0.0}, "grid lacks the coordinate 'x'"),
-        ({"t": 0.0, "x": 1.0, "y": 1.0}, "'y', which is no coordinate: there are t, x"),
+        ({"t": 0.0}, "the coordinate 'x' has no value: give its values"),
+        ({"t": 0.0, "x": 1.0, "y": 1.0}, "'y' is no coordinate of the PINN: there are t, x"),
         ({"t": 0.0, "x": [[1.0]]}, r"shape \(1, 1\) for 'x': expected \(k,\)"),
         ({"t": 0.0, "x": []}, r"shape \(0,\) for 'x'"),
     ],

@@ -153,6 +153,8 @@ def test_epochs_run_together_beside_what_only_watches(pinn, tmp_path):
     watching = [Dashboard(), LivePlot(tmp_path / "live.png")]
     assert Callbacks(pinn, watching, 0, 9, 1).block_seconds() == BLOCK_SECONDS
     assert Callbacks(pinn, [*watching, LossBalancing()], 0, 9, 1).block_seconds() == 0.0
+    acting = type("Acting", (Dashboard,), {"on_epoch_begin": lambda self, epoch, logs=None: None})
+    assert Callbacks(pinn, [acting()], 0, 9, 1).block_seconds() == 0.0
 
 
 def test_loss_weights_are_in_the_history(pinn):

@@ -200,9 +200,9 @@ def test_awkward_values_still_make_a_figure(name, box, tmp_path):
         (LINE, {"fixed": {"x": 1}}, "none vary"),
         (LINE, {"fixed": {"y": 1}}, r"Cannot fix \['y'\]. The box has the coordinates \('x',\)"),
         (BURGERS, {"fixed": {"t": [0, 1]}}, r"fixed\['t'\] needs 1 number"),
-        (LINE, {"points": 1}, "along 'x' must be an int of at least 2, got 1"),
-        (LINE, {"points": 2.0}, "int of at least 2, got 2.0"),
-        (LINE, {"points": True}, "int of at least 2, got True"),
+        (LINE, {"points": 1}, "points along 'x' is a whole number of at least 2, not 1"),
+        (LINE, {"points": 2.5}, "number of at least 2, not 2.5"),
+        (LINE, {"points": True}, "number of at least 2, not True"),
         (BURGERS, {"points": {"t": 5}}, r"needs the coordinates \('t', 'x'\), got \('t',\)"),
     ],
 )
@@ -571,7 +571,7 @@ def test_errors_over_a_domain_that_moves_and_at_fixed_values():
     "options, error, message",
     [
         ({"along": "y"}, ValueError, r"along='y' is none of the coordinates \('t', 'x'\)"),
-        ({"points": 1}, ValueError, "`points` must be an int of at least 2, got 1"),
+        ({"points": 1}, ValueError, "points is a whole number of at least 2, not 1"),
         ({"reference": np.ones(3)}, TypeError, "`reference` must be a function"),
     ],
 )
@@ -769,8 +769,8 @@ def test_a_part_that_is_cut_has_gaps():
     [
         (TORUS.boundary(), 101, "not made of curves alone.*kpinn.plotting.surface"),
         ((Box(t=(0, 1)) * FLOW).boundary("cylinder"), 101, "Fix time or a parameter"),
-        (FLOW.boundary(), 1, "`points` along a part must be an int of at least 2, got 1"),
-        (FLOW.boundary(), {"x": 3}, "int of at least 2, got {'x': 3}"),
+        (FLOW.boundary(), 1, "points along a part is a whole number of at least 2, not 1"),
+        (FLOW.boundary(), {"x": 3}, "number of at least 2, not {'x': 3}"),
     ],
 )
 def test_parts_that_are_refused(part, points, message):

@@ -104,6 +104,11 @@ def without_retracing_warning(function):
     return function
 
 
+def made_by_accumulator(node):
+    """Whether a `NodeDef` calls what a `tf.autodiff.ForwardAccumulator` made of an operation."""
+    return "_jvp_" in node.attr["f"].func.name
+
+
 def has_gradient(operation):
     """Whether gradients go through an operation, as far as is known before they are computed."""
     try:

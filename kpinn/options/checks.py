@@ -9,6 +9,7 @@ import inspect
 import math
 import numbers
 import operator
+import os
 import reprlib
 
 import keras
@@ -31,6 +32,12 @@ def positive_whole(name, value):
         ValueError: unless it is a positive whole number.
     """
     return whole(name, value, 1)
+
+
+def is_path(value):
+    """Whether a value names a file or a folder of this machine."""
+    is_name = isinstance(value, str | os.PathLike) and bool(str(value).strip())
+    return is_name and "://" not in str(value)
 
 
 def whole(name, value, least):

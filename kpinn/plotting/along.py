@@ -6,7 +6,7 @@ from kpinn.domains.plots import groups
 from kpinn.domains.plots.restrictions import restricted
 from kpinn.domains.points import drawing, grids
 from kpinn.domains.points.extras import carried
-from kpinn.options import shown
+from kpinn.options import whole
 from kpinn.plotting.places import Places
 from kpinn.plotting.slice import described
 
@@ -35,7 +35,8 @@ class Along(Places):
     def __init__(self, part, points, fixed):
         self.coordinates = part.domain.coordinates
         pieces = _pieces(part, fixed)
-        density = _count(points) / sum(patch.measure for _, patch in pieces)
+        length = sum(patch.measure for _, patch in pieces)
+        density = whole("points along a part", points, 2) / length
         counts = [max(FEWEST, round(density * patch.measure)) for _, patch in pieces]
         drawn = [grids.along(piece[1], n) for piece, n in zip(pieces, counts, strict=True)]
         steps = [piece[1].measure / n for piece, n in zip(pieces, counts, strict=True)]
@@ -90,14 +91,6 @@ def _face(domain, patch):
     space = domain.frame.spatial_axes
     held = {domain.frame.label(a): v for a, v in patch.fixed.items() if a in space}
     return ", ".join(f"{label} = {value:g}" for label, value in held.items())
-
-
-def _count(points):
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 2:
-        raise ValueError(
-            f"`points` along a part must be an int of at least 2, got {shown(points)}."
-        )
-    return int(points)
 
 
 def _where(labels, fixed):

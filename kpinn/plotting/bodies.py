@@ -10,6 +10,7 @@ from kpinn.domains.plots import groups, pictures3d
 from kpinn.options import text
 from kpinn.plotting import scales
 from kpinn.plotting.grid import Grid, split_prediction
+from kpinn.plotting.places import only_column
 
 BAR = {"vertical": True, "fmt": "%.3g", "label_font_size": 14, "title_font_size": 16}
 
@@ -49,7 +50,8 @@ def surface(pinn, domain, name="u", points=10_000, plotter=None, fixed=None):
             rows[:, axis] = value
     name = text("name", name, "u_x")
     values = np.asarray(pinn.predict_fields(whole.frame.points(rows), name)[name], "float64")
-    return _drawn(whole, name, [(vertices, triangles, _scalars(values, name))], plotter)
+    values = only_column(values.reshape(len(values), -1), f"field {name!r}")
+    return _drawn(whole, name, [(vertices, triangles, values)], plotter)
 
 
 def slices(pinn, domain, at, name="u", points=101, plotter=None, fixed=None):
@@ -103,16 +105,6 @@ def _drawn(domain, name, meshes, plotter):
     labels = [domain.frame.label(axis) for axis in domain.frame.spatial_axes]
     plotter.show_grid(xtitle=labels[0], ytitle=labels[1], ztitle=labels[2], color=EXACT)
     return plotter
-
-
-def _scalars(values, name):
-    values = values.reshape(len(values), -1)
-    if values.shape[1] != 1:
-        raise ValueError(
-            f"A surface shows one number per point, but {name!r} has {values.shape[1]} "
-            "components. Name one of them."
-        )
-    return values[:, 0]
 
 
 def _triangles(grid):

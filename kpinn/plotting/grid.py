@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kpinn.options import whole
 from kpinn.plotting.covering import bounds, cover, even_ticks
 from kpinn.plotting.places import Places
 from kpinn.plotting.slice import Slice
@@ -70,13 +71,12 @@ def ticks_along(domain, along, count, what="points"):
     Raises:
         ValueError: if it is none of the domain, or a vector, or for a number that is none.
     """
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
-        raise ValueError(f"`{what}` must be an int of at least 2, got {count!r}.")
+    count = whole(what, count, 2)
     scalars = [name for name, size in domain.frame.sizes.items() if size == 1]
     if along not in scalars:
         raise ValueError(f"along={along!r} is none of the coordinates {tuple(scalars)}.")
     (axis,) = domain.axes[along]
-    return even_ticks(domain.lower[[axis]], domain.upper[[axis]], [int(count)])[0]
+    return even_ticks(domain.lower[[axis]], domain.upper[[axis]], [count])[0]
 
 
 def _ratio(ticks, covering):
@@ -98,7 +98,4 @@ def _point_counts(points, names):
     counts = dict(points) if isinstance(points, Mapping) else dict.fromkeys(names, points)
     if set(counts) != set(names):
         raise ValueError(f"`points` needs the coordinates {tuple(names)}, got {tuple(counts)}.")
-    for name, n in counts.items():
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 2:
-            raise ValueError(f"`points` along {name!r} must be an int of at least 2, got {n!r}.")
-    return [int(counts[name]) for name in names]
+    return [whole(f"points along {name!r}", counts[name], 2) for name in names]

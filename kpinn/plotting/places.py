@@ -33,14 +33,7 @@ class Places:
 
     def column(self, values, what):
         """The only column of `values`, in the shape of the picture."""
-        values = self.rows(np.asarray(values, "float64"), what)
-        if values.shape[1] != 1:
-            raise ValueError(
-                f"A plot shows one number per point, but {what} has {values.shape[1]} "
-                "components. Name one of them, such as u_x of grad_u; of a vector field v draw a "
-                "derived field: @kpinn.field def first(self, v): return v[:, :1]."
-            )
-        return values.reshape(self.shape)
+        return only_column(self.rows(np.asarray(values, "float64"), what), what).reshape(self.shape)
 
     def reference(self, reference):
         """Values of a reference in the shape of the picture."""
@@ -53,3 +46,14 @@ class Places:
     def root_mean_square(self, values):
         """Over the points, or over the length or area that they stand for."""
         return float(np.sqrt(np.average(np.square(values), weights=self.weights)))
+
+
+def only_column(values, what):
+    """The column `(n,)` of values `(n, 1)`; `ValueError` if there are several."""
+    if values.shape[1] != 1:
+        raise ValueError(
+            f"A picture shows one number per point, but {what} has {values.shape[1]} components. "
+            "Name one of them, such as u_x of grad_u; of a vector field v draw a derived field: "
+            "@kpinn.field def first(self, v): return v[:, :1]."
+        )
+    return values[:, 0]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kpinn.backend import look
+from kpinn.derivatives.names.declarations import split_names
 from kpinn.options import names as names_of
 from kpinn.options.arrays import float_array
 from kpinn.plotting.panels import finished
@@ -66,8 +67,7 @@ def _rows(name, own, coordinates):
     what = f"points[{name!r}]" if name else "points"
     wanted = [key for key in own if key not in EXTRAS]
     if coordinates is not None:
-        given = names_of("coordinates", coordinates, "x y")
-        wanted = given.replace(",", " ").split() if isinstance(given, str) else list(given)
+        wanted = split_names(names_of("coordinates", coordinates, "x y"))
     if missing := [key for key in wanted if key not in own]:
         raise ValueError(f"{what} has no {missing}. It has {list(own)}.")
     found = {}

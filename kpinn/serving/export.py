@@ -35,7 +35,7 @@ def export(problem, method, variables, widths, filepath, options):
 
 
 def _known(form):
-    """The name of a format, which stands where derivatives stood before."""
+    """The name of a format; `ValueError` for another one, such as names of derivatives."""
     try:
         return one_of("format", form, tuple(FORMATS))
     except ValueError as error:

@@ -10,6 +10,7 @@ import zipfile
 import h5py
 import keras
 
+from kpinn.options import is_path
 from kpinn.options.configs import check_tree, entries_of
 from kpinn.serving import limits
 from kpinn.serving.weight_files import check_h5, faults_of
@@ -106,7 +107,7 @@ def _check_config(text):
 
 def check_name(path, zipped=None):
     """Raises `ValueError` for a name that `PINN.save` does not write to."""
-    if not isinstance(path, str | os.PathLike) or not str(path).strip() or "://" in str(path):
+    if not is_path(path):
         raise ValueError(f"filepath is the name of a file, such as 'heat.keras', not {path!r}.")
     if zipped is not False and not str(path).endswith(".keras"):
         raise ValueError(f"filepath {str(path)!r} does not end in .keras, the format of the file.")

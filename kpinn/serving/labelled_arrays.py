@@ -3,9 +3,9 @@
 import numpy as np
 
 from kpinn.backend.version import __version__
-from kpinn.options import check_pinn, did_you_mean, shown
+from kpinn.options import check_pinn, shown
 from kpinn.options.arrays import real_array
-from kpinn.serving.named_values import named_values
+from kpinn.serving.named_values import check_coordinates, named_values
 
 
 def to_xarray(pinn, grid, names=None):
@@ -60,16 +60,9 @@ def _checked(space, grid):
     """The values as arrays, in the order of the grid."""
     if not isinstance(grid, dict):
         raise ValueError(f"grid is a dict from coordinate to values, not {shown(grid)}.")
-    for name in grid:
-        if name not in space.coordinates:
-            raise ValueError(
-                f"grid has {name!r}, which is no coordinate: there are "
-                f"{', '.join(space.coordinates)}.{did_you_mean(name, space.coordinates)}"
-            )
+    check_coordinates(space, grid, "give its values, or a number, in grid")
     values = {}
     for name, part in space.coordinates.items():
-        if name not in grid:
-            raise ValueError(f"grid lacks the coordinate {name!r}: give its values, or a number.")
         if part.stop - part.start != 1:
             raise ValueError(
                 f"the coordinate {name!r} has {part.stop - part.start} columns, which are no axis: "

@@ -1,6 +1,7 @@
 """Fields, derivatives and residuals at points by one list of names, as files of grids have them."""
 
 from kpinn.derivatives.names.declarations import split_names
+from kpinn.options import did_you_mean
 from kpinn.options import names as names_of
 
 RESIDUAL = "residual_"  # before the name of a condition, as in an export
@@ -29,3 +30,23 @@ def named_values(pinn, points, names):
     for name, condition in conditions.items():
         found[name] = pinn.residuals({condition: points})[condition]
     return {name: found[name] for name in listed}
+
+
+def check_coordinates(space, given, advice):
+    """Raises `ValueError` unless exactly the coordinates of a `Space` are given.
+
+    Args:
+        space: the `Space`.
+        given: names.
+        advice: how a missing one is given.
+    """
+    known = space.coordinates
+    for name in given:
+        if name not in known:
+            raise ValueError(
+                f"{name!r} is no coordinate of the PINN: there are {', '.join(known)}."
+                f"{did_you_mean(name, known)}"
+            )
+    for name in known:
+        if name not in given:
+            raise ValueError(f"the coordinate {name!r} has no value: {advice}.")

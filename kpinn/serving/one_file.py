@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from kpinn.backend.files import written_whole
-from kpinn.options import shown
+from kpinn.options import is_path, shown
 
 ROWS = 5, 2  # of the points at which the numbers are compared
 ROUNDING = {
@@ -20,8 +20,7 @@ ROUNDING = {
 
 def place(path, suffix):
     """The path of a file; `ValueError` for a name of another kind, so that no model is lost."""
-    is_name = isinstance(path, str | os.PathLike) and "://" not in str(path)
-    if not is_name or pathlib.Path(path).suffix != suffix or os.path.isdir(path):
+    if not is_path(path) or pathlib.Path(path).suffix != suffix or os.path.isdir(path):
         raise ValueError(
             f"filepath is the name of a file of this machine that ends with {suffix}, such as "
             f"'heat{suffix}', not {shown(path)}."

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kpinn.backend.files import written_whole
 from kpinn.backend.version import __version__
-from kpinn.options import shown
+from kpinn.options import is_path, shown
 from kpinn.serving.folders import MANIFEST, regular_files, write_manifest
 from kpinn.serving.programs import check_program
 
@@ -16,7 +16,7 @@ PARTS = ("fingerprint.pb", "saved_model.pb", MANIFEST)
 
 def place(path):
     """The path of the folder; `ValueError` where something else than an export would be lost."""
-    if not isinstance(path, str | os.PathLike) or not str(path).strip() or "://" in str(path):
+    if not is_path(path):
         raise ValueError(
             f"filepath is the name of a folder of this machine, such as 'heat', not {shown(path)}."
         )

@@ -8,9 +8,9 @@ import numpy as np
 
 from kpinn.backend.figures import pyvista
 from kpinn.backend.files import written_whole
-from kpinn.options import check_pinn, did_you_mean, shown, whole
+from kpinn.options import check_pinn, is_path, shown, whole
 from kpinn.options.arrays import real_array
-from kpinn.serving.named_values import named_values
+from kpinn.serving.named_values import check_coordinates, named_values
 
 SUFFIXES = {
     "ImageData": ".vti",
@@ -103,20 +103,10 @@ def _mesh(pinn, grid, points):
 
 
 def _fixed(pinn, axes, fixed, times):
-    fixed, known = dict(fixed or {}), pinn.problem.space.coordinates
+    fixed = dict(fixed or {})
     given = {*axes, *fixed, *([] if times is None else [_time(pinn, axes)])}
-    for name in given:
-        if name not in known:
-            raise ValueError(
-                f"{name!r} is no coordinate of the PINN: there are {', '.join(known)}."
-                f"{did_you_mean(name, known)}"
-            )
-    for name in known:
-        if name not in given:
-            raise ValueError(
-                f"the coordinate {name!r} has no value: give it by fixed={{{name!r}: ...}}, or as "
-                "the times of a series."
-            )
+    advice = "give it by fixed, or as the times of a series"
+    check_coordinates(pinn.problem.space, given, advice)
     return fixed
 
 
@@ -133,7 +123,7 @@ def _time(pinn, axes):
 
 
 def _path(path, suffix):
-    if not isinstance(path, str | os.PathLike) or not str(path).strip() or "://" in str(path):
+    if not is_path(path):
         raise ValueError(f"path is the name of a file, such as 'flow{suffix}', not {shown(path)}.")
     path = pathlib.Path(path)
     if path.suffix in (*SUFFIXES.values(), ".pvd", ".vtk") and path.suffix != suffix:

@@ -119,8 +119,8 @@ class Callbacks:
 
     def block_seconds(self):
         """How long a call may take for several epochs: not at all if a callback could act."""
-        others = [c for c in self.list.callbacks if not getattr(c, "only_watches", False)]
-        kinds = {type(callback) for callback in others} - {Checkpoint}
+        kinds = {type(callback) for callback in self.list.callbacks}
+        kinds = {kind for kind in kinds if not vars(kind).get("only_watches")}  # not inherited
         if kinds <= {keras.callbacks.History}:
             return BLOCK_SECONDS
         shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}

@@ -1,6 +1,7 @@
 """Derivatives that a function takes by forward accumulators of its own."""
 
 from kpinn.derivatives.graphs.tracing import bodies_of
+from kpinn.derivatives.tensorflow_private import made_by_accumulator
 
 
 def refuse_accumulator(graph):
@@ -18,8 +19,3 @@ def refuse_accumulator(graph):
                 "around it: what TensorFlow says of two of them is wrong. Use method='taylor' or "
                 "'reverse'."
             )
-
-
-def made_by_accumulator(node):
-    """Whether a `NodeDef` calls what a `tf.autodiff.ForwardAccumulator` made of an operation."""
-    return "_jvp_" in node.attr["f"].func.name

@@ -61,6 +61,8 @@ class Checkpoint(keras.callbacks.Callback):
         pinn.fit(points, epochs=2_000, callbacks=[kpinn.callbacks.Checkpoint("run", every=500)])
     """
 
+    only_watches = True  # but for the epochs at which it saves
+
     def __init__(self, path, every=100, keep=2):
         super().__init__()
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
