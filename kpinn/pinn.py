@@ -48,6 +48,7 @@ from kpinn.training.workers import keras_loop
 from kpinn.training.workers.roles import of_chief
 
 Names = str | list[str] | tuple[str, ...] | None  # of columns, "t x" or ["t", "x[3]"]
+Arrays = dict[str, np.ndarray]
 FIXED = "coordinates", "fields", "method", "network", "parameters"  # what names mean
 
 
@@ -686,7 +687,7 @@ class PINN(keras.Model):
         changes.notice(self)
         return prediction.Prediction(self.problem, self._state.compiled, step_number(self))
 
-    def residuals(self, points, batch_size=prediction.BATCH) -> dict[str, np.ndarray]:
+    def residuals(self, points, batch_size=prediction.BATCH) -> Arrays:
         """Residuals at points, minus the targets that are given with them.
 
         Args:
@@ -719,9 +720,7 @@ class PINN(keras.Model):
             return with_xla_if_possible(self, lambda: keras.Model.predict(self, x, **kwargs), x)
         return self.residuals(x, prediction.BATCH if batch_size is None else batch_size)
 
-    def predict_fields(
-        self, points, names=None, batch_size=prediction.BATCH
-    ) -> dict[str, np.ndarray]:
+    def predict_fields(self, points, names=None, batch_size=prediction.BATCH) -> Arrays:
         """Fields and any of their derivatives at points.
 
         Args:

@@ -54,7 +54,6 @@ ROOMS = 20  # most entries of the top floor
 SHELL = ("kpinn.pinn", "kpinn.training", "kpinn.backend.keras_private")  # may touch private names
 TABLES = ("derivatives/operations",)  # looked up, not read
 CHECKS = (  # which raise an error or warn, and of which a step uses nothing
-    "derivatives/graphs/accumulators.py",
     "derivatives/graphs/python_calls.py",
     "derivatives/per_point/custom_gradients.py",
     "derivatives/per_point/independence.py",

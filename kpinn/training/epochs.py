@@ -119,8 +119,7 @@ class Callbacks:
 
     def block_seconds(self):
         """How long a call may take for several epochs: not at all if a callback could act."""
-        kinds = {type(callback) for callback in self.list.callbacks}
-        kinds = {kind for kind in kinds if not vars(kind).get("only_watches")}  # not inherited
+        kinds = {type(c) for c in self.list.callbacks if not vars(type(c)).get("only_watches")}
         if kinds <= {keras.callbacks.History}:
             return BLOCK_SECONDS
         shown = kinds <= {keras.callbacks.History, keras.callbacks.ProgbarLogger}
